@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The contract between the BPF programs and user space: what a flow is, what is counted, what is reported.
+ *
+ * Compiled natively and for BPF. Fixed-width types only; no clock, no maps, no libc. All lists of names are
+ * X-macros: the enum, the names that users see and the generated documentation come from the same row.
+ * Addresses are in network order (IPv4 as ::ffff:a.b.c.d), every other number is in host order.
+ */
+#ifndef TCPWARD_H
+#define TCPWARD_H
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+#define WARD_PACKED __attribute__((packed))
+
+/* Changes whenever a pinned map could be misread by another build: see ward_layout_hash() in user/ward/. */
+#define WARD_LAYOUT_VERSION 1
+
+/* ---- the eleven states of RFC 9293 section 3.3.2, and "no record" ---- */
+/* X(enumerator, RFC name, what it says about the endpoint) */
+#define WARD_STATES(X)                                                                                                 \
+	X(NO_STATE, "CLOSED", "no record of this connection")                                                          \
+	X(CLOSED, "CLOSED", "no connection: closed, refused or reset")                                                 \
+	X(LISTEN, "LISTEN", "has not answered a SYN: a listener, a filter, or nothing at all")                         \
+	X(SYN_SENT, "SYN-SENT", "has sent a SYN, no acceptable answer yet")                                            \
+	X(SYN_RECEIVED, "SYN-RECEIVED", "has answered a SYN with its own, not acknowledged yet")                       \
+	X(ESTABLISHED, "ESTABLISHED", "open")                                                                          \
+	X(FIN_WAIT_1, "FIN-WAIT-1", "has sent a FIN, not acknowledged yet")                                            \
+	X(FIN_WAIT_2, "FIN-WAIT-2", "its FIN is acknowledged; waits for the peer's")                                   \
+	X(CLOSE_WAIT, "CLOSE-WAIT", "has received a FIN; its application has not closed yet")                          \
+	X(CLOSING, "CLOSING", "both have sent a FIN, its own is not acknowledged yet")                                 \
+	X(LAST_ACK, "LAST-ACK", "has received and sent a FIN; waits for the last ACK")                                 \
+	X(TIME_WAIT, "TIME-WAIT", "closed; waits 2MSL for old duplicates to die")
+
+enum tcp_state {
+#define X(id, name, text) id,
+	WARD_STATES(X)
+#undef X
+	STATE_COUNT
+} WARD_PACKED;
+
+/* ---- flags: what was noticed on a flow, cumulative ---- */
+/* X(NAME, meaning): bit number = position; a position is never reused */
+#define WARD_FLAGS(X)                                                                                                  \
+	X(SYN_RTX, "a SYN was sent again")                                                                             \
+	X(SYNACK_RTX, "a SYN-ACK was sent again")                                                                      \
+	X(FIN_RTX, "a FIN was sent again")                                                                             \
+	X(RTX, "data was sent again")                                                                                  \
+	X(NEW_ISN, "an unanswered SYN was replaced by one with another initial sequence number")                       \
+	X(SYN_DATA, "the SYN carried data")                                                                            \
+	X(TFO, "the SYN's data was accepted (TCP Fast Open, RFC 7413)")                                                \
+	X(SIMUL_OPEN, "both ends sent a SYN (RFC 9293 Figure 7)")                                                      \
+	X(SIMUL_CLOSE, "both ends sent a FIN before seeing the other's (Figure 13)")                                   \
+	X(HALF_CLOSE, "data was sent after the other end's FIN (section 3.6.1)")                                       \
+	X(MIDSTREAM, "first seen after its handshake")                                                                 \
+	X(ASYM, "one direction was not seen during the handshake")                                                     \
+	X(REFUSED, "the SYN was answered by a RST")                                                                    \
+	X(RESET, "ended by an acceptable RST")                                                                         \
+	X(NO_TCB, "that RST came from a host that did not know the connection")                                        \
+	X(HIST_SYN, "the SYN-ACK was answered by a RST: old duplicate SYN, or a scan (Figure 8)")                      \
+	X(BAD_SYNACK, "a SYN-ACK did not acknowledge the SYN")                                                         \
+	X(BAD_ACK, "an ACK in SYN-RECEIVED did not acknowledge the SYN-ACK")                                           \
+	X(ACK_UNSEEN, "an ACK of data that was never seen")                                                            \
+	X(OLD_ACK, "an ACK far below what was acknowledged already (RFC 5961 section 5)")                              \
+	X(OLD_SEQ, "a segment wholly below what was received already")                                                 \
+	X(OOW, "a segment outside the receiver's window")                                                              \
+	X(OOS, "a segment that the sender's state does not allow")                                                     \
+	X(BADFLAGS, "an impossible combination of control bits")                                                       \
+	X(DATA_AFTER_FIN, "data beyond the sender's own FIN")                                                          \
+	X(RST_INWIN, "a RST in the window, but not exact: ignored (RFC 5961 section 3)")                               \
+	X(RST_OOW, "a RST outside the window: ignored")                                                                \
+	X(SYN_IN_CONN, "a SYN on an open connection (RFC 5961 section 4)")                                             \
+	X(HALFOPEN_DISC, "a SYN found the other end still holding an old connection (Figure 9)")                       \
+	X(HALFOPEN_EMB, "the handshake stayed half done for 10 s or longer")                                           \
+	X(REUSE, "the 4-tuple of an earlier connection was used again")                                                \
+	X(TW_REUSE, "the 4-tuple was used again out of TIME-WAIT")                                                     \
+	X(TW_SYN_OK, "a SYN into TIME-WAIT that may reopen it (RFC 6191)")                                             \
+	X(TW_SYN_OLD, "a SYN into TIME-WAIT that may not")                                                             \
+	X(TW_ASSASSIN, "a RST ended TIME-WAIT early (RFC 1337)")                                                       \
+	X(TW_RST, "a RST into TIME-WAIT was ignored (rfc1337)")                                                        \
+	X(KEEPALIVE, "a keep-alive probe (section 3.8.4)")                                                             \
+	X(ZWP, "a zero-window probe (section 3.8.6.1)")                                                                \
+	X(STALE_SYN, "a SYN stayed unanswered for 10 s or longer")                                                     \
+	X(FW2_HANG, "idle in FIN-WAIT-2 for 60 s or longer")                                                           \
+	X(CW_LEAK, "idle in CLOSE-WAIT for 60 s or longer: the application does not close")
+
+enum ward_flag_bit {
+#define X(id, text) FLAG_BIT_##id,
+	WARD_FLAGS(X)
+#undef X
+	FLAG_COUNT
+};
+#define X(id, text) static const __u64 FLAG_##id __attribute__((unused)) = 1ULL << FLAG_BIT_##id;
+WARD_FLAGS(X)
+#undef X
+#define FLAGS_REPORTED ((1ULL << FLAG_COUNT) - 1)
+
+/* The upper bits of flow.flags are the tracker's own memory and are not reported. */
+#define MARK_PEND (1ULL << 48)      /* flow.pend_* hold a SYN that may start a new incarnation */
+#define MARK_PEND_B (1ULL << 49)    /* ... and side B sent it */
+#define MARK_RTT_SYN (1ULL << 50)   /* rtt_syn is a time stamp of the last SYN, not yet a difference */
+#define MARK_RTT_ACK (1ULL << 51)   /* rtt_ack is a time stamp of the last SYN-ACK */
+#define MARK_BADACK_A (1ULL << 52)  /* fin[A] holds the unacceptable ack of A's SYN-ACK (O7) */
+#define MARK_BADACK_B (1ULL << 53)
+#define MARK_SEEDED (1ULL << 54)    /* came from the kernel's socket table: numbers are not known yet */
+#define MARK_ENDED (1ULL << 55)     /* its end was reported: end_reason */
+#define MARK_SENT_A (1ULL << 56)    /* A has sent an accepted segment with ACK after the handshake (row O16) */
+#define MARK_SENT_B (1ULL << 57)
+
+/* ---- why a record ended ---- */
+#define WARD_END_REASONS(X)                                                                                            \
+	X(NONE, "none", "still there")                                                                                 \
+	X(CLOSED, "closed", "closed by both ends")                                                                     \
+	X(RESET, "reset", "a RST ended it")                                                                            \
+	X(REFUSED, "refused", "the SYN was refused")                                                                   \
+	X(TIMEOUT, "timeout", "silent for longer than its states allow")                                               \
+	X(REUSE, "reuse", "a new connection took over its 4-tuple")                                                    \
+	X(EVICTED, "evicted", "its place in a full table was needed")
+
+enum ward_end_reason {
+#define X(id, name, text) END_##id,
+	WARD_END_REASONS(X)
+#undef X
+	END_COUNT
+} WARD_PACKED;
+
+/* ---- Zeek's coarse endpoint states (conn_state is made from two of them) ---- */
+enum zeek_state { Z_INACTIVE, Z_SYN_SENT, Z_SYN_ACK_SENT, Z_PARTIAL, Z_ESTABLISHED, Z_CLOSED, Z_RESET };
+
+/* ---- the flow key: one connection, both directions, both families ---- */
+struct flow_key {
+	__u8 a_addr[16]; /* side A is the lower address:port, compared as bytes in network order */
+	__u8 b_addr[16];
+	__u16 a_port;
+	__u16 b_port;
+	__u32 vlan; /* 0, or the outer VLAN id where --key-vlan asks for it */
+};
+
+/* flow.known: what is known of one side */
+#define KNOWN_CONF 0x01   /* its state is proven by a segment of its own */
+#define KNOWN_ISN 0x02    /* isn may be compared: fewer than 2^30 bytes ago */
+#define KNOWN_ACK 0x04    /* it has sent an ack */
+#define KNOWN_REDGE 0x08  /* it has allowed a window */
+#define KNOWN_FIN 0x10    /* fin is the sequence number of its FIN */
+#define KNOWN_HOLE 0x20   /* nxt is ahead of contig */
+#define KNOWN_HIST_A 0x40 /* history has its first pure ACK */
+#define KNOWN_HIST_D 0x80 /* history has its first data */
+
+/* flow.phase: two bits of life, the lock, and "not for the fast path" */
+#define PHASE_LIFE 0x03
+#define PHASE_FREE 0x00
+#define PHASE_LIVE 0x01
+#define PHASE_DEAD 0x02     /* over; may be revived by a segment, is deleted one sweep later */
+#define PHASE_DELETING 0x03 /* being deleted: not to be touched */
+#define PHASE_LOCKED 0x04
+#define PHASE_SLOW 0x08  /* something rare is known of it: no fast path */
+#define PHASE_FRESH 0x10 /* an embryo of one plain SYN: only its first 136 bytes are written */
+
+#define WS_UNKNOWN 14 /* the largest scale there is (RFC 7323): assumed where the SYNs were not seen */
+#define HISTORY_LEN 16
+#define VLAN_UNSEEN 0xffff
+
+/* What the fast path writes of one side, in 40 bytes. */
+struct flow_half {
+	__u64 pkts;    /* segments sent (of a GSO super-segment: as many as it becomes) */
+	__u64 bytes;   /* payload sent, repetitions included */
+	__u64 last_ns; /* when it sent last */
+	__u32 nxt;     /* highest sequence number sent, plus one */
+	__u32 ack;     /* highest acknowledgment sent */
+	__u32 redge;   /* right edge of the widest window it allowed: ack + window */
+	__u32 tsval;   /* last time stamp option sent; 0: none */
+};
+
+/*
+ * One connection. The first eight bytes are one word: whoever changes states changes all of it by one
+ * compare-and-swap (lock, move, unlock), see bpf/record.h. The established path touches the first 104 bytes.
+ */
+struct flow {
+	enum tcp_state state[2]; /* of side A and B */
+	__u8 known[2];           /* KNOWN_* */
+	__u8 wscale;             /* window scale: A in the low nibble, B in the high one */
+	__u8 phase;              /* PHASE_* */
+	__u16 gen;               /* another incarnation of the record, another number */
+	__u64 prev;              /* the segment before: see tcp_prev_*() */
+	struct flow_half half[2];
+	__u16 win[2];    /* last window field, as sent */
+	__u16 maxwin[2]; /* largest one after the handshake, as sent */
+	/* ---- 104 bytes ---- */
+	__u64 flags; /* FLAG_* and MARK_* */
+	__u64 start_ns;
+	__u64 since_ns[2]; /* when the side entered its state; for TIME-WAIT when 2MSL was restarted */
+	/* ---- 136 bytes: a fresh embryo ends here ---- */
+	__u32 isn[2];
+	__u32 contig[2]; /* in-order edge of what was sent; only while KNOWN_HOLE, else nxt */
+	__u32 fin[2];    /* sequence number of the FIN (KNOWN_FIN), or the bad ack of a SYN-ACK (MARK_BADACK) */
+	__u32 rtx[2];
+	char history[HISTORY_LEN]; /* Zeek's letters, not terminated when full */
+	__u32 rtt_syn_ns;          /* SYN to SYN-ACK; 0: not measured */
+	__u32 rtt_ack_ns;          /* SYN-ACK to ACK; 0: not measured */
+	__u32 pend_isn;            /* the pending SYN: a new incarnation if the other side accepts it */
+	__u32 pend_tsval;
+	__u32 pend_ms; /* when, in units of 2^20 ns */
+	__u16 pend_win;
+	__u16 pend_len;
+	__u8 pend_ws; /* 0xff: none offered */
+	__u8 orig;    /* which side opened: 0 = A, 1 = B */
+	__u8 syn_rtx; /* these three stay at their largest value when they reach it */
+	__u8 synack_rtx;
+	__u16 fin_rtx;
+	__u16 vlan; /* outer VLAN id, VLAN_UNSEEN if none was seen */
+	enum ward_end_reason end_reason;
+	__u8 iface; /* row of the instance's interface table */
+	__u8 zeek;  /* enum zeek_state: A in the low nibble, B in the high one */
+	__u8 unseen; /* acks of unseen data in a row: A in the low nibble, B in the high one */
+	__u16 seq_fin[2]; /* folded sequence numbers of the last letters F, R, S or H: see tcp_fold() */
+	__u16 seq_rst[2];
+	__u16 seq_syn[2];
+};
+
+_Static_assert(sizeof(struct flow_key) == 40, "the key is 40 bytes");
+_Static_assert(sizeof(struct flow_half) == 40, "the hot half is 40 bytes");
+_Static_assert(sizeof(struct flow) == 232, "48 (kernel) + 40 + 232 = 320 = five cache lines");
+_Static_assert(__builtin_offsetof(struct flow, flags) == 104, "hot bytes come first");
+_Static_assert(__builtin_offsetof(struct flow, isn) == 136, "a fresh embryo writes what stands before");
+
+/* ---- one segment, as parsed ---- */
+#define TH_FIN 0x01
+#define TH_SYN 0x02
+#define TH_RST 0x04
+#define TH_PSH 0x08
+#define TH_ACK 0x10
+#define TH_URG 0x20
+
+#define SEG_TS 0x01        /* tsval is valid */
+#define SEG_WS 0x02        /* ws is valid */
+#define SEG_SACK_OK 0x04   /* SACK permitted */
+#define SEG_MSS 0x08       /* mss is valid */
+#define SEG_ESTIMATED 0x10 /* segs is estimated from length and MSS */
+
+struct segment {
+	struct flow_key key;
+	__u32 seq;
+	__u32 ack; /* 0 without ACK */
+	__u32 len; /* payload, bytes, from the IP header */
+	__u32 tsval;
+	__u64 now_ns;  /* since the epoch */
+	__u32 stamp_ns; /* low bits of a finer clock, for handshake RTT; 0: not taken */
+	__u32 segs;     /* wire segments in this frame, at least 1 */
+	__u16 win;
+	__u16 mss;
+	__u16 vlan; /* VLAN_UNSEEN if none */
+	__u8 bits;  /* TH_* */
+	__u8 opts;  /* SEG_* */
+	__u8 ws;
+	__u8 dir;   /* 0: side A sent it, 1: side B */
+	__u8 iface; /* row of the interface table */
+	__u8 pad;
+};
+
+/* ---- counters ---- */
+/* X(NAME, name, meaning): per CPU, never reset. First the reasons why a frame is not followed. */
+#define WARD_REASONS(X)                                                                                                \
+	X(NOT_IP, "not-ip", "not IPv4 or IPv6")                                                                        \
+	X(NOT_TCP, "not-tcp", "IP, but not TCP")                                                                       \
+	X(FRAG_FIRST, "fragment-first", "first fragment: its TCP header is whole, but the segment is not")            \
+	X(FRAG_LATER, "fragment-later", "later fragment: no TCP header")                                               \
+	X(TRUNCATED, "truncated", "ends inside a header")                                                              \
+	X(BAD_IP, "bad-ip", "IP header length or version impossible")                                                  \
+	X(BAD_TCP, "bad-tcp", "TCP data offset impossible or beyond the packet")                                       \
+	X(EXT_CHAIN, "ext-chain", "more IPv6 extension headers than are followed, or an encrypted one")               \
+	X(VLAN_DEEP, "vlan-deep", "more than two VLAN tags")                                                           \
+	X(NOT_LINEAR, "not-linear", "headers outside the frame's first buffer")                                        \
+	X(FORWARDED, "forwarded", "leaves after it was counted coming in: not counted again")                          \
+	X(LOCK_BUSY, "lock-busy", "its record stayed locked by another CPU: the segment was not applied")              \
+	X(NO_ROOM, "no-room", "no record could be made for it")
+
+enum ward_reason {
+#define X(id, name, text) REASON_##id,
+	WARD_REASONS(X)
+#undef X
+	REASON_COUNT
+};
+
+#define WARD_COUNTERS(X)                                                                                               \
+	X(RX_SEGMENTS, "rx-segments", "TCP segments followed, ingress")                                                \
+	X(TX_SEGMENTS, "tx-segments", "TCP segments followed, egress")                                                 \
+	X(RX_BYTES, "rx-bytes", "TCP payload followed, ingress")                                                       \
+	X(TX_BYTES, "tx-bytes", "TCP payload followed, egress")                                                        \
+	X(FAST, "fast-path", "segments that took the established fast path")                                           \
+	X(ESTIMATED, "estimated", "super-segments whose number of segments was estimated")                             \
+	X(FLOWS_NEW, "flows-new", "flow objects created")                                                              \
+	X(MIDSTREAM_NEW, "midstream-new", "... of them picked up mid-stream")                                          \
+	X(PROMOTED, "promoted", "embryos that moved to the flow table")                                                \
+	X(END_CLOSED, "ended-closed", "flows closed by both ends")                                                     \
+	X(END_RESET, "ended-reset", "flows ended by a RST")                                                            \
+	X(END_REFUSED, "ended-refused", "flows whose SYN was refused")                                                 \
+	X(END_TIMEOUT, "ended-timeout", "flows that timed out")                                                        \
+	X(END_REUSE, "ended-reuse", "flows whose 4-tuple was taken over")                                              \
+	X(END_EVICTED, "ended-evicted", "embryos evicted by newer ones")                                               \
+	X(EVICT_SYN_SENT, "evicted-syn-sent", "... of them in SYN-SENT")                                               \
+	X(EVICT_SYN_RECEIVED, "evicted-syn-received", "... of them in SYN-RECEIVED")                                   \
+	X(EVICT_OTHER, "evicted-other", "... of them in another state")                                                \
+	X(TABLE_FULL, "table-full", "flows that stayed embryos because the flow table was full")                       \
+	X(EARLY_EXPIRY, "early-expiry", "closed flows removed early because the table was nearly full")               \
+	X(STRAY_RST, "stray-rst", "RSTs that belong to no flow")                                                       \
+	X(STRAY_BADFLAGS, "stray-bad-flags", "impossible segments that belong to no flow")                             \
+	X(STRAY_OTHER, "stray-other", "other segments that belong to no flow (--no-pickup)")                           \
+	X(EVENTS, "events", "events delivered to readers")                                                             \
+	X(LOST_RING, "events-lost-ring", "events lost: a reader's ring buffer was full")                               \
+	X(LOST_RATE, "events-lost-rate", "events lost: more of one type than its rate limit")                          \
+	X(SWEEP_RACE, "sweep-race", "records that moved while the sweep looked: left for the next one")                \
+	X(CORRECTED, "gauges-corrected", "gauges that a recount had to correct")
+
+enum ward_counter {
+#define X(id, name, text) CNT_##id,
+	WARD_COUNTERS(X)
+#undef X
+	COUNTER_COUNT
+};
+
+/* One per CPU; map "counters". */
+struct ward_counters {
+	__u64 reason[REASON_COUNT];
+	__u64 counter[COUNTER_COUNT];
+	__u64 flag[FLAG_COUNT]; /* how often each flag was newly set on a flow */
+};
+
+/* Map "gauges": what the last sweep counted. */
+struct ward_gauges {
+	__u64 swept_ns;  /* when */
+	__u64 sweep_cpu_ns;
+	__u64 flows;     /* live records in flows */
+	__u64 embryos;   /* live records in embryos */
+	__u64 tombstones;
+	__u64 state[STATE_COUNT]; /* endpoints in each state, both tables */
+	__u64 confirmed[STATE_COUNT];
+};
+
+/* ---- events ---- */
+#define WARD_EVENT_TYPES(X)                                                                                            \
+	X(STATE, "state", "a state, or what is known of it, changed")                                                  \
+	X(FLAG, "flag", "something was noticed for the first time on the flow")                                        \
+	X(END, "end", "both ends are gone")                                                                            \
+	X(SEGMENT, "segment", "one segment of a flow that a ladder is drawn for")                                      \
+	X(RETIRE, "retire", "the record is about to be overwritten (replay only)")
+
+enum ward_event_type {
+#define X(id, name, text) EVENT_##id,
+	WARD_EVENT_TYPES(X)
+#undef X
+	EVENT_COUNT
+} WARD_PACKED;
+
+/* A record in a ring buffer. EVENT_RETIRE is followed by a struct flow, EVENT_SEGMENT by a struct event_segment. */
+struct event {
+	struct flow_key key;
+	__u64 ts_ns; /* of the segment, or the deadline of a timer */
+	__u64 pkt;   /* number of the capture's packet; 0: a timer, or live */
+	__u64 start_ns; /* of the flow object */
+	__u64 flags;    /* FLAG: the new ones; others: all so far */
+	enum ward_event_type type;
+	enum ward_end_reason reason;
+	__u8 orig;
+	__u8 iface;
+	__u16 vlan;
+	__u8 timer; /* 1: a timer's */
+	__u8 first; /* STATE: the first of its flow object */
+	enum tcp_state state[2]; /* of side A and B */
+	enum tcp_state old_state[2];
+	__u8 conf; /* bit 0: A, bit 1: B */
+	__u8 old_conf;
+	__u8 pad[2];
+};
+
+struct event_segment {
+	__u32 seq, ack, len, segs;
+	__u16 win;
+	__u8 bits;
+	__u8 dir;
+	__u32 isn[2];
+};
+
+struct event_with_flow {
+	struct event event;
+	struct flow flow;
+};
+
+struct event_with_segment {
+	struct event event;
+	struct event_segment segment;
+};
+
+/* ---- one instance: map "instance", one entry ---- */
+#define WARD_IFACES 16
+#define WARD_READERS 8
+#define WARD_NAME_LEN 16
+
+#define IFACE_L3 0x01      /* frames start at the IP header */
+#define IFACE_XDP_L3 0x02  /* ... in XDP too (generic XDP on a device without Ethernet header) */
+#define IFACE_GENERIC 0x04 /* XDP sees super-segments */
+
+struct ward_iface {
+	char name[WARD_NAME_LEN];
+	__u32 ifindex;
+	__u32 mtu;
+	__u8 flags;   /* IFACE_* */
+	__u8 ingress; /* enum ward_ingress, as attached */
+	__u8 hooks;   /* 1: ingress, 2: egress */
+	__u8 tcx;     /* tc programs hang on tcx links, else on clsact */
+	__u32 netns;  /* inode of its network namespace */
+};
+
+struct ward_instance {
+	__u64 layout_hash;
+	__u64 epoch_offset_ns; /* added to jiffies * tick_ns: nanoseconds since the epoch */
+	__u64 tick_ns;
+	__u64 created_ns;
+	__u32 keeper_pid;
+	__u32 iface_count;
+	char version[WARD_NAME_LEN];
+	struct ward_iface iface[WARD_IFACES];
+	__u32 flows_max;
+	__u32 embryos_max;
+	__u32 msl2_s;
+	__u8 tap, no_pickup, key_vlan, rfc1337;
+	__u8 hooks_ingress_only;
+	__u8 keep; /* attach: stays without a process; run: goes with it */
+	__u8 pad[6];
+};
+
+/* Map "control", one entry, written by user space while the programs run. */
+struct ward_control {
+	__u64 keeper_ns;               /* heartbeat: the last sweep */
+	__u64 reader_until_ns[WARD_READERS]; /* the reader in this slot listens until then */
+	__u32 reader_pid[WARD_READERS];
+	struct flow_key ladder;        /* the flow whose segments are reported one by one */
+	__u64 ladder_until_ns;
+	__u64 replay_now_ns;           /* replay: the capture's clock */
+	__u64 replay_pkt;
+	__u32 replay_wire_len;         /* replay: length of the frame before it was cut */
+	__u32 replay_flags;            /* IFACE_L3 */
+	__u32 fill_permille;           /* flows in use, of its capacity: written by the sweep */
+	__u32 pad;
+};
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * filter: ss(8)'s filter grammar over flows and events. One parser for all commands.
+ *
+ *   state syn-recv and dport = :443 or src 10.0.0.0/8       not ( ... )  !  and && or ||  juxtaposition is "and"
+ *   state X [X ...]: either end; orig-state / resp-state: one end. X: the RFC's or ss's name, or a group of ss:
+ *     all connected synchronized bucket big
+ *   src/dst [=|!=] ADDR[/LEN][:PORT]  sport/dport OP :PORT     OP: = == eq != ne >= ge <= le > gt < lt
+ *     src and sport are the originator's
+ *   age/idle OP DURATION   bytes/pkts/rtx OP NUMBER[k|m|g]   flag NAME   end REASON   dev IFACE   vlan = N   finding NAME
+ */
+#ifndef FILTER_H
+#define FILTER_H
+
+#include <stdbool.h>
+
+#include "report.h"
+
+struct filter;
+
+struct filter_error {
+	char text[200]; /* one line: what is wrong, the word in quotes, a hint */
+	int column;     /* from 1, in the words joined by single blanks */
+};
+
+/* Parses argc words joined by blanks. No words: a filter that matches all but closed flows.
+ * Returns 0, or -EINVAL with *error filled. */
+int filter_parse(int argc, char *const argv[], struct filter **out, struct filter_error *error);
+bool filter_match_flow(const struct filter *f, const struct flow_view *view);
+/* An event matches by its tuple, states (new or old), flags, interface; age and counters are unknown and do not match. */
+bool filter_match_event(const struct filter *f, const struct event *ev, const char *iface);
+void filter_free(struct filter *f);
+
+#endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * ward: everything that knows libbpf, behind a few verbs. Commands call these and never bpf_*.
+ *
+ * All functions that return int give 0 (or a count) or a negative errno; out-parameters change only on success.
+ * After a failure ward_reason() is one line "what: cause" naming the value, and ward_remedy() the command or option
+ * that mends it ("" when there is none). ward_exit_code() maps an error to the exit code contract:
+ * 1 failed, 2 usage, 3 not attached, 4 the kernel or NIC lacks it.
+ */
+#ifndef WARD_H
+#define WARD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tcpward.h"
+
+struct ward; /* one instance: a set of maps and programs, loaded here or opened by its pins */
+
+enum ward_ingress { INGRESS_AUTO, INGRESS_XDP, INGRESS_XDP_GENERIC, INGRESS_TC, INGRESS_NONE };
+
+/* The tracking options: the same for run, attach and replay. Fill with ward_options_init(). */
+struct ward_options {
+	const char *name; /* instance; NULL: the first interface */
+	enum ward_ingress ingress;
+	bool hooks_ingress_only;
+	bool tap;
+	bool no_pickup;
+	bool key_vlan;
+	bool rfc1337;
+	bool clsact;     /* do not use tcx even where the kernel has it */
+	bool no_seed;    /* do not take the kernel's sockets into the table */
+	unsigned msl_s;  /* MSL, seconds (2MSL is twice that) */
+	unsigned flows;  /* capacity of the flow table */
+	unsigned embryos;
+	bool replay;     /* load for BPF_PROG_TEST_RUN: the capture's clock, no limits on events */
+};
+
+void ward_options_init(struct ward_options *opt);
+
+/* ---- errors and log ---- */
+const char *ward_reason(void);
+const char *ward_remedy(void);
+int ward_exit_code(int err);
+/* Records "what: cause" and a remedy for the caller to report; returns err. Formats like printf. */
+int ward_fail(int err, const char *remedy, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Lets libbpf's and the verifier's log through to stderr (-v). */
+void ward_verbose(bool on);
+
+/* ---- life of an instance ---- */
+/* Loads maps and programs; nothing is attached or pinned. */
+int ward_load(const struct ward_options *opt, struct ward **out);
+/* Pins all by name below /sys/fs/bpf/tcpward/NAME/, attaches to the interfaces, seeds from the kernel's sockets.
+ * keep: the instance is to outlive this process (attach). On failure nothing is left. */
+int ward_attach(struct ward *w, const char *const *ifnames, int count, bool keep);
+/* Opens a pinned instance; name NULL: the only one there is (several: -EINVAL naming them; none: -ENOENT, exit 3). */
+int ward_open(const char *name, struct ward **out);
+/* Opens the instance that interface ifname of this network namespace belongs to. */
+int ward_open_iface(const char *ifname, struct ward **out);
+/* Detaches one interface (NULL: all) of a pinned instance; with the last one its pins go too. */
+int ward_detach(struct ward *w, const char *ifname);
+/* Frees what this process holds. An instance made by ward_attach(keep=false) is detached and unpinned. */
+void ward_close(struct ward *w);
+
+/* The instances that are pinned: names, at most max; returns how many. */
+int ward_instances(char names[][WARD_NAME_LEN], int max);
+const char *ward_name(const struct ward *w);
+const struct ward_instance *ward_info(const struct ward *w);
+/* Name of row iface of the instance's interface table, NULL in replay. */
+const char *ward_iface_name(const struct ward *w, unsigned iface);
+/* One line a warning that belongs to the attach: "eth0: ingress by tc, since the driver has no native XDP". */
+int ward_notes(const struct ward *w, const char *const **lines);
+/* true while a process (run or keeper) sweeps it */
+bool ward_keeper_alive(const struct ward *w, int *pid);
+
+/* ---- reading ---- */
+/* Now on the instance's clock: nanoseconds since the epoch. */
+uint64_t ward_now_ns(const struct ward *w);
+typedef int (*ward_flow_fn)(const struct flow_key *key, const struct flow *flow, bool embryo, void *ctx);
+/* Calls fn for each live record: flow table, then embryos (each made whole). A non-zero return of fn ends the walk and is returned. */
+int ward_flows_each(struct ward *w, ward_flow_fn fn, void *ctx);
+int ward_flow_get(struct ward *w, const struct flow_key *key, struct flow *out, bool *embryo);
+int ward_counters_read(struct ward *w, struct ward_counters *sum);
+int ward_gauges_read(struct ward *w, struct ward_gauges *out);
+
+/* ---- sweeping: by its keeper only (run, the daemon of attach, replay) ---- */
+/* One sweep at now_ns: timers, expiry, deletion, gauges. Returns > 0 when it stopped early and wants to be called again. */
+int ward_sweep(struct ward *w, uint64_t now_ns);
+
+/* ---- events ---- */
+struct ward_reader;
+/* fn gets each record, size bytes: struct event, or one of the structures that begin with it. */
+typedef void (*ward_event_fn)(const struct event *ev, size_t size, void *ctx);
+/* Takes a free slot of the instance and a ring buffer of ring_bytes (power of two, pages) for this reader. */
+int ward_reader_open(struct ward *w, size_t ring_bytes, ward_event_fn fn, void *ctx, struct ward_reader **out);
+/* An epoll descriptor to wait on. Records come without wake-up: also call ward_reader_poll() every 100 ms. */
+int ward_reader_fd(const struct ward_reader *r);
+/* Delivers what is there and renews this reader's slot; returns the number of records. */
+int ward_reader_poll(struct ward_reader *r);
+/* Records that the programs could not deliver since the last call (ring full, rate limit). */
+uint64_t ward_reader_lost(struct ward_reader *r);
+void ward_reader_close(struct ward_reader *r);
+/* Also report each segment of this flow (EVENT_SEGMENT) until until_ns; key NULL: stop. */
+int ward_ladder(struct ward *w, const struct flow_key *key, uint64_t until_ns);
+
+/* ---- replay: the XDP program run over bytes ---- */
+/* data: up to 256 first bytes of a frame of wire_len bytes; l3: it starts at the IP header.
+ * now_ns: the capture's clock. Returns the program's verdict (XDP_PASS = 2) or a negative errno. */
+int ward_feed(struct ward *w, const void *data, size_t len, uint32_t wire_len, bool l3, uint64_t now_ns, uint64_t pkt);
+/* The same through the tc programs (tests): egress or ingress; returns the tc verdict, -1 = TC_ACT_UNSPEC. err separate. */
+int ward_feed_tc(struct ward *w, bool egress, const void *data, size_t len, int *verdict);
+
+/* ---- what doctor asks ---- */
+enum ward_health { HEALTH_OK, HEALTH_WARN, HEALTH_LACKS };
+struct ward_check {
+	const char *name; /* "kernel", "btf", "jit", ... */
+	enum ward_health health;
+	char text[160];
+	char remedy[160];
+};
+/* Fills checks of the kernel (ifname NULL) or of one interface; returns how many, at most max. */
+int ward_doctor(const char *ifname, struct ward_check *checks, int max);
+
+#endif

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# tcpward: "make help" lists the targets. Everything that is made lies below build/.
+VERSION := 0.1.0
+PREFIX ?= /usr/local
+SBINDIR ?= $(PREFIX)/sbin
+MANDIR ?= $(PREFIX)/share/man
+DATADIR ?= $(PREFIX)/share
+
+CC := gcc
+O := build
+CFLAGS ?= -O2 -g
+WARN := -Wall -Wextra -Werror
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.SUFFIXES:
+MAKEFLAGS += --no-print-directory -r
+
+# One short line per product; V=1 shows the commands.
+V ?= 0
+ifeq ($(V),0)
+Q := @
+say = @printf '  %-5s %s\n' $(1) $(2);
+endif
+
+.PHONY: all deps run test unit tests bench install uninstall man docs vmlinux clean format help
+all: $(O)/tcpward
+
+help:
+	@echo 'make             builds build/tcpward'
+	@echo 'make run         installs what is missing, builds, and shows a lab of real connections (root)'
+	@echo 'make run DEV=X   the same, then watches interface X'
+	@echo 'make test        installs what is missing, builds, and runs all tests (root)'
+	@echo 'make unit        builds and runs the tests that need no privilege'
+	@echo 'make bench       measures (root)'
+	@echo 'make deps        installs what is missing'
+	@echo 'make install     DESTDIR= PREFIX=/usr/local; also: uninstall'
+	@echo 'make man docs    man pages; docs/ from the tables of include/tcpward.h'
+	@echo 'make vmlinux     vmlinux/vmlinux.h anew, from this kernel'
+	@echo 'make format clean'
+
+# ---- targets that may have to install things first: they call make again for the rest ----
+AGAIN = $(MAKE) $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$$(nproc))
+as_root = @[ "$$(id -u)" = 0 ] || { echo 'make: this needs root: sudo make $@' >&2; exit 1; }
+
+deps:
+	@packaging/deps.sh
+
+run:
+	$(as_root)
+	@packaging/deps.sh
+	@$(AGAIN) all
+	@$(O)/tcpward $(if $(DEV),run $(DEV),lab)
+
+test:
+	$(as_root)
+	@packaging/deps.sh
+	@$(AGAIN) all tests
+	@tests/run.sh
+
+unit:
+	@$(AGAIN) unit-tests
+	@tests/run.sh unit
+
+clean:
+	rm -rf $(O)
+
+vmlinux:
+	@packaging/tools.sh bpftool >/dev/null || { echo 'make: no bpftool that works - run: sudo make deps' >&2; exit 1; }
+	BPFTOOL=$$(packaging/tools.sh bpftool) vmlinux/trim >vmlinux/vmlinux.h.new
+	mv vmlinux/vmlinux.h.new vmlinux/vmlinux.h
+
+format:
+	clang-format -i $$(find bpf include user tests docs -name '*.[ch]')
+
+# ---- the tools: found once, asked for again when tools.sh changes ----
+ifneq ($(filter-out deps run test unit clean vmlinux format help,$(or $(MAKECMDGOALS),all)),)
+include $(O)/tools.mk
+endif
+
+$(O)/tools.mk: packaging/tools.sh
+	@mkdir -p $(@D)
+	@CC='$(CC)' packaging/tools.sh >$@
+
+# ---- BPF programs: each compiled, all linked into one object, its skeleton ----
+BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -Wall -Werror -Iinclude -Ibpf -Ivmlinux
+BPF_SRC := $(sort $(wildcard bpf/*.bpf.c))
+BPF_OBJ := $(BPF_SRC:bpf/%.c=$(O)/bpf/%.o)
+
+$(O)/bpf/%.bpf.o: bpf/%.bpf.c Makefile | $(O)/tools.mk
+	@mkdir -p $(@D)
+	$(call say,BPF,$<)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
+
+$(O)/tcpward.bpf.o: $(BPF_OBJ)
+	$(call say,LINK,$@)
+	$(Q)$(BPFTOOL) gen object $@ $(BPF_OBJ)
+
+$(O)/tcpward.skel.h: $(O)/tcpward.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name tcpward_bpf >$@
+
+# ---- the program ----
+HARDEN := -fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=2
+C_FLAGS = -std=gnu11 $(CFLAGS) $(WARN) -D_GNU_SOURCE -DTCPWARD_VERSION='"$(VERSION)"' -Iinclude -Iuser -I$(O) $(LIB_CFLAGS)
+LD_FLAGS := -pie -Wl,-z,relro,-z,now $(LDFLAGS)
+USER_SRC := $(sort $(wildcard user/*.c user/*/*.c))
+USER_OBJ := $(USER_SRC:%.c=$(O)/%.o)
+LIBRARY := $(O)/libtcpward.a
+
+$(O)/user/%.o: user/%.c Makefile $(O)/tools.mk | $(O)/tcpward.skel.h
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(C_FLAGS) $(HARDEN) -MMD -MP -c $< -o $@
+
+# The lists of objects are prerequisites too: a source that goes away must not stay in the archive.
+$(LIBRARY): $(filter-out $(O)/user/main.o,$(USER_OBJ))
+	$(Q)rm -f $@
+	$(Q)ar rcs $@ $^
+
+$(O)/tcpward: $(O)/user/main.o $(LIBRARY)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LD_FLAGS) $^ -o $@ $(LIBS)
+
+# ---- tests: files with a main() are programs, what lies beside them is linked to each ----
+# unit: sanitised, against the part of user/ that knows no kernel; prog, net, bench: against all of user/
+SANITISE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+TEST_FLAGS = -std=gnu11 $(WARN) -D_GNU_SOURCE -DTCPWARD_VERSION='"$(VERSION)"' -Iinclude -Iuser -Itests -I$(O) -I$(O)/tests $(LIB_CFLAGS)
+UNIT_SRC := $(sort $(wildcard user/report/*.c user/capture/*.c user/policy/*.c))
+UNIT_OBJ := $(UNIT_SRC:%.c=$(O)/tests/san/%.o)
+sources = $(filter-out %.bpf.c,$(wildcard tests/$(1)/*.c))
+has_main := ^(int )?main\(
+programs = $(if $(call sources,$(1)),$(shell grep -lE '$(has_main)' $(call sources,$(1))))
+helpers = $(filter-out $(call programs,$(1)),$(call sources,$(1)))
+binaries = $(patsubst tests/$(1)/%.c,$(O)/tests/%,$(call programs,$(1)))
+TEST_BPF := $(wildcard tests/*/*.bpf.c)
+TEST_SKEL := $(foreach f,$(TEST_BPF),$(O)/tests/$(notdir $(f:.bpf.c=.skel.h)))
+
+unit-tests: $(call binaries,unit)
+tests: unit-tests $(call binaries,prog) $(call binaries,net) $(O)/gendoc
+.PHONY: unit-tests
+
+$(O)/tests/san/%.o: %.c Makefile $(O)/tools.mk
+	@mkdir -p $(@D)
+	$(call say,CC,"$< (sanitised)")
+	$(Q)$(CC) $(TEST_FLAGS) $(SANITISE) -MMD -MP -c $< -o $@
+
+$(O)/tests/obj/%.o: tests/%.c Makefile $(O)/tools.mk | $(O)/tcpward.skel.h $(TEST_SKEL)
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(O)/tests/libunit.a: $(UNIT_OBJ)
+	$(Q)rm -f $@
+	$(Q)ar rcs $@ $^
+
+define unit_program
+$(O)/tests/$(notdir $(1:.c=)): $(O)/tests/san/$(1:.c=.o) $(patsubst %.c,$(O)/tests/san/%.o,$(call helpers,unit)) $(O)/tests/libunit.a
+	$$(call say,LD,$$@)
+	$$(Q)$$(CC) $$(SANITISE) $$^ -o $$@ -lcmocka -ljson-c -lpcap -lm
+endef
+$(foreach p,$(call programs,unit),$(eval $(call unit_program,$(p))))
+
+# 1: folder 2: source
+define program
+$(O)/tests/$(notdir $(2:.c=)): $(2:tests/%.c=$(O)/tests/obj/%.o) $(patsubst tests/%.c,$(O)/tests/obj/%.o,$(call helpers,$(1))) $(LIBRARY)
+	$$(call say,LD,$$@)
+	$$(Q)$$(CC) $$(CFLAGS) $$^ -o $$@ -lcmocka $$(LIBS) -lm -lpthread
+endef
+$(foreach d,prog net bench,$(foreach p,$(call programs,$(d)),$(eval $(call program,$(d),$(p)))))
+
+define test_skeleton
+$(O)/tests/$(notdir $(1:.c=.o)): $(1) Makefile | $(O)/tools.mk
+	@mkdir -p $$(@D)
+	$$(call say,BPF,$$<)
+	$$(Q)$$(CLANG) $$(BPF_CFLAGS) -MMD -MP -c $$< -o $$@
+$(O)/tests/$(notdir $(1:.bpf.c=.skel.h)): $(O)/tests/$(notdir $(1:.c=.o))
+	$$(Q)$$(BPFTOOL) gen skeleton $$< name $(notdir $(1:.bpf.c=_bpf)) >$$@
+endef
+$(foreach f,$(TEST_BPF),$(eval $(call test_skeleton,$(f))))
+
+# ---- bench: tests/bench/run.sh where there is one, else every program in turn ----
+bench: all $(call binaries,bench)
+	$(as_root)
+	@if [ -x tests/bench/run.sh ]; then tests/bench/run.sh; else \
+		for b in $(call binaries,bench); do $$b || exit; done; fi
+
+# ---- man pages and docs: lines like "@flags@" become the tables of include/tcpward.h ----
+MAN_SRC := $(wildcard man/*.scd)
+MAN := $(MAN_SRC:man/%.scd=$(O)/man/%)
+
+$(O)/gendoc: docs/gendoc.c include/tcpward.h Makefile
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(WARN) -Iinclude $< -o $@
+
+$(O)/man/%: man/%.scd $(O)/gendoc
+	@mkdir -p $(@D)
+	$(call say,MAN,$@)
+	$(Q)$(O)/gendoc scdoc $< >$@.scd
+	$(Q)scdoc <$@.scd >$@
+
+man: $(MAN)
+
+docs: $(O)/gendoc
+	$(call say,DOC,docs/states-and-flags.md)
+	$(Q)$(O)/gendoc markdown docs/states-and-flags.in >docs/states-and-flags.md
+
+# ---- install ----
+COMPLETIONS := bash-completion/completions/tcpward zsh/site-functions/_tcpward fish/vendor_completions.d/tcpward.fish
+install: all man
+	install -Dm755 $(O)/tcpward $(DESTDIR)$(SBINDIR)/tcpward
+	for m in $(notdir $(MAN)); do install -Dm644 $(O)/man/$$m $(DESTDIR)$(MANDIR)/man$${m##*.}/$$m || exit; done
+	for c in $(COMPLETIONS); do mkdir -p $(DESTDIR)$(DATADIR)/$${c%/*} && \
+		$(O)/tcpward completion $$(echo $$c | sed 's/[^a-z].*//') >$(DESTDIR)$(DATADIR)/$$c || exit; done
+
+uninstall:
+	rm -f $(DESTDIR)$(SBINDIR)/tcpward $(COMPLETIONS:%=$(DESTDIR)$(DATADIR)/%)
+	for m in $(notdir $(MAN)); do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$$m; done
+
+-include $(shell find $(O) -name '*.d' 2>/dev/null)

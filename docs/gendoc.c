@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * gendoc FORMAT FILE: copies FILE to the standard output and puts the tables of include/tcpward.h in the place of
+ * lines like "@flags@". FORMAT is scdoc or markdown. So that a page cannot say anything else than the code.
+ */
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tcpward.h"
+
+struct row {
+	const char *name, *detail, *meaning; /* detail NULL: a table of two columns */
+};
+
+#define X(id, name, text) {name, NULL, text},
+static const struct row end_reasons[] = {WARD_END_REASONS(X)};
+static const struct row reasons[] = {WARD_REASONS(X)};
+static const struct row counters[] = {WARD_COUNTERS(X)};
+static const struct row events[] = {WARD_EVENT_TYPES(X)};
+#undef X
+#define X(id, name, text) {#id, name, text},
+static const struct row states[] = {WARD_STATES(X)};
+#undef X
+#define X(id, text) {#id, NULL, text},
+static const struct row flags[] = {WARD_FLAGS(X)};
+#undef X
+
+struct table {
+	const char *name;
+	const char *head[3];
+	const struct row *rows;
+	size_t count;
+};
+
+#define ROWS(rows) rows, sizeof(rows) / sizeof(rows[0])
+static const struct table tables[] = {
+	{"states", {"In bpftool", "Name", "The endpoint"}, ROWS(states)},
+	{"flags", {"Flag", NULL, "Meaning"}, ROWS(flags)},
+	{"end-reasons", {"Reason", NULL, "Meaning"}, ROWS(end_reasons)},
+	{"reasons", {"Reason", NULL, "Meaning"}, ROWS(reasons)},
+	{"counters", {"Counter", NULL, "Meaning"}, ROWS(counters)},
+	{"event-types", {"Type", NULL, "When"}, ROWS(events)},
+};
+
+/* In scdoc _ and * are marks, and leading dots of a cell continue the row above. */
+static void put_scdoc(const char *text)
+{
+	for (; *text; text++) {
+		if (strchr("_*\\", *text))
+			putchar('\\');
+		putchar(*text);
+	}
+}
+
+static void put_markdown(const char *text)
+{
+	for (; *text; text++) {
+		if (*text == '|')
+			putchar('\\');
+		putchar(*text);
+	}
+}
+
+static void table_scdoc(const struct table *t)
+{
+	printf("[[ *%s*\n", t->head[0]);
+	if (t->head[1])
+		printf(":[ *%s*\n", t->head[1]);
+	printf(":[ *%s*\n", t->head[2]);
+	for (const struct row *row = t->rows; row < t->rows + t->count; row++) {
+		printf("|[ ");
+		put_scdoc(row->name);
+		if (row->detail) {
+			printf("\n:[ ");
+			put_scdoc(row->detail);
+		}
+		printf("\n:[ ");
+		put_scdoc(row->meaning);
+		putchar('\n');
+	}
+}
+
+static void table_markdown(const struct table *t)
+{
+	printf("| %s |", t->head[0]);
+	if (t->head[1])
+		printf(" %s |", t->head[1]);
+	printf(" %s |\n|---|---|%s\n", t->head[2], t->head[1] ? "---|" : "");
+	for (const struct row *row = t->rows; row < t->rows + t->count; row++) {
+		printf("| `%s` | ", row->name);
+		if (row->detail)
+			printf("%s | ", row->detail);
+		put_markdown(row->meaning);
+		puts(" |");
+	}
+}
+
+static const struct table *table_of(const char *line)
+{
+	size_t len = strcspn(line, "\n");
+
+	if (len < 3 || line[0] != '@' || line[len - 1] != '@')
+		return NULL;
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+		if (strlen(tables[i].name) == len - 2 && !strncmp(tables[i].name, line + 1, len - 2))
+			return &tables[i];
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	bool scdoc = argc == 3 && !strcmp(argv[1], "scdoc");
+	char line[4096];
+	FILE *in;
+
+	if (!scdoc && !(argc == 3 && !strcmp(argv[1], "markdown"))) {
+		fputs("usage: gendoc scdoc|markdown FILE\n", stderr);
+		return 2;
+	}
+	in = fopen(argv[2], "r");
+	if (!in) {
+		perror(argv[2]);
+		return 1;
+	}
+	while (fgets(line, sizeof(line), in)) {
+		const struct table *table = table_of(line);
+
+		if (!table)
+			fputs(line, stdout);
+		else if (scdoc)
+			table_scdoc(table);
+		else
+			table_markdown(table);
+	}
+	fclose(in);
+	return ferror(stdout) || fflush(stdout);
+}

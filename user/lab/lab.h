@@ -13,9 +13,9 @@
 #define LAB_DEVICE "lab0" /* the server's end of the veth pair, where tcpward watches */
 
 /* From the documentation ranges of RFC 5737 and RFC 3849. */
-#define LAB_SERVER4 "192.0.2.1"
-#define LAB_CLIENT4 "192.0.2.2"
-#define LAB_NOBODY4 "192.0.2.99" /* has a neighbour entry and no owner: what goes there is dropped without a word */
+#define LAB_SERVER4 "198.51.100.1"
+#define LAB_CLIENT4 "198.51.100.2"
+#define LAB_NOBODY4 "198.51.100.99" /* has a neighbour entry and no owner: what goes there is dropped without a word */
 #define LAB_SERVER6 "2001:db8::1"
 #define LAB_CLIENT6 "2001:db8::2"
 

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * RFC 9293 section 3.3.2, Figure 5, as a table: rows are states, columns are what happens at that endpoint.
+ *
+ * An observer sees segments, not calls: "SND_SYN" is Figure 5's active OPEN, "SND_FIN" its CLOSE. The last four columns
+ * are not in Figure 5. They take back what was only presumed (a segment sent again proves that the answer was lost)
+ * or enter a connection whose beginning was not seen. 0 (NO_STATE): no such edge, the state stays.
+ */
+#ifndef TCP_FSM_H
+#define TCP_FSM_H
+
+#include "tcpward.h"
+
+/* X(event, what happened at the endpoint) */
+#define TCP_EVENTS(X)                                                                                                  \
+	X(SND_SYN, "sent a SYN (active OPEN)")                                                                         \
+	X(RCV_SYN, "received a SYN while its own is on the way (simultaneous open)")                                   \
+	X(SND_SYNACK, "answered a SYN")                                                                                \
+	X(RCV_SYNACK, "received an acceptable SYN-ACK")                                                                \
+	X(RCV_ACK_OF_SYN, "its SYN was acknowledged")                                                                  \
+	X(SND_FIN, "sent a FIN (CLOSE)")                                                                               \
+	X(RCV_FIN, "received a FIN, all data before it too")                                                           \
+	X(RCV_ACK_OF_FIN, "its FIN was acknowledged")                                                                  \
+	X(RST, "sent, or received, an acceptable RST")                                                                 \
+	X(TIMEOUT_2MSL, "2MSL passed")                                                                                 \
+	X(AGAIN_SYN, "sent its SYN again: the SYN-ACK was lost")                                                       \
+	X(AGAIN_SYNACK, "sent its SYN-ACK again: the ACK was lost, or the accept queue is full")                       \
+	X(AGAIN_FIN, "sent its FIN again: the ACK of it was lost")                                                     \
+	X(MET_OPEN, "seen exchanging data: its handshake was missed")
+
+enum tcp_event {
+#define X(id, text) TCP_##id,
+	TCP_EVENTS(X)
+#undef X
+	TCP_EVENT_COUNT
+};
+
+#define TCP_FSM_COLUMNS 16 /* a power of two, so that an index can be masked */
+
+static const __u8 tcp_fsm[STATE_COUNT][TCP_FSM_COLUMNS] __attribute__((unused)) = {
+	[NO_STATE] = {[TCP_SND_SYN] = SYN_SENT, [TCP_SND_SYNACK] = SYN_RECEIVED, [TCP_MET_OPEN] = ESTABLISHED},
+	[CLOSED] = {[TCP_SND_SYN] = SYN_SENT, [TCP_SND_SYNACK] = SYN_RECEIVED, [TCP_RCV_SYN] = SYN_RECEIVED,
+		    [TCP_AGAIN_FIN] = LAST_ACK, /* its peer did not get the last FIN: RFC 9293 section 3.10.8 */
+		    [TCP_MET_OPEN] = ESTABLISHED},
+	[LISTEN] = {[TCP_SND_SYN] = SYN_SENT, [TCP_SND_SYNACK] = SYN_RECEIVED, [TCP_RCV_SYN] = SYN_RECEIVED,
+		    [TCP_MET_OPEN] = ESTABLISHED, [TCP_RST] = LISTEN},
+	[SYN_SENT] = {[TCP_RCV_SYN] = SYN_RECEIVED, [TCP_RCV_SYNACK] = ESTABLISHED, [TCP_RST] = CLOSED,
+		      [TCP_AGAIN_SYN] = SYN_SENT, [TCP_MET_OPEN] = ESTABLISHED},
+	[SYN_RECEIVED] = {[TCP_RCV_ACK_OF_SYN] = ESTABLISHED, [TCP_SND_FIN] = FIN_WAIT_1, [TCP_RST] = CLOSED,
+			  [TCP_AGAIN_SYNACK] = SYN_RECEIVED, [TCP_MET_OPEN] = ESTABLISHED},
+	[ESTABLISHED] = {[TCP_SND_FIN] = FIN_WAIT_1, [TCP_RCV_FIN] = CLOSE_WAIT, [TCP_RST] = CLOSED,
+			 [TCP_AGAIN_SYN] = SYN_SENT, [TCP_AGAIN_SYNACK] = SYN_RECEIVED},
+	[FIN_WAIT_1] = {[TCP_RCV_ACK_OF_FIN] = FIN_WAIT_2, [TCP_RCV_FIN] = CLOSING, [TCP_RST] = CLOSED,
+			[TCP_AGAIN_FIN] = FIN_WAIT_1},
+	[FIN_WAIT_2] = {[TCP_RCV_FIN] = TIME_WAIT, [TCP_RST] = CLOSED, [TCP_AGAIN_FIN] = FIN_WAIT_1},
+	[CLOSE_WAIT] = {[TCP_SND_FIN] = LAST_ACK, [TCP_RST] = CLOSED},
+	[CLOSING] = {[TCP_RCV_ACK_OF_FIN] = TIME_WAIT, [TCP_RST] = CLOSED, [TCP_AGAIN_FIN] = CLOSING},
+	[LAST_ACK] = {[TCP_RCV_ACK_OF_FIN] = CLOSED, [TCP_RST] = CLOSED, [TCP_AGAIN_FIN] = LAST_ACK},
+	[TIME_WAIT] = {[TCP_TIMEOUT_2MSL] = CLOSED, [TCP_RST] = CLOSED,
+		       [TCP_AGAIN_FIN] = FIN_WAIT_1}, /* after a simultaneous close CLOSING: see tcp_judge_fin() */
+};
+
+_Static_assert(TCP_EVENT_COUNT <= TCP_FSM_COLUMNS, "every event has its column");
+_Static_assert(STATE_COUNT <= 16, "a state fits into four bits");
+
+/* The state after an event; the same state where Figure 5 has no such edge. */
+static __always_inline __u8 tcp_next(__u8 state, enum tcp_event event)
+{
+	__u8 next = state < STATE_COUNT ? tcp_fsm[state][event & (TCP_FSM_COLUMNS - 1)] : 0;
+
+	return next ? next : state;
+}
+
+/* GONE: nothing is there (any more), as far as can be seen. */
+static __always_inline int tcp_gone(__u8 state)
+{
+	return state <= LISTEN;
+}
+
+#endif

@@ -20,6 +20,7 @@ struct cmd_line {
 	struct ward_options track;
 	int argc; /* what is left: interfaces, filter words, tuple */
 	char **argv;
+	int before; /* how many of these stood before "--"; argc without one */
 };
 
 struct command {

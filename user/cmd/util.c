@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "cmd/util.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *out)
+{
+	unsigned long long value;
+	char *end;
+
+	if (!isdigit((unsigned char)*text))
+		return -EINVAL;
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (errno || *end || value < min || value > max)
+		return -EINVAL;
+	*out = value;
+	return 0;
+}
+
+int cmd_filter(const struct cmd_line *line, int from, struct filter **out)
+{
+	struct filter_error error;
+
+	if (!filter_parse(line->argc - from, line->argv + from, out, &error))
+		return EXIT_OK;
+	return cmd_error(EXIT_USAGE, "the grammar is ss(8)'s: tcpward flows state established and dport = :443",
+			 "filter: %s (column %d)", error.text, error.column);
+}
+
+static bool is_v4(const __u8 addr[16])
+{
+	static const __u8 mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+	return !memcmp(addr, mapped, sizeof(mapped));
+}
+
+bool cmd_family_ok(const struct cmd_line *line, const struct flow_key *key)
+{
+	bool v4 = is_v4(key->a_addr);
+
+	return !(line->only_v4 && !v4) && !(line->only_v6 && v4);
+}
+
+int cmd_open(const struct cmd_line *line, struct ward **out)
+{
+	int err = ward_open(line->track.name, out);
+
+	return err ? cmd_fail(err) : EXIT_OK;
+}
+
+int cmd_no_words(const struct cmd_line *line)
+{
+	if (!line->argc)
+		return EXIT_OK;
+	return cmd_error(EXIT_USAGE, NULL, "unexpected word '%s'", line->argv[0]);
+}
+
+void cmd_notes(const struct ward *w)
+{
+	const char *const *lines;
+	int count = ward_notes(w, &lines);
+
+	for (int i = 0; i < count; i++)
+		fprintf(stderr, "tcpward: %s\n", lines[i]);
+}
+
+static bool reader_gone(void)
+{
+	struct pollfd fd = { .fd = STDOUT_FILENO };
+
+	return poll(&fd, 1, 0) > 0 && (fd.revents & (POLLERR | POLLHUP));
+}
+
+bool output_alive(void)
+{
+	return !ferror(stdout) && !reader_gone();
+}
+
+int output_finish(int code)
+{
+	errno = 0;
+	if (!fflush(stdout) && !ferror(stdout))
+		return code;
+	if (errno == EPIPE || reader_gone())
+		return EXIT_OK;
+	fprintf(stderr, "tcpward: cannot write to standard output: %s\n", errno ? strerror(errno) : "write error");
+	return EXIT_FAILED;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* util: what several commands need between their options and the ward library. */
+#ifndef CMD_UTIL_H
+#define CMD_UTIL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cmd/cmd.h"
+#include "report/filter.h"
+
+#define WARD_NS_PER_S 1000000000ULL
+
+/* Hidden word of every command: print its options for `completion` and exit. */
+#define CMD_LIST_OPTIONS "--list-options"
+
+/* A decimal number from min to max and nothing else. 0 or -EINVAL; *out changes only on success. */
+int parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *out);
+
+/* Parses the filter words argv[from..]; on error reports it. 0, or the exit code (2). */
+int cmd_filter(const struct cmd_line *line, int from, struct filter **out);
+
+/* Is a flow or event of this key wanted by -4 and -6? */
+bool cmd_family_ok(const struct cmd_line *line, const struct flow_key *key);
+
+/* Opens the instance of --name, or the only one; on error reports it. 0, or the exit code. */
+int cmd_open(const struct cmd_line *line, struct ward **out);
+
+/* Refuses words that a command does not take. 0, or the exit code (2). */
+int cmd_no_words(const struct cmd_line *line);
+
+/* Prints the warnings of an attach to stderr, one "tcpward: " line each. */
+void cmd_notes(const struct ward *w);
+
+/* Is the reader of standard output still there, and did all writes succeed? */
+bool output_alive(void);
+
+/*
+ * Last words of the process: flushes standard output. A reader that went away (`| head`) is no error; a full disk is
+ * reported and makes the exit code 1.
+ */
+int output_finish(int code);
+
+#endif

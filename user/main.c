@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* tcpward: the table of commands and the way to one of them. */
+#include <signal.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+#include "cmd/util.h"
+
+#ifndef WARD_VERSION
+#define WARD_VERSION "0.1.0"
+#endif
+
+const struct command commands[] = {
+	{ "status", cmd_status, "what is attached, and how it fares (the default)" },
+	{ "run", cmd_run, "attach to interfaces, print events, detach on exit" },
+	{ "attach", cmd_attach, "attach to interfaces and stay" },
+	{ "detach", cmd_detach, "detach from interfaces" },
+	{ "flows", cmd_flows, "list connections with the state of both ends" },
+	{ "flow", cmd_flow, "one connection: its record, then its segments as a ladder" },
+	{ "watch", cmd_watch, "print events as they happen" },
+	{ "stat", cmd_stat, "counters, reasons, states" },
+	{ "replay", cmd_replay, "run capture files through the same programs" },
+	{ "verify", cmd_verify, "compare the tracked states with the kernel's own sockets" },
+	{ "doctor", cmd_doctor, "test whether this kernel and NIC can do it" },
+	{ "lab", cmd_lab, "a demonstration in namespaces of its own" },
+	{ "completion", cmd_completion, "completion script for bash, zsh or fish" },
+	{ 0 },
+};
+
+static void usage(FILE *out)
+{
+	fputs("tcpward: the state of both ends of every TCP connection, seen from the NIC\n\n"
+	      "Usage: tcpward [COMMAND] [OPTION...] [WORD...]\n\nCommands:\n",
+	      out);
+	for (const struct command *c = commands; c->name; c++)
+		fprintf(out, "  %-12s%s\n", c->name, c->help);
+	fputs("\n'tcpward COMMAND --help' explains a command; 'tcpward --version' prints the version.\n"
+	      "Exit: 0 ok, 1 failed, 2 usage, 3 not attached, 4 the kernel or NIC lacks it.\n",
+	      out);
+}
+
+static int min3(int a, int b, int c)
+{
+	int least = a < b ? a : b;
+
+	return least < c ? least : c;
+}
+
+/* Levenshtein's distance of two short words; long ones are far apart. */
+static int distance(const char *a, const char *b)
+{
+	int row[32];
+	int la = (int)strlen(a), lb = (int)strlen(b);
+
+	if (la > 31 || lb > 31)
+		return 32;
+	for (int j = 0; j <= lb; j++)
+		row[j] = j;
+	for (int i = 1; i <= la; i++) {
+		int diagonal = row[0];
+
+		row[0] = i;
+		for (int j = 1; j <= lb; j++) {
+			int above = row[j];
+
+			row[j] = min3(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
+			diagonal = above;
+		}
+	}
+	return row[lb];
+}
+
+static int unknown_command(const char *word)
+{
+	const struct command *best = NULL;
+	int least = 3;
+
+	for (const struct command *c = commands; c->name; c++) {
+		int d = strncmp(c->name, word, strlen(word)) ? distance(word, c->name) : 1;
+
+		if (d < least) {
+			least = d;
+			best = c;
+		}
+	}
+	if (best)
+		return cmd_error(EXIT_USAGE, NULL, "unknown command '%s', did you mean '%s'?", word, best->name);
+	return cmd_error(EXIT_USAGE, "tcpward --help lists the commands", "unknown command '%s'", word);
+}
+
+static int dispatch(int argc, char **argv)
+{
+	static char status[] = "status";
+
+	if (argc < 2 || argv[1][0] == '-') {
+		argv[0] = status;
+		return cmd_status(argc, argv);
+	}
+	for (const struct command *c = commands; c->name; c++)
+		if (!strcmp(argv[1], c->name))
+			return c->run(argc - 1, argv + 1);
+	return unknown_command(argv[1]);
+}
+
+int main(int argc, char **argv)
+{
+	const char *word = argc > 1 ? argv[1] : "";
+
+	signal(SIGPIPE, SIG_IGN); /* a reader that goes away ends a command in order: run detaches */
+	if (!strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "help")) {
+		usage(stdout);
+		return output_finish(EXIT_OK);
+	}
+	if (!strcmp(word, "--version") || !strcmp(word, "-V")) {
+		puts("tcpward " WARD_VERSION);
+		return output_finish(EXIT_OK);
+	}
+	return output_finish(dispatch(argc, argv));
+}

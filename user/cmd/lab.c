@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "cmd/util.h"
 #include "lab/lab.h"
 
 #define RING_BYTES (1 << 20)
@@ -43,13 +44,11 @@ static const struct argp_option options[] = {
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct show *show = state->input;
-	char *end;
-	unsigned long seconds;
+	uint64_t seconds;
 
 	if (key != KEY_DURATION)
 		return ARGP_ERR_UNKNOWN;
-	seconds = strtoul(arg, &end, 10);
-	if (end == arg || *end || seconds < 1 || seconds > DURATION_MAX_S)
+	if (parse_number(arg, 1, DURATION_MAX_S, &seconds))
 		argp_error(state, "--duration '%s': not a number of seconds from 1 to %d", arg, DURATION_MAX_S);
 	show->duration_s = seconds;
 	return 0;
@@ -101,7 +100,7 @@ static int on_poll(sd_event_source *source, uint64_t now_us, void *ctx)
 
 	(void)now_us;
 	deliver(show);
-	if (ferror(show->style.out)) /* nobody reads any more: lab | head */
+	if (!output_alive()) /* nobody reads any more: lab | head */
 		return sd_event_exit(show->loop, 0);
 	return again(source, POLL_US);
 }
@@ -306,8 +305,9 @@ int cmd_lab(int argc, char **argv)
 		  "Shows on real connections what tcpward sees: makes two network namespaces, runs servers and clients "
 		  "in them, watches, and removes all of it. No interface of this machine is touched.",
 		  argc, argv);
-	if (show.line.argc)
-		return cmd_error(EXIT_USAGE, NULL, "lab '%s': takes no arguments", show.line.argv[0]);
+	code = cmd_no_words(&show.line);
+	if (code)
+		return code;
 	cmd_style(&show.line, &show.style);
 	hold_signals();
 	err = lab_net_open(&show.lab, &what);
@@ -322,5 +322,5 @@ int cmd_lab(int argc, char **argv)
 	else
 		code = run_show(&show);
 	stop(&show);
-	return code;
+	return output_finish(code);
 }

@@ -29,6 +29,7 @@ void report_style_init(struct report_style *style, FILE *out);
 const char *state_name(enum tcp_state state);         /* "SYN-SENT" */
 const char *end_reason_name(enum ward_end_reason why); /* "refused" */
 const char *event_type_name(enum ward_event_type type);
+const char *flag_name(unsigned bit); /* "SYN_RTX" */
 /* "ESTABLISHED", "ESTABLISHED?" when not confirmed */
 const char *state_text(enum tcp_state state, bool confirmed, char buf[20]);
 /* Zeek's conn_state of a flow: "SF", "S1", ... (tcp-states.md 6.3) */

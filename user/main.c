@@ -6,8 +6,8 @@
 #include "cmd/cmd.h"
 #include "cmd/util.h"
 
-#ifndef WARD_VERSION
-#define WARD_VERSION "0.1.0"
+#ifndef TCPWARD_VERSION
+#define TCPWARD_VERSION "0.1.0"
 #endif
 
 const struct command commands[] = {
@@ -112,7 +112,7 @@ int main(int argc, char **argv)
 		return output_finish(EXIT_OK);
 	}
 	if (!strcmp(word, "--version") || !strcmp(word, "-V")) {
-		puts("tcpward " WARD_VERSION);
+		puts("tcpward " TCPWARD_VERSION);
 		return output_finish(EXIT_OK);
 	}
 	return output_finish(dispatch(argc, argv));

@@ -117,8 +117,8 @@ static void take_name(struct argp_state *state, const char *arg, struct ward_opt
 {
 	size_t len = strlen(arg);
 
-	if (!len || len >= WARD_NAME_LEN || strchr(arg, '/') || strchr(arg, '.'))
-		argp_error(state, "--name '%s': not a name of 1 to %d characters without '/' and '.'", arg,
+	if (!len || len >= WARD_NAME_LEN || strchr(arg, '/'))
+		argp_error(state, "--name '%s': not a name of 1 to %d characters without '/'", arg,
 			   WARD_NAME_LEN - 1);
 	track->name = arg;
 }

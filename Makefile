@@ -122,7 +122,7 @@ $(O)/tcpward: $(O)/user/main.o $(LIBRARY)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LD_FLAGS) $^ -o $@ $(LIBS)
 
-# ---- tests: files with a main() are programs, what lies beside them is linked to each ----
+# ---- tests: files with a main() are programs; what lies beside them, and in tests/lib, is linked to each ----
 # unit: sanitised, against the part of user/ that knows no kernel; prog, net, bench: against all of user/
 SANITISE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 TEST_FLAGS = -std=gnu11 $(WARN) -D_GNU_SOURCE -DTCPWARD_VERSION='"$(VERSION)"' -Iinclude -Iuser -Itests -I$(O) -I$(O)/tests $(LIB_CFLAGS)
@@ -131,7 +131,7 @@ UNIT_OBJ := $(UNIT_SRC:%.c=$(O)/tests/san/%.o)
 sources = $(filter-out %.bpf.c,$(wildcard tests/$(1)/*.c))
 has_main := ^(int )?main\(
 programs = $(if $(call sources,$(1)),$(shell grep -lE '$(has_main)' $(call sources,$(1))))
-helpers = $(filter-out $(call programs,$(1)),$(call sources,$(1)))
+helpers = $(filter-out $(call programs,$(1)),$(call sources,$(1))) $(wildcard tests/lib/*.c)
 binaries = $(patsubst tests/$(1)/%.c,$(O)/tests/%,$(call programs,$(1)))
 TEST_BPF := $(wildcard tests/*/*.bpf.c)
 TEST_SKEL := $(foreach f,$(TEST_BPF),$(O)/tests/$(notdir $(f:.bpf.c=.skel.h)))

@@ -1,0 +1,22 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# The generated pages say what the headers say, and the repository stands alone.
+cd "$(dirname "$0")/../.." || exit 1
+echo "# docs/states-and-flags.md against include/tcpward.h; stray references"
+
+result() { # status name why
+	if [ "$1" = 0 ]; then echo "ok $2"; else echo "not ok $2: $3"; fi
+}
+
+build/gendoc markdown docs/states-and-flags.in | cmp -s - docs/states-and-flags.md
+result $? "docs/states-and-flags.md is up to date" "run: make docs"
+
+# The words are cut in two so that this file does not find itself.
+found=$(grep -rlE '\.\./sha''red|/work/ma''in' --include='*' --exclude-dir=build --exclude-dir=.git . | tr '\n' ' ')
+[ -z "$found" ]
+result $? "nothing refers outside the repository" "$found"
+
+missing=$(grep -rL 'SPDX-License-Identifier: GPL-2.0-only' bpf include user tests vmlinux packaging docs Makefile \
+	--include='*.[ch]' --include='*.sh' --include=Makefile 2>/dev/null | tr '\n' ' ')
+[ -z "$missing" ]
+result $? "each source names its licence" "$missing"

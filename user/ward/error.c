@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* error: the line that says what failed, and libbpf's log, which is kept rather than shown. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <bpf/libbpf.h>
+
+#include "ward/inside.h"
+
+static char reason[512];
+static char remedy_text[256];
+static char last_line[200];
+static bool verbose;
+
+const char *ward_reason(void)
+{
+	return reason;
+}
+
+const char *ward_remedy(void)
+{
+	return remedy_text;
+}
+
+int ward_exit_code(int err)
+{
+	switch (err) {
+	case 0:
+		return 0;
+	case -EINVAL:
+		return 2;
+	case -ENOENT:
+		return 3;
+	case -EOPNOTSUPP:
+	case -ENOSYS:
+		return 4;
+	default:
+		return err > 0 ? 0 : 1;
+	}
+}
+
+int ward_fail(int err, const char *remedy, const char *fmt, ...)
+{
+	char text[sizeof(reason)]; /* the arguments may point into reason or remedy_text */
+	char mend[sizeof(remedy_text)];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	snprintf(mend, sizeof(mend), "%s", remedy ? remedy : "");
+	memcpy(reason, text, sizeof(reason));
+	memcpy(remedy_text, mend, sizeof(remedy_text));
+	return err;
+}
+
+/* Keeps the last warning; the verifier's log comes in one piece of many lines, of which the one before its
+ * statistics ("processed N insns") names the fault. */
+static void keep_line(const char *text)
+{
+	const char *end = strstr(text, "\nprocessed "), *start;
+	size_t len;
+
+	if (!end)
+		end = text + strlen(text);
+	while (end > text && end[-1] == '\n')
+		end--;
+	for (start = end; start > text && start[-1] != '\n'; start--)
+		;
+	if (!strncmp(start, "libbpf: ", 8))
+		start += 8;
+	len = end - start;
+	if (!len || strstr(start, "-- END PROG LOAD LOG"))
+		return;
+	if (len >= sizeof(last_line))
+		len = sizeof(last_line) - 1;
+	memcpy(last_line, start, len);
+	last_line[len] = '\0';
+}
+
+static int print_log(enum libbpf_print_level level, const char *fmt, va_list args)
+{
+	static char text[64 * 1024];
+	va_list again;
+
+	va_copy(again, args);
+	if (verbose)
+		vfprintf(stderr, fmt, again);
+	va_end(again);
+	if (level != LIBBPF_WARN)
+		return 0;
+	vsnprintf(text, sizeof(text), fmt, args);
+	keep_line(text);
+	return 0;
+}
+
+void log_capture(void)
+{
+	libbpf_set_print(print_log);
+}
+
+const char *log_last(void)
+{
+	return last_line;
+}
+
+void log_forget(void)
+{
+	last_line[0] = '\0';
+}
+
+void ward_verbose(bool on)
+{
+	verbose = on;
+	log_capture();
+}

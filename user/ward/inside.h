@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * inside: what the files of the ward library share. Nobody outside user/ward/ includes it.
+ *
+ * Who calls whom: instance.c (life of an instance) over load.c, attach.c, seed.c, pins.c, lock.c, guardian.c, keeper.c;
+ * read.c, reader.c, feed.c and clock.c work on the descriptors of an instance, however it was come by.
+ */
+#ifndef WARD_INSIDE_H
+#define WARD_INSIDE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "ward/ward.h"
+
+#ifndef TCPWARD_VERSION
+#define TCPWARD_VERSION "dev"
+#endif
+
+/* X(enumerator, name in the object and of its pin) */
+#define WARD_MAPS(X)                                                                                                   \
+	X(FLOWS, "flows")                                                                                              \
+	X(EMBRYOS, "embryos")                                                                                          \
+	X(COUNTERS, "counters")                                                                                        \
+	X(GAUGES, "gauges")                                                                                            \
+	X(INSTANCE, "instance")                                                                                        \
+	X(CONTROL, "control")                                                                                          \
+	X(EVENTS, "events")
+
+#define WARD_PROGS(X)                                                                                                  \
+	X(XDP, "ward_xdp")                                                                                             \
+	X(TC_INGRESS, "ward_tc_ingress")                                                                               \
+	X(TC_EGRESS, "ward_tc_egress")                                                                                 \
+	X(SWEEP, "ward_sweep")                                                                                         \
+	X(CLOCK, "ward_clock")
+
+enum ward_map {
+#define X(id, name) MAP_##id,
+	WARD_MAPS(X)
+#undef X
+	MAP_COUNT
+};
+enum ward_prog {
+#define X(id, name) PROG_##id,
+	WARD_PROGS(X)
+#undef X
+	PROG_COUNT
+};
+extern const char *const ward_map_names[MAP_COUNT];
+extern const char *const ward_prog_names[PROG_COUNT];
+
+/* ward_iface.hooks */
+#define HOOK_INGRESS 1
+#define HOOK_EGRESS 2
+
+/* clsact knows no links: our filters are found again by these, and by the program's id. */
+#define WARD_TC_PRIORITY 0x7c90
+#define WARD_TC_HANDLE 0x7c9
+
+#define MAX_NOTES 40
+
+/* What detaching needs, even in a process that has no program open (guardian). */
+struct prog_ids {
+	uint32_t tc_ingress, tc_egress;
+};
+
+struct ward {
+	struct ward_options opt;
+	char name[WARD_NAME_LEN];
+	void *skel; /* struct tcpward_bpf, see load.c; NULL: opened by its pins */
+	int map[MAP_COUNT];
+	int prog[PROG_COUNT];
+	struct prog_ids ids;
+	struct ward_control *control;  /* mmapped */
+	struct ward_instance *info;    /* mmapped */
+	struct ward_instance plan;     /* what will become the instance record; info points here before */
+	int link[WARD_IFACES][2];      /* ingress, egress; -1 */
+	int iter_link;
+	bool attached; /* by this process, to go with it */
+	int lock_fd;
+	int guardian_pipe;
+	pid_t guardian;
+	uint64_t clock_offset; /* added to CLOCK_MONOTONIC_COARSE */
+	uint64_t clock_measured;
+	char *notes[MAX_NOTES];
+	int note_count;
+};
+
+/* ---- error.c ---- */
+void log_capture(void);
+/* The last line of libbpf's log that says why, "" if there is none. */
+const char *log_last(void);
+void log_forget(void);
+/* The remedy for want of privilege. */
+#define REMEDY_ROOT "run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON"
+
+/* ---- load.c ---- */
+struct ward *ward_new(void);
+int load_programs(struct ward *w);
+/* Loads on first use what ward_load() put off until the interfaces are known. */
+int load_needed(struct ward *w);
+int load_map_memory(struct ward *w);
+void load_free(struct ward *w);
+uint64_t layout_hash(void);
+/* Pins maps and programs of the loaded object below dir. */
+int load_pin(struct ward *w, const char *dir);
+/* 0, or the failure (already told) why this process or kernel cannot load anything. */
+int load_probe(void);
+
+/* ---- clock.c ---- */
+int clock_measure(struct ward *w, bool make_offset);
+uint64_t clock_tick_ns(void);
+
+/* ---- pins.c ---- */
+#define PIN_PATH 160
+int pins_mount(void);
+void pins_dir(char *path, const char *name);
+/* dir/NAME/leaf; dots, which bpffs refuses, are written as colons (no interface name holds one). */
+void pins_path(char *path, const char *name, const char *leaf);
+int pins_make(const char *name);
+bool pins_exist(const char *name);
+void pins_remove(const char *name);
+int pins_list(char names[][WARD_NAME_LEN], int max);
+/* Reads the instance record; -ENOENT without one, -EPROTO (told) if another layout made it. */
+int pins_read_info(const char *name, struct ward_instance *info);
+int pins_open(struct ward *w);
+void pins_link_leaf(char *leaf, size_t size, const char *ifname, bool egress);
+bool name_valid(const char *name);
+
+/* ---- lock.c ---- */
+/* Takes the lock of instance name: its descriptor, or -EWOULDBLOCK with the holder in *pid. Waits wait_ms at most. */
+int lock_take(const char *name, int wait_ms, int *pid);
+/* Writes this process's id into the lock that it holds. */
+void lock_sign(int fd);
+/* Gives it up and removes the file. */
+void lock_drop(int fd, const char *name);
+bool lock_held(const char *name, int *pid);
+
+/* ---- iface.c ---- */
+uint32_t iface_netns(void);
+/* Fills name, ifindex, mtu, flags and netns of each interface and refuses pairs that see the same segments. */
+int iface_plan(struct ward_iface *rows, const char *const *names, int count);
+
+/* ---- attach.c ---- */
+int attach_all(struct ward *w);
+int attach_pin(struct ward *w);
+void attach_undo(struct ward *w);
+/* Detaches row of instance name by its pinned links or its clsact filters; 0 or -errno. */
+int detach_row(const char *name, const struct ward_iface *row, const struct prog_ids *ids);
+/* Removes the clsact filters of row, if they are ours and this is their namespace. */
+int detach_clsact(const struct ward_iface *row, const struct prog_ids *ids);
+void note(struct ward *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+uint32_t prog_id(int fd);
+
+/* ---- seed.c ---- */
+int seed_before(struct ward *w);
+int seed_after(struct ward *w);
+
+/* ---- guardian.c ---- */
+int guardian_start(struct ward *w);
+void guardian_dismiss(struct ward *w);
+/* Leaves the session and all descriptors but those given; stdio goes to /dev/null. */
+void process_seclude(const int *keep, int count);
+
+/* ---- keeper.c ---- */
+int keeper_start(struct ward *w);
+/* Does link fd still hang on a device? */
+bool link_alive(int fd);
+/* Ends the keeper of instance name, if one lives. */
+int keeper_end(const char *name);
+
+/* ---- reader.c ---- */
+/* Frees the slots of readers that are gone; called by whoever sweeps. */
+void readers_clear_stale(struct ward *w);
+
+#endif

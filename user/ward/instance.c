@@ -1,0 +1,471 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * instance: how one begins, is found again, and ends.
+ *
+ * Who is alive is told by locks, not by pins: pins of a `run` whose lock is free belong to the dead and are taken over.
+ * An instance becomes one that stays (keep) by the last step of its making, so one half made counts as dead, too.
+ */
+#include <errno.h>
+#include <net/if.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include "ward/inside.h"
+
+#define INSTANCES_MAX 256
+#define GUARDIAN_MS 3000 /* as long a guardian may take to clean up */
+
+/* ---- the dead ---- */
+
+static uint32_t pinned_prog_id(const char *name, enum ward_prog prog)
+{
+	char path[PIN_PATH];
+	uint32_t id;
+	int fd;
+
+	pins_path(path, name, ward_prog_names[prog]);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return 0;
+	id = prog_id(fd);
+	close(fd);
+	return id;
+}
+
+static void remove_instance(const char *name, const struct ward_instance *info)
+{
+	struct prog_ids ids = {pinned_prog_id(name, PROG_TC_INGRESS), pinned_prog_id(name, PROG_TC_EGRESS)};
+	unsigned i;
+
+	for (i = 0; info && i < info->iface_count; i++)
+		detach_row(name, &info->iface[i], &ids);
+	pins_remove(name);
+}
+
+/* Interfaces of an attached instance that vanished take their links with them. */
+static bool all_links_dead(const char *name, const struct ward_instance *info)
+{
+	char path[PIN_PATH], leaf[64];
+	int links = 0, alive = 0, fd;
+	unsigned i;
+
+	for (i = 0; i < info->iface_count * 2; i++) {
+		pins_link_leaf(leaf, sizeof(leaf), info->iface[i / 2].name, i % 2);
+		pins_path(path, name, leaf);
+		fd = bpf_obj_get(path);
+		if (fd < 0)
+			continue;
+		links++;
+		alive += link_alive(fd);
+		close(fd);
+	}
+	return links && !alive;
+}
+
+static void reap(const char *name)
+{
+	struct ward_instance info;
+	int pid = 0, lock, err;
+
+	if (lock_held(name, &pid) && (pid <= 0 || !kill(pid, 0) || errno != ESRCH))
+		return;
+	err = pins_read_info(name, &info);
+	if (err == -EPROTO || err == -EPERM || (!err && info.keep && !all_links_dead(name, &info)))
+		return;
+	lock = lock_take(name, GUARDIAN_MS, NULL);
+	if (lock < 0)
+		return;
+	remove_instance(name, err ? NULL : &info);
+	lock_drop(lock, name);
+}
+
+static void reap_all(void)
+{
+	char names[INSTANCES_MAX][WARD_NAME_LEN];
+	int i, count = pins_list(names, INSTANCES_MAX);
+
+	for (i = 0; i < count; i++)
+		reap(names[i]);
+}
+
+/* ---- beginning ---- */
+
+static int refuse_watched(const char *ifname, const char *name, const struct ward_instance *info)
+{
+	char mend[64];
+	int pid = 0;
+
+	if (info->keep) {
+		snprintf(mend, sizeof(mend), "tcpward detach %s", ifname);
+		return ward_fail(-EBUSY, mend, "'%s' is already attached, in instance '%s'", ifname, name);
+	}
+	lock_held(name, &pid);
+	return ward_fail(-EBUSY, "end it first, or attach to have several look on", "'%s' is already watched by tcpward run, pid %d",
+			 ifname, pid);
+}
+
+static int refuse_others(const struct ward *w)
+{
+	char names[INSTANCES_MAX][WARD_NAME_LEN];
+	int i, count = pins_list(names, INSTANCES_MAX);
+	struct ward_instance info;
+	unsigned a, b;
+
+	for (i = 0; i < count; i++) {
+		if (pins_read_info(names[i], &info))
+			continue;
+		for (a = 0; a < info.iface_count; a++)
+			for (b = 0; b < w->plan.iface_count; b++)
+				if (info.iface[a].hooks && info.iface[a].netns == w->plan.iface[b].netns &&
+				    info.iface[a].ifindex == w->plan.iface[b].ifindex)
+					return refuse_watched(w->plan.iface[b].name, names[i], &info);
+	}
+	return 0;
+}
+
+static int take_name(struct ward *w)
+{
+	struct ward_instance info;
+	int pid = 0;
+
+	w->lock_fd = lock_take(w->name, 0, &pid);
+	if (w->lock_fd == -EWOULDBLOCK)
+		return ward_fail(-EBUSY, "choose another by --name", "the instance name '%s' is taken by pid %d", w->name,
+				 pid);
+	if (w->lock_fd < 0)
+		return w->lock_fd;
+	if (!pins_exist(w->name))
+		return 0;
+	if (pins_read_info(w->name, &info) == -EPROTO)
+		return -EPROTO;
+	return ward_fail(-EBUSY, "choose another by --name", "the instance name '%s' is taken", w->name);
+}
+
+static int plan_interfaces(struct ward *w, const char *const *ifnames, int count)
+{
+	int i, err = iface_plan(w->plan.iface, ifnames, count);
+
+	if (err)
+		return err;
+	w->plan.iface_count = count;
+	for (i = 0; i < count; i++)
+		if (w->opt.ingress == INGRESS_XDP_GENERIC)
+			w->plan.iface[i].flags |= IFACE_GENERIC;
+	if (!w->name[0])
+		strcpy(w->name, w->plan.iface[0].name);
+	return 0;
+}
+
+static int begin(struct ward *w)
+{
+	char dir[PIN_PATH];
+	int err = load_programs(w);
+
+	if (!err)
+		err = pins_make(w->name);
+	if (err)
+		return err;
+	pins_dir(dir, w->name);
+	err = load_pin(w, dir);
+	if (!err)
+		err = seed_before(w);
+	return err;
+}
+
+static int begin_run(struct ward *w)
+{
+	int err = guardian_start(w); /* first: from the first filter on there is something to clean up */
+
+	if (!err)
+		err = attach_all(w);
+	return err ? err : seed_after(w);
+}
+
+static int begin_keep(struct ward *w)
+{
+	int err = attach_all(w);
+
+	if (!err)
+		err = seed_after(w);
+	if (!err)
+		err = attach_pin(w);
+	if (err)
+		return err;
+	w->info->keep = 1;
+	return keeper_start(w);
+}
+
+static void drop_links(struct ward *w)
+{
+	int i;
+
+	for (i = 0; i < WARD_IFACES * 2; i++) {
+		int *fd = &w->link[i / 2][i % 2];
+
+		if (*fd >= 0)
+			close(*fd);
+		*fd = -1;
+	}
+}
+
+/* Takes all back that attaching has done, in the reverse order. */
+static void undo(struct ward *w)
+{
+	if (w->info != &w->plan)
+		attach_undo(w);
+	pins_remove(w->name);
+	guardian_dismiss(w);
+	lock_drop(w->lock_fd, w->name);
+	w->lock_fd = -1;
+	w->attached = false;
+}
+
+int ward_attach(struct ward *w, const char *const *ifnames, int count, bool keep)
+{
+	int err = plan_interfaces(w, ifnames, count);
+
+	if (err)
+		return err;
+	err = pins_mount();
+	if (err)
+		return err;
+	reap_all();
+	err = refuse_others(w);
+	if (!err)
+		err = take_name(w);
+	if (err) {
+		lock_drop(w->lock_fd, w->name);
+		w->lock_fd = -1;
+		return err;
+	}
+	err = begin(w);
+	if (!err)
+		err = keep ? begin_keep(w) : begin_run(w);
+	if (err) {
+		undo(w);
+		return err;
+	}
+	w->attached = !keep;
+	if (keep) {
+		drop_links(w); /* pinned, and held by the keeper */
+		close(w->lock_fd);
+		w->lock_fd = -1;
+	}
+	return 0;
+}
+
+/* ---- finding again ---- */
+
+static int no_instance(const char *name)
+{
+	if (name)
+		return ward_fail(-ENOENT, "tcpward attach IFACE --name NAME", "no instance '%s': nothing is attached under that name",
+				 name);
+	return ward_fail(-ENOENT, "tcpward attach IFACE, or tcpward run IFACE", "not attached to any interface");
+}
+
+static int only_instance(char *name)
+{
+	char names[INSTANCES_MAX][WARD_NAME_LEN], list[200] = "";
+	int i, used = 0, count = pins_list(names, INSTANCES_MAX);
+
+	if (count == -EACCES)
+		return ward_fail(-EPERM, REMEDY_ROOT, "cannot look for instances: %s", strerror(EACCES));
+	if (count <= 0)
+		return no_instance(NULL);
+	if (count == 1) {
+		memcpy(name, names[0], WARD_NAME_LEN);
+		return 0;
+	}
+	for (i = 0; i < count && used < (int)sizeof(list); i++)
+		used += snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "", names[i]);
+	return ward_fail(-EINVAL, "choose one by --name", "there are %d instances: %s", count, list);
+}
+
+static int open_pinned(struct ward *w)
+{
+	int err = pins_open(w);
+
+	if (!err)
+		err = load_map_memory(w);
+	if (err)
+		return err;
+	w->plan = *w->info;
+	w->opt.flows = w->plan.flows_max;
+	w->opt.key_vlan = w->plan.key_vlan;
+	w->ids.tc_ingress = prog_id(w->prog[PROG_TC_INGRESS]);
+	w->ids.tc_egress = prog_id(w->prog[PROG_TC_EGRESS]);
+	return clock_measure(w, false);
+}
+
+static int read_info_told(const char *name, struct ward_instance *info)
+{
+	int err = pins_read_info(name, info);
+
+	if (err == -ENOENT)
+		return no_instance(name);
+	if (err == -EPERM)
+		return ward_fail(err, REMEDY_ROOT, "cannot open instance '%s': %s", name, strerror(-err));
+	if (err && err != -EPROTO)
+		return ward_fail(err == -EINVAL ? -EIO : err, "", "cannot open instance '%s': %s", name, strerror(-err));
+	return err;
+}
+
+int ward_open(const char *name, struct ward **out)
+{
+	char only[WARD_NAME_LEN];
+	struct ward_instance info;
+	struct ward *w;
+	int err;
+
+	log_capture();
+	if (name && !name_valid(name))
+		return no_instance(name);
+	err = name ? 0 : only_instance(only);
+	if (err)
+		return err;
+	if (!name)
+		name = only;
+	reap(name);
+	err = read_info_told(name, &info);
+	if (err)
+		return err;
+	w = ward_new();
+	if (!w)
+		return -ENOMEM;
+	strcpy(w->name, name);
+	err = open_pinned(w);
+	if (err) {
+		ward_close(w);
+		return err;
+	}
+	*out = w;
+	return 0;
+}
+
+int ward_open_iface(const char *ifname, struct ward **out)
+{
+	char names[INSTANCES_MAX][WARD_NAME_LEN];
+	int i, count = pins_list(names, INSTANCES_MAX);
+	uint32_t ifindex = if_nametoindex(ifname), netns = iface_netns();
+	struct ward_instance info;
+	unsigned row;
+
+	log_capture();
+	if (count == -EACCES)
+		return ward_fail(-EPERM, REMEDY_ROOT, "cannot look for instances: %s", strerror(EACCES));
+	for (i = 0; i < count; i++) {
+		reap(names[i]);
+		if (pins_read_info(names[i], &info))
+			continue;
+		for (row = 0; row < info.iface_count; row++)
+			if (info.iface[row].hooks && info.iface[row].netns == netns &&
+			    (ifindex ? info.iface[row].ifindex == ifindex : !strcmp(info.iface[row].name, ifname)))
+				return ward_open(names[i], out);
+	}
+	if (pins_exist(ifname) && pins_read_info(ifname, &info) == -EPROTO)
+		return -EPROTO;
+	return ward_fail(-ENOENT, "tcpward attach IFACE", "'%s' is not attached", ifname);
+}
+
+/* ---- ending ---- */
+
+static int detach_rows(struct ward *w, const char *ifname, int *left)
+{
+	bool found = false;
+	unsigned i;
+	int err = 0, one;
+
+	*left = 0;
+	for (i = 0; i < w->info->iface_count; i++) {
+		struct ward_iface *row = &w->info->iface[i];
+
+		if (!row->hooks)
+			continue;
+		if (ifname && strcmp(row->name, ifname)) {
+			++*left;
+			continue;
+		}
+		found = true;
+		one = detach_row(w->name, row, &w->ids);
+		if (one) {
+			err = one;
+			++*left;
+			continue;
+		}
+		row->hooks = 0;
+		row->ingress = INGRESS_NONE;
+	}
+	if (ifname && !found)
+		return ward_fail(-ENOENT, "", "'%s' is not attached in instance '%s'", ifname, w->name);
+	return err;
+}
+
+int ward_detach(struct ward *w, const char *ifname)
+{
+	int err, left = 0, pid = 0;
+
+	if (!w->info->keep) {
+		lock_held(w->name, &pid);
+		return ward_fail(-EBUSY, "end that process", "instance '%s' belongs to tcpward run, pid %d", w->name,
+				 pid);
+	}
+	err = detach_rows(w, ifname, &left);
+	if (err || left)
+		return err;
+	err = keeper_end(w->name);
+	if (err)
+		return err;
+	w->lock_fd = lock_take(w->name, 0, NULL); /* nobody shall begin under this name before the pins are gone */
+	pins_remove(w->name);
+	lock_drop(w->lock_fd, w->name);
+	w->lock_fd = -1;
+	return 0;
+}
+
+void ward_close(struct ward *w)
+{
+	int i;
+
+	if (!w)
+		return;
+	if (w->attached)
+		undo(w);
+	load_free(w);
+	for (i = 0; i < w->note_count; i++)
+		free(w->notes[i]);
+	free(w);
+}
+
+/* ---- what is known of one ---- */
+
+const char *ward_name(const struct ward *w)
+{
+	return w->name;
+}
+
+const struct ward_instance *ward_info(const struct ward *w)
+{
+	return w->info;
+}
+
+const char *ward_iface_name(const struct ward *w, unsigned iface)
+{
+	return iface < w->info->iface_count && iface < WARD_IFACES ? w->info->iface[iface].name : NULL;
+}
+
+bool ward_keeper_alive(const struct ward *w, int *pid)
+{
+	int holder = 0;
+
+	if (!lock_held(w->name, &holder))
+		return false;
+	if (pid)
+		*pid = holder;
+	return true;
+}

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * keeper: the small process that `attach` leaves behind. It sweeps once a second and holds the instance's lock.
+ *
+ * It ends on SIGTERM (detach), and by itself when the pins are gone. Its death leaves the instance working: expiry is
+ * also checked on the packet path; only timed findings and gauges stop, which `status` says.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include "ward/inside.h"
+
+#define SLICES_PER_SECOND 64
+
+static volatile sig_atomic_t ended;
+
+static void on_end(int sig)
+{
+	(void)sig;
+	ended = 1;
+}
+
+bool link_alive(int fd)
+{
+	struct bpf_link_info info;
+	__u32 len = sizeof(info);
+
+	memset(&info, 0, sizeof(info));
+	if (bpf_obj_get_info_by_fd(fd, &info, &len))
+		return false;
+	return info.xdp.ifindex != 0; /* tcx.ifindex stands at the same place; 0: its device is gone */
+}
+
+/* False once the instance was detached, or every interface that hangs on a link has gone. Filters of clsact vanish
+ * unseen: then only the pins speak. */
+static bool worth_keeping(const struct ward *w)
+{
+	int row, dir, links = 0, alive = 0;
+
+	if (!pins_exist(w->name))
+		return false;
+	for (row = 0; row < WARD_IFACES; row++)
+		for (dir = 0; dir < 2; dir++)
+			if (w->link[row][dir] >= 0) {
+				links++;
+				alive += link_alive(w->link[row][dir]);
+			}
+	return !links || alive;
+}
+
+/* A process keeps its network namespace alive; the namespace of a container must not wait for us. */
+static void leave_netns(const struct ward *w)
+{
+	unsigned i;
+	int fd;
+
+	for (i = 0; i < w->plan.iface_count; i++)
+		if (!w->plan.iface[i].tcx && (w->plan.iface[i].hooks & HOOK_EGRESS))
+			return; /* clsact filters can only be removed from within */
+	fd = open("/proc/1/ns/net", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (setns(fd, CLONE_NEWNET))
+		errno = 0; /* stay, then */
+	close(fd);
+}
+
+static void keep(struct ward *w)
+{
+	struct timespec next;
+	int slice;
+
+	clock_gettime(CLOCK_MONOTONIC, &next);
+	while (!ended && worth_keeping(w)) {
+		for (slice = 0; slice < SLICES_PER_SECOND && ward_sweep(w, ward_now_ns(w)) > 0; slice++)
+			;
+		next.tv_sec++;
+		while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL) == EINTR && !ended)
+			;
+	}
+	if (ended)
+		return; /* detach removes the pins, or the host goes down and they go with it */
+	pins_remove(w->name);
+	lock_drop(w->lock_fd, w->name);
+}
+
+static _Noreturn void keeper_main(struct ward *w)
+{
+	struct sigaction end = {.sa_handler = on_end}, ignore = {.sa_handler = SIG_IGN};
+	int fds[MAP_COUNT + PROG_COUNT + WARD_IFACES * 2 + 1], n = 0, i;
+	sigset_t none;
+
+	sigaction(SIGTERM, &end, NULL);
+	sigaction(SIGINT, &end, NULL);
+	sigaction(SIGHUP, &ignore, NULL);
+	sigaction(SIGPIPE, &ignore, NULL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	prctl(PR_SET_NAME, "tcpward-keeper");
+	for (i = 0; i < MAP_COUNT; i++)
+		fds[n++] = w->map[i];
+	for (i = 0; i < PROG_COUNT; i++)
+		fds[n++] = w->prog[i];
+	for (i = 0; i < WARD_IFACES * 2; i++)
+		fds[n++] = w->link[i / 2][i % 2];
+	fds[n++] = w->lock_fd;
+	lock_sign(w->lock_fd);
+	w->info->keeper_pid = getpid();
+	process_seclude(fds, n); /* this closes the pipe that keeper_start() waits on */
+	leave_netns(w);
+	keep(w);
+	_exit(0);
+}
+
+int keeper_start(struct ward *w)
+{
+	int status = 0, ready[2];
+	char word;
+	pid_t pid;
+
+	if (pipe2(ready, O_CLOEXEC))
+		return ward_fail(-errno, "", "cannot make a pipe: %s", strerror(errno));
+	pid = fork();
+	if (!pid) {
+		pid = fork(); /* its parent shall be init, not a command that may wait for its children */
+		if (pid < 0)
+			_exit(errno);
+		if (!pid)
+			keeper_main(w);
+		_exit(0);
+	}
+	close(ready[1]);
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	while (read(ready[0], &word, 1) < 0 && errno == EINTR)
+		;
+	close(ready[0]);
+	if (pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return 0;
+	return ward_fail(-EAGAIN, "", "cannot start the keeper process");
+}
+
+int keeper_end(const char *name)
+{
+	const struct timespec nap = {.tv_nsec = 20 * 1000000L};
+	int pid = 0, tries;
+
+	for (tries = 0; tries < 150; tries++) {
+		if (!lock_held(name, &pid))
+			return 0;
+		if (pid > 1 && pid != getpid())
+			kill(pid, tries == 100 ? SIGKILL : SIGTERM);
+		nanosleep(&nap, NULL);
+	}
+	return ward_fail(-EBUSY, "", "cannot end the keeper of instance '%s', pid %d", name, pid);
+}

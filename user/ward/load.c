@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * load: from options to loaded maps and programs. The only file that knows the skeleton.
+ *
+ * The interface table is rodata, so what will be attached is loaded by ward_attach(); ward_load() then only probes.
+ */
+#include <errno.h>
+#include <linux/capability.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "embryo.h"
+#include "sweep.h"
+#include "tcp_opts.h"
+#include "tcpward.skel.h"
+#include "ward/inside.h"
+
+#define NEWEST_EVENTS_PER_S 20000 /* of each type and CPU; a reader's ring holds a second of it */
+
+void ward_options_init(struct ward_options *opt)
+{
+	memset(opt, 0, sizeof(*opt));
+	opt->msl_s = 30;
+	opt->flows = 262144;
+	opt->embryos = 32768;
+}
+
+/* ---- layout ---- */
+
+static void hash_bytes(uint64_t *hash, const void *data, size_t len)
+{
+	const unsigned char *p = data;
+
+	while (len--)
+		*hash = (*hash ^ *p++) * 0x100000001b3ULL; /* FNV-1a */
+}
+
+/* What two builds must agree on to share pinned maps: sizes, places of fields, and the order of counted names. */
+uint64_t layout_hash(void)
+{
+	static const uint32_t layout[] = {
+		WARD_LAYOUT_VERSION,
+		sizeof(struct flow_key),
+		sizeof(struct flow),
+		offsetof(struct flow, half),
+		offsetof(struct flow, flags),
+		offsetof(struct flow, isn),
+		offsetof(struct flow, history),
+		offsetof(struct flow, end_reason),
+		offsetof(struct flow, seq_syn),
+		sizeof(struct embryo_set),
+		sizeof(struct ward_counters),
+		sizeof(struct ward_gauges),
+		sizeof(struct ward_instance),
+		sizeof(struct ward_iface),
+		sizeof(struct ward_control),
+		offsetof(struct ward_control, fill_permille),
+		sizeof(struct event),
+		offsetof(struct event, type),
+		sizeof(struct event_with_flow),
+		sizeof(struct event_with_segment),
+	};
+	static const char names[] =
+#define X(id, ...) #id ","
+		WARD_FLAGS(X) WARD_REASONS(X) WARD_COUNTERS(X) WARD_STATES(X) WARD_END_REASONS(X) WARD_EVENT_TYPES(X);
+#undef X
+	uint64_t hash = 0xcbf29ce484222325ULL;
+
+	hash_bytes(&hash, layout, sizeof(layout));
+	hash_bytes(&hash, names, sizeof(names));
+	return hash;
+}
+
+/* ---- probing ---- */
+
+static bool may(uint64_t caps, int cap)
+{
+	return caps >> cap & 1;
+}
+
+static bool privileged(void)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {{0}};
+	uint64_t caps;
+
+	if (syscall(SYS_capget, &head, data))
+		return true; /* let the kernel say */
+	caps = data[0].effective | (uint64_t)data[1].effective << 32;
+	if (!may(caps, CAP_NET_ADMIN) && !may(caps, CAP_SYS_ADMIN))
+		return false;
+	return may(caps, CAP_SYS_ADMIN) || (may(caps, 39 /* CAP_BPF */) && may(caps, 38 /* CAP_PERFMON */));
+}
+
+int load_probe(void)
+{
+	int fd;
+
+	log_capture();
+	if (!privileged())
+		return ward_fail(-EPERM, REMEDY_ROOT, "cannot load BPF programs: not permitted");
+	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "ward_probe", 4, 4, 1, NULL);
+	if (fd < 0 && (errno == EPERM || errno == EACCES))
+		return ward_fail(-EPERM, REMEDY_ROOT, "cannot make a BPF map: %s", strerror(errno));
+	if (fd < 0)
+		return ward_fail(-EOPNOTSUPP, "", "cannot make a BPF map: %s", strerror(errno));
+	close(fd);
+	if (access("/sys/kernel/btf/vmlinux", R_OK))
+		return ward_fail(-EOPNOTSUPP, "use a kernel built with CONFIG_DEBUG_INFO_BTF=y",
+				 "this kernel cannot run tcpward: it carries no BTF (/sys/kernel/btf/vmlinux)");
+	if (libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_SYSCALL, NULL) == 0)
+		return ward_fail(-EOPNOTSUPP, "use Linux 6.1 or later",
+				 "this kernel cannot run tcpward: it has no BPF syscall programs");
+	if (libbpf_probe_bpf_map_type(BPF_MAP_TYPE_RINGBUF, NULL) == 0)
+		return ward_fail(-EOPNOTSUPP, "use Linux 6.1 or later",
+				 "this kernel cannot run tcpward: it has no BPF ring buffers");
+	return 0;
+}
+
+static int check_options(const struct ward_options *opt)
+{
+	if (opt->name && !name_valid(opt->name))
+		return ward_fail(-EINVAL, "", "bad instance name '%s': 1 to %d characters without '/', ':' or blanks",
+				 opt->name, WARD_NAME_LEN - 1);
+	if (opt->flows < 16 || opt->flows > 1U << 26)
+		return ward_fail(-EINVAL, "", "bad --flows '%u': 16 to %u", opt->flows, 1U << 26);
+	if (opt->embryos < 64 || opt->embryos > 1U << 22)
+		return ward_fail(-EINVAL, "", "bad --embryos '%u': 64 to %u", opt->embryos, 1U << 22);
+	if (!opt->msl_s || opt->msl_s > 3600)
+		return ward_fail(-EINVAL, "", "bad --msl '%u': 1 to 3600 seconds", opt->msl_s);
+	return 0;
+}
+
+/* ---- loading ---- */
+
+struct ward *ward_new(void)
+{
+	struct ward *w = calloc(1, sizeof(*w));
+	int i;
+
+	if (!w) {
+		ward_fail(-ENOMEM, "", "out of memory");
+		return NULL;
+	}
+	for (i = 0; i < MAP_COUNT; i++)
+		w->map[i] = -1;
+	for (i = 0; i < PROG_COUNT; i++)
+		w->prog[i] = -1;
+	for (i = 0; i < WARD_IFACES; i++)
+		w->link[i][0] = w->link[i][1] = -1;
+	w->iter_link = w->lock_fd = w->guardian_pipe = -1;
+	w->info = &w->plan;
+	return w;
+}
+
+int ward_load(const struct ward_options *opt, struct ward **out)
+{
+	struct ward *w;
+	int err = check_options(opt);
+
+	if (err)
+		return err;
+	err = load_probe();
+	if (err)
+		return err;
+	w = ward_new();
+	if (!w)
+		return -ENOMEM;
+	w->opt = *opt;
+	w->opt.name = NULL; /* the caller's memory; copied: */
+	if (opt->name)
+		strcpy(w->name, opt->name);
+	err = opt->replay ? load_programs(w) : 0;
+	if (err) {
+		ward_close(w);
+		return err;
+	}
+	*out = w;
+	return 0;
+}
+
+static uint32_t embryo_sets(uint32_t embryos)
+{
+	uint32_t sets = 1;
+
+	while (sets * EMBRYO_WAYS < embryos)
+		sets *= 2;
+	return sets;
+}
+
+static void set_track_opts(struct track_opts *track, const struct ward_options *opt)
+{
+	track_opts_init(track);
+	track->msl2_ns = 2 * opt->msl_s * NS_PER_S;
+	if (track->timeout_ns[TIMEOUT_TIME_WAIT] < track->msl2_ns)
+		track->timeout_ns[TIMEOUT_TIME_WAIT] = track->msl2_ns;
+	track->rfc1337 = opt->rfc1337;
+	track->loose = !opt->no_pickup;
+	track->tap = opt->tap;
+}
+
+static int set_rodata(struct ward *w, struct tcpward_bpf *skel)
+{
+	struct track_opts track;
+	unsigned i;
+
+	set_track_opts(&track, &w->opt);
+	memcpy((void *)&skel->rodata->opts, &track, sizeof(track));
+	skel->rodata->key_vlan = w->opt.key_vlan;
+	skel->rodata->replay = w->opt.replay;
+	skel->rodata->tick_ns = clock_tick_ns();
+	skel->rodata->embryo_mask = embryo_sets(w->opt.embryos) - 1;
+	skel->rodata->iface_count = w->plan.iface_count;
+	for (i = 0; i < w->plan.iface_count; i++) {
+		skel->rodata->ifaces[i].ifindex = w->plan.iface[i].ifindex;
+		skel->rodata->ifaces[i].flags = w->plan.iface[i].flags;
+		skel->rodata->ifaces[i].mtu = w->plan.iface[i].mtu;
+	}
+	for (i = 0; i < EVENT_COUNT; i++)
+		skel->rodata->event_limit[i] = w->opt.replay ? 0 : NEWEST_EVENTS_PER_S;
+	if (getrandom((void *)skel->rodata->boot_secret, sizeof(skel->rodata->boot_secret), 0) < 0)
+		return -errno;
+	return 0;
+}
+
+static int size_maps(struct ward *w, struct tcpward_bpf *skel)
+{
+	int err = bpf_map__set_max_entries(skel->maps.flows, w->opt.flows);
+
+	if (!err)
+		err = bpf_map__set_max_entries(skel->maps.embryos, embryo_sets(w->opt.embryos));
+	if (!err) /* the programs do not read it; here it is the memory that processes share */
+		err = bpf_map__set_map_flags(skel->maps.instance, BPF_F_MMAPABLE);
+	return err;
+}
+
+static int find_fds(struct ward *w, struct bpf_object *obj)
+{
+	struct bpf_program *prog;
+	int i;
+
+	for (i = 0; i < MAP_COUNT; i++) {
+		w->map[i] = bpf_object__find_map_fd_by_name(obj, ward_map_names[i]);
+		if (w->map[i] < 0)
+			return ward_fail(-EPROTO, "", "the BPF object has no map '%s'", ward_map_names[i]);
+	}
+	for (i = 0; i < PROG_COUNT; i++) {
+		prog = bpf_object__find_program_by_name(obj, ward_prog_names[i]);
+		w->prog[i] = prog ? bpf_program__fd(prog) : -1;
+		if (w->prog[i] < 0)
+			return ward_fail(-EPROTO, "", "the BPF object has no program '%s'", ward_prog_names[i]);
+	}
+	return 0;
+}
+
+static void fill_plan(struct ward *w)
+{
+	struct ward_instance *plan = &w->plan;
+
+	plan->layout_hash = layout_hash();
+	plan->tick_ns = clock_tick_ns();
+	plan->keeper_pid = getpid();
+	snprintf(plan->version, sizeof(plan->version), "%s", TCPWARD_VERSION);
+	plan->flows_max = w->opt.flows;
+	plan->embryos_max = embryo_sets(w->opt.embryos) * EMBRYO_WAYS;
+	plan->msl2_s = 2 * w->opt.msl_s;
+	plan->tap = w->opt.tap;
+	plan->no_pickup = w->opt.no_pickup;
+	plan->key_vlan = w->opt.key_vlan;
+	plan->rfc1337 = w->opt.rfc1337;
+	plan->hooks_ingress_only = w->opt.hooks_ingress_only;
+}
+
+static void *map_memory(int fd, size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+int load_map_memory(struct ward *w)
+{
+	struct ward_instance *info = map_memory(w->map[MAP_INSTANCE], sizeof(*info));
+
+	if (info)
+		w->info = info;
+	w->control = map_memory(w->map[MAP_CONTROL], sizeof(*w->control));
+	if (!info || !w->control)
+		return ward_fail(-errno, errno == EPERM ? REMEDY_ROOT : "", "cannot map the instance's memory: %s",
+				 strerror(errno));
+	return 0;
+}
+
+static int load_failed(int err)
+{
+	if (err == -EPERM || err == -EACCES) {
+		if (!strstr(log_last(), "nvalid") && geteuid())
+			return ward_fail(-EPERM, REMEDY_ROOT, "cannot load the BPF programs: %s", strerror(-err));
+	}
+	if (err == -ENOMEM)
+		return ward_fail(err, "use smaller --flows and --embryos", "cannot make the maps: %s", strerror(-err));
+	return ward_fail(-EOPNOTSUPP, "-v shows the verifier's log; 'tcpward doctor' what this kernel lacks",
+			 "this kernel refuses the BPF programs: %s (%s)", strerror(-err), log_last());
+}
+
+int load_programs(struct ward *w)
+{
+	struct tcpward_bpf *skel;
+	int err;
+
+	log_forget();
+	skel = tcpward_bpf__open();
+	if (!skel)
+		return load_failed(-errno);
+	w->skel = skel;
+	err = set_rodata(w, skel);
+	if (!err)
+		err = size_maps(w, skel);
+	if (!err)
+		err = tcpward_bpf__load(skel);
+	if (err)
+		return load_failed(err);
+	err = find_fds(w, skel->obj);
+	if (!err)
+		err = load_map_memory(w);
+	if (err)
+		return err;
+	w->ids.tc_ingress = prog_id(w->prog[PROG_TC_INGRESS]);
+	w->ids.tc_egress = prog_id(w->prog[PROG_TC_EGRESS]);
+	fill_plan(w);
+	err = clock_measure(w, true);
+	if (err)
+		return err;
+	skel->bss->epoch_offset_ns = w->plan.epoch_offset_ns;
+	*w->info = w->plan;
+	return 0;
+}
+
+int load_needed(struct ward *w)
+{
+	return w->map[MAP_FLOWS] >= 0 ? 0 : load_programs(w);
+}
+
+/* ---- pinning what was loaded ---- */
+
+static int pin_failed(const char *path, int err)
+{
+	return ward_fail(err, err == -EPERM ? REMEDY_ROOT : "", "cannot pin '%s': %s", path, strerror(-err));
+}
+
+static int pin_iter(struct ward *w, struct tcpward_bpf *skel)
+{
+	struct bpf_program *prog = bpf_object__find_program_by_name(skel->obj, "flows_text");
+	union bpf_iter_link_info info = {.map = {.map_fd = (__u32)w->map[MAP_FLOWS]}};
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .iter_info = &info, .iter_info_len = sizeof(info));
+	char path[PIN_PATH];
+
+	if (!prog || bpf_program__fd(prog) < 0)
+		return -ENOENT;
+	w->iter_link = bpf_link_create(bpf_program__fd(prog), 0, BPF_TRACE_ITER, &opts);
+	if (w->iter_link < 0)
+		return -errno;
+	pins_path(path, w->name, "flows_text");
+	return bpf_obj_pin(w->iter_link, path);
+}
+
+int load_pin(struct ward *w, const char *dir)
+{
+	struct tcpward_bpf *skel = w->skel;
+	struct bpf_program *prog;
+	struct bpf_map *map;
+	char path[PIN_PATH];
+
+	bpf_object__for_each_map(map, skel->obj) {
+		if (strchr(bpf_map__name(map), '.'))
+			continue; /* .rodata and its like belong to the programs */
+		snprintf(path, sizeof(path), "%s/%s", dir, bpf_map__name(map));
+		if (bpf_obj_pin(bpf_map__fd(map), path))
+			return pin_failed(path, -errno);
+	}
+	bpf_object__for_each_program(prog, skel->obj) {
+		if (bpf_program__fd(prog) < 0 || !strcmp(bpf_program__name(prog), "flows_text"))
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", dir, bpf_program__name(prog));
+		if (bpf_obj_pin(bpf_program__fd(prog), path))
+			return pin_failed(path, -errno);
+	}
+	if (pin_iter(w, skel))
+		note(w, "no flows_text below '%s': this kernel cannot pin an iterator over a map", dir);
+	return 0;
+}
+
+void load_free(struct ward *w)
+{
+	int i;
+
+	if (w->control)
+		munmap(w->control, sizeof(*w->control));
+	if (w->info != &w->plan)
+		munmap(w->info, sizeof(*w->info));
+	if (w->iter_link >= 0)
+		close(w->iter_link);
+	if (w->skel) {
+		tcpward_bpf__destroy(w->skel); /* closes the descriptors */
+		return;
+	}
+	for (i = 0; i < MAP_COUNT; i++)
+		if (w->map[i] >= 0)
+			close(w->map[i]);
+	for (i = 0; i < PROG_COUNT; i++)
+		if (w->prog[i] >= 0)
+			close(w->prog[i]);
+}

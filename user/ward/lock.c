@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * lock: /run/tcpward/NAME.lock says that a process (run, or the keeper of attach) has the instance, and which.
+ *
+ * flock() goes with its holder, however that ends. A guardian shares the lock with its run: a new run cannot begin
+ * before the guardian of the last one has cleaned up.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ward/inside.h"
+
+#define LOCK_DIR "/run/tcpward"
+#define LOCK_POLL_MS 20
+
+static void lock_path(char *path, size_t size, const char *name)
+{
+	snprintf(path, size, LOCK_DIR "/%s.lock", name);
+}
+
+static int read_pid(int fd)
+{
+	char text[16] = "";
+
+	return pread(fd, text, sizeof(text) - 1, 0) > 0 ? atoi(text) : 0;
+}
+
+/* The file may have been removed by its last holder between our open and our lock. */
+static bool still_there(int fd, const char *path)
+{
+	struct stat a, b;
+
+	return !fstat(fd, &a) && !stat(path, &b) && a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+}
+
+static int lock_try(const char *path, int *pid)
+{
+	int err, fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -errno;
+	if (!flock(fd, LOCK_EX | LOCK_NB)) {
+		if (still_there(fd, path)) {
+			lock_sign(fd);
+			return fd;
+		}
+		close(fd);
+		return -ESTALE;
+	}
+	err = -errno;
+	if (pid)
+		*pid = read_pid(fd);
+	close(fd);
+	return err;
+}
+
+int lock_take(const char *name, int wait_ms, int *pid)
+{
+	const struct timespec nap = {.tv_nsec = LOCK_POLL_MS * 1000000L};
+	char path[64];
+	int fd;
+
+	if (mkdir(LOCK_DIR, 0700) && errno != EEXIST)
+		return ward_fail(-errno, errno == EACCES ? REMEDY_ROOT : "", "cannot make '%s': %s", LOCK_DIR,
+				 strerror(errno));
+	lock_path(path, sizeof(path), name);
+	for (;;) {
+		fd = lock_try(path, pid);
+		if (fd == -ESTALE)
+			continue;
+		if (fd != -EWOULDBLOCK || wait_ms <= 0)
+			break;
+		nanosleep(&nap, NULL);
+		wait_ms -= LOCK_POLL_MS;
+	}
+	if (fd < 0 && fd != -EWOULDBLOCK)
+		ward_fail(fd, "", "cannot lock '%s': %s", path, strerror(-fd));
+	return fd;
+}
+
+void lock_sign(int fd)
+{
+	if (ftruncate(fd, 0) || dprintf(fd, "%d\n", getpid()) < 0)
+		return; /* the lock holds all the same; only the pid is missing from messages */
+	lseek(fd, 0, SEEK_SET);
+}
+
+void lock_drop(int fd, const char *name)
+{
+	char path[64];
+
+	if (fd < 0)
+		return;
+	lock_path(path, sizeof(path), name);
+	if (still_there(fd, path))
+		unlink(path);
+	close(fd);
+}
+
+bool lock_held(const char *name, int *pid)
+{
+	bool held = false;
+	char path[64];
+	int fd;
+
+	lock_path(path, sizeof(path), name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	if (flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK) {
+		held = true;
+		if (pid)
+			*pid = read_pid(fd);
+	}
+	close(fd);
+	return held;
+}

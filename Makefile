@@ -185,14 +185,14 @@ bench: all $(call binaries,bench)
 	@if [ -x tests/bench/run.sh ]; then tests/bench/run.sh; else \
 		for b in $(call binaries,bench); do $$b || exit; done; fi
 
-# ---- man pages and docs: lines like "@flags@" become the tables of include/tcpward.h ----
+# ---- man pages and docs: lines like "@flags@" become tables made from the headers ----
 MAN_SRC := $(wildcard man/*.scd)
 MAN := $(MAN_SRC:man/%.scd=$(O)/man/%)
 
-$(O)/gendoc: docs/gendoc.c include/tcpward.h Makefile
+$(O)/gendoc: docs/gendoc.c include/tcpward.h user/verify/verify.h Makefile
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(WARN) -Iinclude $< -o $@
+	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(WARN) -Iinclude -Iuser $< -o $@
 
 $(O)/man/%: man/%.scd $(O)/gendoc
 	@mkdir -p $(@D)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * gendoc FORMAT FILE: copies FILE to the standard output and puts the tables of include/tcpward.h in the place of
+ * gendoc FORMAT FILE: copies FILE to the standard output and puts the tables of the headers in the place of
  * lines like "@flags@". FORMAT is scdoc or markdown. So that a page cannot say anything else than the code.
  */
 #include <stdbool.h>
@@ -8,22 +8,24 @@
 #include <string.h>
 
 #include "tcpward.h"
+#include "verify/verify.h"
 
 struct row {
 	const char *name, *detail, *meaning; /* detail NULL: a table of two columns */
 };
 
-#define X(id, name, text) {name, NULL, text},
-static const struct row end_reasons[] = {WARD_END_REASONS(X)};
-static const struct row reasons[] = {WARD_REASONS(X)};
-static const struct row counters[] = {WARD_COUNTERS(X)};
-static const struct row events[] = {WARD_EVENT_TYPES(X)};
+#define X(id, name, text) { name, NULL, text },
+static const struct row end_reasons[] = { WARD_END_REASONS(X) };
+static const struct row reasons[] = { WARD_REASONS(X) };
+static const struct row counters[] = { WARD_COUNTERS(X) };
+static const struct row events[] = { WARD_EVENT_TYPES(X) };
+static const struct row verify_classes[] = { VERIFY_CLASSES(X) };
 #undef X
-#define X(id, name, text) {#id, name, text},
-static const struct row states[] = {WARD_STATES(X)};
+#define X(id, name, text) { #id, name, text },
+static const struct row states[] = { WARD_STATES(X) };
 #undef X
-#define X(id, text) {#id, NULL, text},
-static const struct row flags[] = {WARD_FLAGS(X)};
+#define X(id, text) { #id, NULL, text },
+static const struct row flags[] = { WARD_FLAGS(X) };
 #undef X
 
 struct table {
@@ -35,12 +37,13 @@ struct table {
 
 #define ROWS(rows) rows, sizeof(rows) / sizeof(rows[0])
 static const struct table tables[] = {
-	{"states", {"In bpftool", "Name", "The endpoint"}, ROWS(states)},
-	{"flags", {"Flag", NULL, "Meaning"}, ROWS(flags)},
-	{"end-reasons", {"Reason", NULL, "Meaning"}, ROWS(end_reasons)},
-	{"reasons", {"Reason", NULL, "Meaning"}, ROWS(reasons)},
-	{"counters", {"Counter", NULL, "Meaning"}, ROWS(counters)},
-	{"event-types", {"Type", NULL, "When"}, ROWS(events)},
+	{ "states", { "In bpftool", "Name", "The endpoint" }, ROWS(states) },
+	{ "flags", { "Flag", NULL, "Meaning" }, ROWS(flags) },
+	{ "end-reasons", { "Reason", NULL, "Meaning" }, ROWS(end_reasons) },
+	{ "reasons", { "Reason", NULL, "Meaning" }, ROWS(reasons) },
+	{ "counters", { "Counter", NULL, "Meaning" }, ROWS(counters) },
+	{ "event-types", { "Type", NULL, "When" }, ROWS(events) },
+	{ "verify-classes", { "Class", NULL, "Meaning" }, ROWS(verify_classes) },
 };
 
 /* In scdoc _ and * are marks, and leading dots of a cell continue the row above. */

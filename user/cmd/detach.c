@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* detach: interfaces, an instance, or all of them. */
+#include "cmd/util.h"
+
+enum { KEY_ALL = 0x200 };
+
+static const struct argp_option options[] = {
+	{ "all", KEY_ALL, NULL, 0, "Every instance there is", 0 },
+	{ 0 },
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	(void)arg;
+	if (key != KEY_ALL)
+		return ARGP_ERR_UNKNOWN;
+	*(bool *)state->input = true;
+	return 0;
+}
+
+/* Detaches ifname (NULL: all) of the instance that opened gives; returns an exit code. */
+static int detach(int opened, struct ward *w, const char *ifname)
+{
+	int err = opened ? opened : ward_detach(w, ifname);
+	int code = err ? cmd_fail(err) : EXIT_OK;
+
+	if (!err)
+		printf("%s: detached\n", ifname ? ifname : ward_name(w));
+	if (!opened)
+		ward_close(w);
+	return code;
+}
+
+static int detach_instance(const char *name)
+{
+	struct ward *w = NULL;
+	int opened = ward_open(name, &w);
+
+	return detach(opened, w, NULL);
+}
+
+static int detach_all(void)
+{
+	char names[64][WARD_NAME_LEN];
+	int count = ward_instances(names, 64), worst = EXIT_OK;
+
+	if (count < 0)
+		return cmd_fail(count);
+	for (int i = 0; i < count; i++) {
+		int code = detach_instance(names[i]);
+
+		worst = code ? code : worst;
+	}
+	return count ? worst : cmd_error(EXIT_DETACHED, NULL, "nothing is attached");
+}
+
+static int detach_ifaces(const struct cmd_line *line)
+{
+	int worst = EXIT_OK;
+
+	for (int i = 0; i < line->argc; i++) {
+		const char *name = line->track.name;
+		struct ward *w = NULL;
+		int opened = name ? ward_open(name, &w) : ward_open_iface(line->argv[i], &w);
+		int code = detach(opened, w, line->argv[i]);
+
+		worst = code ? code : worst;
+	}
+	return worst;
+}
+
+int cmd_detach(int argc, char **argv)
+{
+	struct cmd_line line;
+	bool all = false;
+
+	cmd_parse(&line, OPT_NAME, options, parse, &all, "IFACE...\n--all\n--name NAME",
+		  "Detach from interfaces; with its last one an instance goes.", argc, argv);
+	if (all && (line.argc || line.track.name))
+		return cmd_error(EXIT_USAGE, NULL, "detach: --all takes no interface and no --name");
+	if (all)
+		return detach_all();
+	if (line.argc)
+		return detach_ifaces(&line);
+	if (line.track.name)
+		return detach_instance(line.track.name);
+	return cmd_error(EXIT_USAGE, "tcpward detach IFACE...|--all|--name NAME", "detach: no interface given");
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "cmd/stream.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd/util.h"
+
+#define RING_BYTES (4U << 20)
+#define SWEEP_SLICES 64
+
+/* ---- the footer: a line that is erased before anything else is printed ---- */
+static void footer_erase(struct stream *s)
+{
+	if (s->footer_drawn)
+		fputs("\r\033[K", stderr);
+	s->footer_drawn = false;
+}
+
+static uint64_t segments(const struct ward_counters *c)
+{
+	return c->counter[CNT_RX_SEGMENTS] + c->counter[CNT_TX_SEGMENTS];
+}
+
+static void footer_draw(struct stream *s, const struct ward_counters *now)
+{
+	char rate[16], flows[16], opened[16];
+	struct ward_gauges gauges;
+
+	if (!s->footer || ward_gauges_read(s->w, &gauges))
+		return;
+	footer_erase(s);
+	fflush(stdout);
+	fprintf(stderr, "-- %s segments/s, %s new flows/s, %s flows --",
+		quantity_text(segments(now) - segments(&s->last), rate),
+		quantity_text(now->counter[CNT_FLOWS_NEW] - s->last.counter[CNT_FLOWS_NEW], opened),
+		quantity_text(gauges.flows + gauges.embryos, flows));
+	s->footer_drawn = true;
+}
+
+/* ---- events ---- */
+static void on_event(const struct event *ev, size_t size, void *ctx)
+{
+	struct stream *s = ctx;
+	const char *iface;
+
+	(void)size;
+	if (ev->type == EVENT_SEGMENT || ev->type == EVENT_RETIRE || !cmd_family_ok(s->line, &ev->key))
+		return;
+	iface = ward_iface_name(s->w, ev->iface);
+	if (s->filter && !filter_match_event(s->filter, ev, iface))
+		return;
+	footer_erase(s);
+	report_event(s->report, ev, iface);
+}
+
+static bool still_pinned(const struct ward *w)
+{
+	char names[64][WARD_NAME_LEN];
+	int count = ward_instances(names, 64);
+
+	for (int i = 0; i < count; i++)
+		if (!strncmp(names[i], ward_name(w), WARD_NAME_LEN))
+			return true;
+	return count >= 64;
+}
+
+static void tell_lost(struct stream *s)
+{
+	uint64_t lost = ward_reader_lost(s->reader);
+
+	if (!lost)
+		return;
+	s->lost += lost;
+	footer_erase(s);
+	report_lost(s->report, lost, "ring full or rate limit", ward_now_ns(s->w));
+}
+
+static void on_second(void *ctx)
+{
+	struct stream *s = ctx;
+	struct ward_counters now;
+
+	for (int i = 0; s->sweeps && i < SWEEP_SLICES && ward_sweep(s->w, ward_now_ns(s->w)) > 0; i++)
+		;
+	tell_lost(s);
+	if (!s->sweeps && !still_pinned(s->w)) {
+		footer_erase(s);
+		loop_end(s->loop, cmd_error(EXIT_FAILED, NULL, "instance '%s' was detached", ward_name(s->w)));
+		return;
+	}
+	if (ward_counters_read(s->w, &now))
+		return;
+	footer_draw(s, &now);
+	s->last = now;
+}
+
+int stream_open(struct stream *s, struct ward *w, const struct cmd_line *line, struct filter *filter)
+{
+	int err;
+
+	*s = (struct stream){ .w = w, .line = line, .filter = filter };
+	cmd_style(line, &s->style);
+	s->footer = !line->json && isatty(STDOUT_FILENO) && isatty(STDERR_FILENO);
+	ward_counters_read(w, &s->first);
+	s->last = s->first;
+	err = ward_reader_open(w, RING_BYTES, on_event, s, &s->reader);
+	if (err)
+		return cmd_fail(err);
+	err = loop_open(s->reader, &s->loop);
+	if (err)
+		return cmd_error(EXIT_FAILED, NULL, "cannot make an event loop: %s", strerror(-err));
+	loop_each_second(s->loop, on_second, NULL, s);
+	s->report = report_events_begin(&s->style);
+	return EXIT_OK;
+}
+
+int stream_run(struct stream *s, uint64_t seconds)
+{
+	int err = loop_guard_links(s->loop, ward_info(s->w)), code;
+
+	if (!err && seconds)
+		err = loop_end_after(s->loop, seconds);
+	if (err < 0)
+		return cmd_error(EXIT_FAILED, NULL, "cannot watch interfaces: %s", strerror(-err));
+	code = loop_run(s->loop);
+	ward_reader_poll(s->reader);
+	tell_lost(s);
+	footer_erase(s);
+	return code;
+}
+
+static const char *const reason_names[] = {
+#define X(id, name, text) name,
+	WARD_REASONS(X)
+#undef X
+};
+
+void stream_summary(struct stream *s)
+{
+	struct ward_counters now;
+	char flows[16], segs[16];
+	bool first = true;
+
+	if (ward_counters_read(s->w, &now))
+		return;
+	fflush(stdout);
+	fprintf(stderr, "%s flows, %s segments, %llu events lost\n",
+		quantity_text(now.counter[CNT_FLOWS_NEW] - s->first.counter[CNT_FLOWS_NEW], flows),
+		quantity_text(segments(&now) - segments(&s->first), segs), (unsigned long long)s->lost);
+	for (int i = 0; i < REASON_COUNT; i++) {
+		uint64_t n = now.reason[i] - s->first.reason[i];
+
+		if (n)
+			fprintf(stderr, "%s%llu %s", first ? "not followed: " : ", ", (unsigned long long)n,
+				reason_names[i]);
+		first = first && !n;
+	}
+	if (!first)
+		fputc('\n', stderr);
+}
+
+void stream_close(struct stream *s)
+{
+	if (s->report)
+		report_end(s->report);
+	loop_close(s->loop);
+	if (s->reader)
+		ward_reader_close(s->reader);
+	filter_free(s->filter);
+}

@@ -1,24 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* tcpward lab: the main job on real traffic, in a network of its own. */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <systemd/sd-event.h>
-#include <unistd.h>
 
-#include "cmd/cmd.h"
+#include "cmd/loop.h"
 #include "cmd/util.h"
 #include "lab/lab.h"
 
 #define RING_BYTES (1 << 20)
 #define DURATION_DEFAULT_S 20
 #define DURATION_MAX_S 3600
-#define STEP_US 1300000 /* one step after the other: the nine of them take 12 s */
-#define POLL_US 100000
-#define SWEEP_US 1000000
-#define NS_PER_US 1000ULL
+#define SWEEP_SLICES 64
 
 enum { KEY_DURATION = 0x200 };
 
@@ -30,7 +23,7 @@ struct show {
 	struct ward *ward;
 	struct ward_reader *reader;
 	struct report *report;
-	sd_event *loop;
+	struct loop *loop;
 	unsigned steps;   /* played so far */
 	uint64_t events;
 	uint64_t lost;
@@ -60,10 +53,13 @@ static void on_event(const struct event *ev, size_t size, void *ctx)
 	struct show *show = ctx;
 
 	(void)size;
+	if (ev->type == EVENT_SEGMENT || ev->type == EVENT_RETIRE)
+		return;
 	show->events++;
 	report_event(show->report, ev, ward_iface_name(show->ward, ev->iface));
 }
 
+/* Prints what has come, so that it stands before what is printed next. */
 static void deliver(struct show *show)
 {
 	uint64_t lost;
@@ -71,9 +67,8 @@ static void deliver(struct show *show)
 	ward_reader_poll(show->reader);
 	lost = ward_reader_lost(show->reader);
 	if (lost)
-		report_lost(show->report, lost, "the ring buffer was full", ward_now_ns(show->ward));
+		report_lost(show->report, lost, "ring full or rate limit", ward_now_ns(show->ward));
 	show->lost += lost;
-	fflush(show->style.out);
 }
 
 static void announce(struct show *show, enum lab_step step)
@@ -86,34 +81,6 @@ static void announce(struct show *show, enum lab_step step)
 	fflush(show->style.out);
 }
 
-/* Runs again after interval_us; the loop ends where that cannot be arranged. */
-static int again(sd_event_source *source, uint64_t interval_us)
-{
-	int err = sd_event_source_set_time_relative(source, interval_us);
-
-	return err < 0 ? err : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
-}
-
-static int on_poll(sd_event_source *source, uint64_t now_us, void *ctx)
-{
-	struct show *show = ctx;
-
-	(void)now_us;
-	deliver(show);
-	if (!output_alive()) /* nobody reads any more: lab | head */
-		return sd_event_exit(show->loop, 0);
-	return again(source, POLL_US);
-}
-
-static int on_sweep(sd_event_source *source, uint64_t now_us, void *ctx)
-{
-	struct show *show = ctx;
-
-	(void)now_us;
-	ward_sweep(show->ward, ward_now_ns(show->ward));
-	return again(source, SWEEP_US);
-}
-
 /* After the first round the steps that end by themselves go on; one black hole and one leak are enough. */
 static enum lab_step step_number(unsigned n)
 {
@@ -122,54 +89,22 @@ static enum lab_step step_number(unsigned n)
 	return n < STEP_COUNT ? (enum lab_step)n : later[(n - STEP_COUNT) % (sizeof(later) / sizeof(later[0]))];
 }
 
-static int on_step(sd_event_source *source, uint64_t now_us, void *ctx)
+static void sweep(struct show *show)
+{
+	for (int i = 0; i < SWEEP_SLICES && ward_sweep(show->ward, ward_now_ns(show->ward)) > 0; i++)
+		;
+}
+
+/* One step a second: the nine of them take nine. */
+static void on_second(void *ctx)
 {
 	struct show *show = ctx;
 	enum lab_step step = step_number(show->steps++);
 
-	(void)now_us;
-	deliver(show); /* so that the events of the step before stand above its heading */
+	sweep(show);
+	deliver(show);
 	announce(show, step);
 	lab_play(&show->lab, step);
-	return again(source, STEP_US);
-}
-
-static int on_end(sd_event_source *source, uint64_t now_us, void *ctx)
-{
-	(void)now_us;
-	(void)ctx;
-	return sd_event_exit(sd_event_source_get_event(source), 0);
-}
-
-static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *ctx)
-{
-	(void)info;
-	(void)ctx;
-	return sd_event_exit(sd_event_source_get_event(source), 0);
-}
-
-static int add_timer(struct show *show, uint64_t after_us, sd_event_time_handler_t fn)
-{
-	return sd_event_add_time_relative(show->loop, NULL, CLOCK_MONOTONIC, after_us, 1000, fn, show);
-}
-
-static int arm(struct show *show)
-{
-	int err = add_timer(show, POLL_US, on_poll);
-
-	if (err >= 0)
-		err = add_timer(show, SWEEP_US, on_sweep);
-	if (err >= 0)
-		err = add_timer(show, 200000, on_step);
-	if (err >= 0)
-		err = add_timer(show, show->duration_s * 1000000ULL, on_end);
-	if (err >= 0)
-		err = sd_event_add_signal(show->loop, NULL, SIGINT, on_signal, show);
-	if (err >= 0)
-		err = sd_event_add_signal(show->loop, NULL, SIGTERM, on_signal, show);
-	if (err >= 0)
-		err = sd_event_add_signal(show->loop, NULL, SIGHUP, on_signal, show);
-	return err;
 }
 
 /* ---- the end: a table and a line of counts ---- */
@@ -193,7 +128,6 @@ static void print_table(struct show *show)
 		return;
 	ward_flows_each(show->ward, print_flow, show);
 	report_end(show->report);
-	show->report = NULL;
 }
 
 static void print_counts(const struct show *show)
@@ -249,50 +183,36 @@ static void print_opening(const struct show *show)
 /* From the event loop's start to its end. */
 static int run_show(struct show *show)
 {
-	int err = sd_event_new(&show->loop);
+	int err = loop_open(show->reader, &show->loop);
+	int code;
 
-	if (err >= 0)
-		err = arm(show);
+	if (!err)
+		err = loop_end_after(show->loop, show->duration_s);
 	if (err < 0)
-		return cmd_error(EXIT_FAILED, NULL, "cannot make the event loop: %s", strerror(-err));
+		return cmd_error(EXIT_FAILED, NULL, "cannot make an event loop: %s", strerror(-err));
 	print_opening(show);
 	show->report = report_events_begin(&show->style);
-	err = show->report ? sd_event_loop(show->loop) : -ENOMEM;
-	if (show->report) {
-		deliver(show);
-		report_end(show->report);
-		show->report = NULL;
-	}
-	if (err < 0)
-		return cmd_error(EXIT_FAILED, NULL, "the event loop failed: %s", strerror(-err));
-	ward_sweep(show->ward, ward_now_ns(show->ward));
+	if (!show->report)
+		return cmd_error(EXIT_FAILED, NULL, "cannot print events: out of memory");
+	loop_each_second(show->loop, on_second, NULL, show);
+	code = loop_run(show->loop);
+	deliver(show);
+	report_end(show->report);
+	sweep(show);
 	print_table(show);
 	print_counts(show);
-	return EXIT_OK;
+	return code;
 }
 
 static void stop(struct show *show)
 {
 	lab_actors_stop(&show->lab);
+	loop_close(show->loop);
 	if (show->reader)
 		ward_reader_close(show->reader);
 	if (show->ward)
 		ward_close(show->ward);
 	lab_net_close(&show->lab);
-	sd_event_unref(show->loop);
-}
-
-/* Signals wait for the loop, so that nothing can end this process between two steps of making or removing. */
-static void hold_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
 }
 
 int cmd_lab(int argc, char **argv)
@@ -309,7 +229,7 @@ int cmd_lab(int argc, char **argv)
 	if (code)
 		return code;
 	cmd_style(&show.line, &show.style);
-	hold_signals();
+	loop_hold_signals(); /* nothing ends this process between making and removing */
 	err = lab_net_open(&show.lab, &what);
 	if (err)
 		return cmd_error(EXIT_FAILED, err == -EPERM ? "run it as root: sudo tcpward lab" : NULL,

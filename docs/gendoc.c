@@ -67,10 +67,10 @@ static void put_markdown(const char *text)
 
 static void table_scdoc(const struct table *t)
 {
-	printf("[[ *%s*\n", t->head[0]);
+	printf("|[ *%s*\n", t->head[0]);
 	if (t->head[1])
 		printf(":[ *%s*\n", t->head[1]);
-	printf(":[ *%s*\n", t->head[2]);
+	printf(":< *%s*\n", t->head[2]);
 	for (const struct row *row = t->rows; row < t->rows + t->count; row++) {
 		printf("|[ ");
 		put_scdoc(row->name);
@@ -78,7 +78,7 @@ static void table_scdoc(const struct table *t)
 			printf("\n:[ ");
 			put_scdoc(row->detail);
 		}
-		printf("\n:[ ");
+		printf("\n:< ");
 		put_scdoc(row->meaning);
 		putchar('\n');
 	}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* stat: every counter, reason, flag and gauge of an instance. */
+#include <string.h>
+
+#include "cmd/loop.h"
+#include "cmd/sheet.h"
+#include "cmd/util.h"
+
+static const struct argp_option options[] = {
+	{ "interval", 'i', "SECONDS", 0, "Repeat; with -j one object a line", 0 },
+	{ 0 },
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	if (key != 'i')
+		return ARGP_ERR_UNKNOWN;
+	if (parse_number(arg, 1, 86400, state->input))
+		argp_error(state, "--interval '%s': not a number of seconds from 1 to 86400", arg);
+	return 0;
+}
+
+struct row {
+	const char *name, *text;
+};
+
+#define X(id, name, text) { name, text },
+static const struct row reasons[] = { WARD_REASONS(X) };
+static const struct row counters[] = { WARD_COUNTERS(X) };
+static const struct row states[] = { WARD_STATES(X) };
+#undef X
+#define X(id, text) { #id, text },
+static const struct row flags[] = { WARD_FLAGS(X) };
+#undef X
+
+_Static_assert(sizeof(reasons) / sizeof(*reasons) == REASON_COUNT, "one row a reason");
+_Static_assert(sizeof(counters) / sizeof(*counters) == COUNTER_COUNT, "one row a counter");
+_Static_assert(sizeof(states) / sizeof(*states) == STATE_COUNT, "one row a state");
+_Static_assert(sizeof(flags) / sizeof(*flags) == FLAG_COUNT, "one row a flag");
+
+/* One reading of all that is counted. */
+struct reading {
+	struct ward_counters counters;
+	struct ward_gauges gauges;
+	uint64_t ns;
+};
+
+struct stat {
+	struct ward *w;
+	struct report_style style;
+	struct reading last;
+	struct loop *loop;
+	uint64_t interval, elapsed;
+};
+
+static void rows(struct sheet *s, const char *name, const char *heading, const struct row *row, const __u64 *values,
+		 int count, bool all)
+{
+	sheet_object(s, name, heading);
+	for (int i = 0; i < count; i++)
+		if (all || values[i])
+			sheet_number(s, row[i].name, NULL, values[i], row[i].text);
+	sheet_close(s);
+}
+
+static void show_rates(struct sheet *s, const struct reading *now, const struct reading *last)
+{
+	static const struct {
+		enum ward_counter counter;
+		const char *name;
+	} rates[] = {
+		{ CNT_RX_SEGMENTS, "rx-segments" }, { CNT_TX_SEGMENTS, "tx-segments" }, { CNT_RX_BYTES, "rx-bytes" },
+		{ CNT_TX_BYTES, "tx-bytes" },       { CNT_FLOWS_NEW, "flows-new" },     { CNT_EVENTS, "events" },
+	};
+	double seconds = (double)(now->ns - last->ns) / 1e9;
+
+	if (seconds <= 0)
+		return;
+	sheet_object(s, "per_second", "per second");
+	for (size_t i = 0; i < sizeof(rates) / sizeof(*rates); i++) {
+		uint64_t n = now->counters.counter[rates[i].counter] - last->counters.counter[rates[i].counter];
+
+		sheet_number(s, rates[i].name, NULL, (uint64_t)((double)n / seconds + 0.5), "");
+	}
+	sheet_close(s);
+}
+
+static void show_gauges(struct sheet *s, const struct ward_gauges *g, const struct ward_instance *info, bool all)
+{
+	sheet_object(s, "tables", "tables, at the last sweep");
+	sheet_number(s, "flows", NULL, g->flows, "live records of finished handshakes");
+	sheet_number(s, "flows_max", NULL, info->flows_max, "the table's capacity");
+	sheet_number(s, "fill_permille", NULL, info->flows_max ? g->flows * 1000 / info->flows_max : 0, "flows of flows_max");
+	sheet_number(s, "embryos", NULL, g->embryos, "unfinished handshakes, one-way flows");
+	sheet_number(s, "embryos_max", NULL, info->embryos_max, "their capacity");
+	sheet_number(s, "tombstones", NULL, g->tombstones, "ended, not yet removed");
+	sheet_number(s, "sweep_cpu_ns", NULL, g->sweep_cpu_ns, "CPU time of the last sweep");
+	sheet_close(s);
+	/* Row 0, "no record", is not an endpoint's state. */
+	rows(s, "states", "endpoints in each state", states + 1, g->state + 1, STATE_COUNT - 1, all);
+	rows(s, "confirmed", "... proven by a segment of their own", states + 1, g->confirmed + 1, STATE_COUNT - 1, all);
+}
+
+static void show(const struct stat *st, const struct reading *now)
+{
+	bool all = st->style.json;
+	struct sheet *s = sheet_begin(&st->style, false);
+
+	if (!s)
+		return;
+	sheet_number(s, "v", "", 1, NULL);
+	sheet_text(s, "name", "instance", ward_name(st->w), NULL);
+	sheet_number(s, "ts_ns", "time, ns", now->ns, NULL);
+	if (st->last.ns)
+		show_rates(s, now, &st->last);
+	rows(s, "counters", "counters", counters, now->counters.counter, COUNTER_COUNT, true);
+	rows(s, "not_followed", "not followed", reasons, now->counters.reason, REASON_COUNT, all);
+	rows(s, "flags", "flags set", flags, now->counters.flag, FLAG_COUNT, all);
+	show_gauges(s, &now->gauges, ward_info(st->w), all);
+	sheet_end(s);
+}
+
+/* Reads and prints once; an exit code. */
+static int take(struct stat *st)
+{
+	struct reading now;
+	int err = ward_counters_read(st->w, &now.counters);
+
+	if (!err)
+		err = ward_gauges_read(st->w, &now.gauges);
+	if (err)
+		return cmd_fail(err);
+	now.ns = ward_now_ns(st->w);
+	show(st, &now);
+	st->last = now;
+	return EXIT_OK;
+}
+
+static void on_second(void *ctx)
+{
+	struct stat *st = ctx;
+	int code;
+
+	if (++st->elapsed % st->interval)
+		return;
+	if (!st->style.json)
+		putchar('\n');
+	code = take(st);
+	if (code)
+		loop_end(st->loop, code);
+}
+
+static int repeat(struct stat *st)
+{
+	int err = loop_open(NULL, &st->loop), code;
+
+	if (err)
+		return cmd_error(EXIT_FAILED, NULL, "cannot make an event loop: %s", strerror(-err));
+	st->style.pretty = false; /* one object a line */
+	loop_each_second(st->loop, on_second, NULL, st);
+	code = take(st);
+	if (!code)
+		code = loop_run(st->loop);
+	loop_close(st->loop);
+	return code;
+}
+
+int cmd_stat(int argc, char **argv)
+{
+	struct stat st = { 0 };
+	struct cmd_line line;
+	int code;
+
+	cmd_parse(&line, OPT_OUTPUT | OPT_NAME, options, parse, &st.interval, "", "Show all counters of an instance.", argc,
+		  argv);
+	code = cmd_no_words(&line);
+	if (!code)
+		code = cmd_open(&line, &st.w);
+	if (code)
+		return code;
+	cmd_style(&line, &st.style);
+	code = st.interval ? repeat(&st) : take(&st);
+	ward_close(st.w);
+	return code;
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* status: what is attached where, who sweeps it, how full it is, and what it does not see. */
+#include <net/if.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cmd/sheet.h"
+#include "cmd/util.h"
+
+#define INSTANCES_MAX 64
+#define HOOK_EGRESS 2 /* struct ward_iface, hooks */
+
+struct snapshot {
+	struct ward *w;
+	const struct ward_instance *info;
+	struct ward_counters counters;
+	struct ward_gauges gauges;
+	uint64_t now_ns;
+};
+
+static const char *const ingress_names[] = {
+	[INGRESS_AUTO] = "auto", [INGRESS_XDP] = "xdp", [INGRESS_XDP_GENERIC] = "xdp-generic",
+	[INGRESS_TC] = "tc",     [INGRESS_NONE] = "none",
+};
+
+static const char *egress_name(const struct ward_iface *iface)
+{
+	if (!(iface->hooks & HOOK_EGRESS))
+		return "none";
+	return iface->tcx ? "tcx" : "clsact";
+}
+
+static bool in_this_netns(const struct ward_iface *iface)
+{
+	struct stat ns;
+
+	return !iface->netns || (!stat("/proc/self/ns/net", &ns) && ns.st_ino == iface->netns);
+}
+
+static const char *presence(const struct ward_iface *iface)
+{
+	char name[IF_NAMESIZE];
+
+	if (!in_this_netns(iface))
+		return "other-netns";
+	return if_indextoname(iface->ifindex, name) ? "present" : "gone";
+}
+
+static void show_iface(struct sheet *s, const struct ward_iface *iface)
+{
+	char name[WARD_NAME_LEN + 1];
+
+	snprintf(name, sizeof(name), "%.*s", WARD_NAME_LEN, iface->name);
+	sheet_object(s, NULL, name);
+	sheet_text(s, "iface", "interface", name, NULL);
+	sheet_number(s, "ifindex", NULL, iface->ifindex, NULL);
+	sheet_text(s, "presence", NULL, presence(iface), NULL);
+	sheet_text(s, "ingress", "ingress by", iface->ingress <= INGRESS_NONE ? ingress_names[iface->ingress] : "?", NULL);
+	sheet_text(s, "egress", "egress by", egress_name(iface), NULL);
+	sheet_bool(s, "l3", "without Ethernet header", iface->flags & IFACE_L3, NULL);
+	sheet_close(s);
+}
+
+static void show_keeper(struct sheet *s, const struct snapshot *snap)
+{
+	int pid = 0;
+	bool alive = ward_keeper_alive(snap->w, &pid);
+	uint64_t age = snap->now_ns - snap->gauges.swept_ns;
+
+	sheet_bool(s, "keeper_alive", "keeper alive", alive, alive ? NULL : "timed findings and gauges stand still");
+	if (alive)
+		sheet_number(s, "keeper_pid", "keeper pid", (uint64_t)pid, NULL);
+	else
+		sheet_text(s, "keeper_pid", "keeper pid", NULL, NULL);
+	sheet_duration(s, "swept_ago_ns", "last sweep ago", snap->gauges.swept_ns ? &age : NULL, NULL);
+}
+
+static void show_tables(struct sheet *s, const struct snapshot *snap)
+{
+	char note[64];
+
+	snprintf(note, sizeof(note), "of %u: %.1f %%", snap->info->flows_max,
+		 snap->info->flows_max ? 100.0 * (double)snap->gauges.flows / snap->info->flows_max : 0.0);
+	sheet_number(s, "flows", "flows", snap->gauges.flows, note);
+	sheet_number(s, "flows_max", "flows at most", snap->info->flows_max, NULL);
+	snprintf(note, sizeof(note), "of %u: unfinished handshakes, one-way flows", snap->info->embryos_max);
+	sheet_number(s, "embryos", "embryos", snap->gauges.embryos, note);
+	sheet_number(s, "embryos_max", "embryos at most", snap->info->embryos_max, NULL);
+	sheet_number(s, "tombstones", "ended, not yet removed", snap->gauges.tombstones, NULL);
+}
+
+static void show_seen(struct sheet *s, const struct snapshot *snap)
+{
+	const __u64 *c = snap->counters.counter;
+
+	sheet_number(s, "rx_segments", "segments in", c[CNT_RX_SEGMENTS], NULL);
+	sheet_number(s, "tx_segments", "segments out", c[CNT_TX_SEGMENTS], NULL);
+	sheet_number(s, "flows_new", "flows since attach", c[CNT_FLOWS_NEW], NULL);
+	sheet_number(s, "events_lost", "events lost", c[CNT_LOST_RING] + c[CNT_LOST_RATE], NULL);
+	sheet_number(s, "evicted", "flows evicted", c[CNT_END_EVICTED], NULL);
+	sheet_number(s, "table_full", "found the table full", c[CNT_TABLE_FULL], NULL);
+	sheet_number(s, "midstream", "met mid-stream", c[CNT_MIDSTREAM_NEW], NULL);
+	sheet_number(s, "one_way", "one-way handshakes", snap->counters.flag[FLAG_BIT_ASYM], NULL);
+	sheet_number(s, "ack_unseen", "acked but never seen", snap->counters.flag[FLAG_BIT_ACK_UNSEEN], NULL);
+}
+
+/* What the instance does not follow: every reason in JSON, those that occurred in text. */
+static void show_unseen(struct sheet *s, const struct snapshot *snap, bool all)
+{
+	static const char *const names[] = {
+#define X(id, name, text) name,
+		WARD_REASONS(X)
+#undef X
+	};
+	static const char *const texts[] = {
+#define X(id, name, text) text,
+		WARD_REASONS(X)
+#undef X
+	};
+
+	sheet_object(s, "not_followed", "not followed");
+	for (int i = 0; i < REASON_COUNT; i++)
+		if (all || snap->counters.reason[i])
+			sheet_number(s, names[i], NULL, snap->counters.reason[i], texts[i]);
+	sheet_close(s);
+}
+
+static void show_instance(struct sheet *s, const struct snapshot *snap, bool all)
+{
+	const struct ward_instance *info = snap->info;
+	uint64_t up = snap->now_ns - info->created_ns;
+	char heading[WARD_NAME_LEN + 16];
+
+	snprintf(heading, sizeof(heading), "instance %s", ward_name(snap->w));
+	sheet_object(s, NULL, heading);
+	sheet_number(s, "v", "", 1, NULL);
+	sheet_text(s, "name", NULL, ward_name(snap->w), NULL);
+	sheet_text(s, "made_by", "made by", info->keep ? "attach" : "run", info->keep ? NULL : "goes with its process");
+	sheet_duration(s, "up_ns", "up for", &up, NULL);
+	show_keeper(s, snap);
+	sheet_list(s, "interfaces");
+	for (unsigned i = 0; i < info->iface_count && i < WARD_IFACES; i++)
+		show_iface(s, &info->iface[i]);
+	sheet_close(s);
+	show_tables(s, snap);
+	show_seen(s, snap);
+	show_unseen(s, snap, all);
+	sheet_close(s);
+}
+
+static int show(struct sheet *s, const char *name, bool all)
+{
+	struct snapshot snap;
+	int err = ward_open(name, &snap.w);
+
+	if (err)
+		return cmd_fail(err);
+	snap.info = ward_info(snap.w);
+	snap.now_ns = ward_now_ns(snap.w);
+	err = ward_counters_read(snap.w, &snap.counters);
+	if (!err)
+		err = ward_gauges_read(snap.w, &snap.gauges);
+	if (err)
+		err = cmd_fail(err);
+	else
+		show_instance(s, &snap, all);
+	ward_close(snap.w);
+	return err;
+}
+
+/* The instances that are asked for: --name's, or all. */
+static int list(const struct cmd_line *line, char names[][WARD_NAME_LEN])
+{
+	if (!line->track.name)
+		return ward_instances(names, INSTANCES_MAX);
+	snprintf(names[0], WARD_NAME_LEN, "%s", line->track.name);
+	return 1;
+}
+
+int cmd_status(int argc, char **argv)
+{
+	char names[INSTANCES_MAX][WARD_NAME_LEN];
+	struct report_style style;
+	struct cmd_line line;
+	struct sheet *sheet;
+	int count, code;
+
+	cmd_parse(&line, OPT_OUTPUT | OPT_NAME, NULL, NULL, NULL, "", "Show what is attached, and how it fares.", argc, argv);
+	code = cmd_no_words(&line);
+	if (code)
+		return code;
+	cmd_style(&line, &style);
+	count = list(&line, names);
+	if (count < 0)
+		return cmd_fail(count);
+	sheet = sheet_begin(&style, true);
+	if (!sheet)
+		return cmd_error(EXIT_FAILED, NULL, "status: out of memory");
+	for (int i = 0; i < count; i++) {
+		int one = show(sheet, names[i], style.json);
+
+		code = one ? one : code;
+	}
+	sheet_end(sheet);
+	if (!count)
+		return cmd_error(EXIT_DETACHED, "tcpward run IFACE, or tcpward attach IFACE", "not attached to any interface");
+	return code;
+}

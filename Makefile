@@ -75,12 +75,13 @@ format:
 
 # ---- the tools: found once, asked for again when tools.sh changes ----
 ifneq ($(filter-out deps run test unit clean vmlinux format help,$(or $(MAKECMDGOALS),all)),)
+tools_error := $(shell mkdir -p $(O); [ $(O)/tools.mk -nt packaging/tools.sh ] || { \
+	CC='$(CC)' packaging/tools.sh 2>&1 >$(O)/tools.new && mv $(O)/tools.new $(O)/tools.mk; })
+ifneq ($(tools_error),)
+$(error $(tools_error))
+endif
 include $(O)/tools.mk
 endif
-
-$(O)/tools.mk: packaging/tools.sh
-	@mkdir -p $(@D)
-	@CC='$(CC)' packaging/tools.sh >$@
 
 # ---- BPF programs: each compiled, all linked into one object, its skeleton ----
 BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -Wall -Werror -Iinclude -Ibpf -Ivmlinux

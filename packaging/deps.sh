@@ -68,4 +68,4 @@ if [ -n "${need_bpftool:-}" ]; then
 	*) install bpftool ;;
 	esac
 fi
-exec "$here/tools.sh" >/dev/null
+"$here/tools.sh" >/dev/null

@@ -51,7 +51,7 @@ else
 	missing="$missing pkg-config"
 fi
 if [ -n "$missing" ]; then
-	echo "make: not installed:$missing - run: sudo make deps" >&2
+	echo "not installed:$missing - run: sudo make deps" >&2
 	exit 1
 fi
 

@@ -68,11 +68,10 @@ static void leave_netns(const struct ward *w)
 		if (!w->plan.iface[i].tcx && (w->plan.iface[i].hooks & HOOK_EGRESS))
 			return; /* clsact filters can only be removed from within */
 	fd = open("/proc/1/ns/net", O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	if (setns(fd, CLONE_NEWNET))
-		errno = 0; /* stay, then */
-	close(fd);
+	if ((fd < 0 || setns(fd, CLONE_NEWNET)) && unshare(CLONE_NEWNET)) /* the host's, or an empty one */
+		errno = 0;                                                /* not permitted either: stay */
+	if (fd >= 0)
+		close(fd);
 }
 
 static void keep(struct ward *w)

@@ -26,6 +26,9 @@ if [ -n "${TCPWARD_TESTS_INSIDE:-}" ]; then
 	ip link set lo up
 fi
 
+[ "$(id -u)" != 0 ] || [ -n "${TCPWARD_TESTS_INSIDE:-}" ] ||
+	echo "# no namespaces of their own here (a plain chroot?): the tests run in those of the machine"
+
 # ---- which ----
 program() { # folder: its programs, as built
 	local source

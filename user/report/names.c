@@ -204,14 +204,12 @@ const char *endpoint_styled(const struct report_style *style, const __u8 addr[16
 }
 
 /* ---- quantities and times ---- */
-/* Two units, the second one of two digits: "4m10s", "2h03m", "3d04h"; the second one left out where it is zero minutes' seconds. */
+/* Two units, the second one of two digits: "4m10s", "2h03m", "3d04h". */
 static void long_duration(uint64_t s, char buf[24])
 {
 	unsigned long long n = s;
 
-	if (s < 60)
-		snprintf(buf, 24, "%llus", n);
-	else if (s < 3600)
+	if (s < 3600)
 		snprintf(buf, 24, "%llum%02llus", n / 60, n % 60);
 	else if (s < 86400)
 		snprintf(buf, 24, "%lluh%02llum", n / 3600, n % 3600 / 60);
@@ -219,7 +217,7 @@ static void long_duration(uint64_t s, char buf[24])
 		snprintf(buf, 24, "%llud%02lluh", n / 86400, n % 86400 / 3600);
 }
 
-/* n in units of `unit`, with one decimal below ten; cut, never rounded up, so that 59.99 s is not a minute. */
+/* n, below 1000 units, with one decimal below ten; cut, never rounded up, so that 59.99 s is not a minute. */
 static void one_decimal(uint64_t n, uint64_t unit, const char *name, char *buf, size_t size)
 {
 	uint64_t tenths = unit >= 10 ? n / (unit / 10) : n * 10;
@@ -227,7 +225,7 @@ static void one_decimal(uint64_t n, uint64_t unit, const char *name, char *buf, 
 	if (tenths < 100 && tenths % 10)
 		snprintf(buf, size, "%u.%u%s", (unsigned)tenths / 10, (unsigned)tenths % 10, name);
 	else
-		snprintf(buf, size, "%llu%s", (unsigned long long)tenths / 10, name);
+		snprintf(buf, size, "%u%s", (unsigned)(tenths / 10), name);
 }
 
 /* A duration in its two largest units or with one decimal: "850ns", "1.2ms", "35s", "4m10s", "2h03m". */

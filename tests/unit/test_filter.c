@@ -1,0 +1,448 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Filters: which flows and events match, and what is said of filters that are wrong. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "report/filter.h"
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define SECOND 1000000000ULL
+#define NOW (1700000000 * SECOND)
+
+/* ---- the flows that the cases are about ---- */
+struct sample {
+	const char *name;
+	const char *tuple; /* originator first */
+	enum tcp_state orig, resp;
+	uint64_t age_s, idle_s;
+	uint64_t bytes, pkts;
+	uint32_t rtx;
+	uint64_t flags;
+	enum ward_end_reason end;
+	const char *iface;
+	__u16 vlan;
+	/* filled by make() */
+	struct flow_key key;
+	struct flow flow;
+};
+
+static struct sample samples[] = {
+	{ .name = "web", .tuple = "10.1.2.3:40000-192.0.2.1:443", .orig = ESTABLISHED, .resp = ESTABLISHED, .age_s = 100,
+	  .idle_s = 1, .bytes = 20000, .pkts = 50, .iface = "eth0", .vlan = VLAN_UNSEEN },
+	{ .name = "syn", .tuple = "203.0.113.9:1024-192.0.2.1:443", .orig = SYN_SENT, .resp = LISTEN, .age_s = 12,
+	  .idle_s = 12, .pkts = 4, .iface = "eth0", .vlan = 7 },
+	{ .name = "half", .tuple = "203.0.113.9:1025-192.0.2.1:22", .orig = ESTABLISHED, .resp = SYN_RECEIVED, .age_s = 40,
+	  .idle_s = 3, .pkts = 6, .rtx = 3, .flags = 1ULL << FLAG_BIT_SYNACK_RTX, .iface = "eth1", .vlan = VLAN_UNSEEN },
+	{ .name = "six", .tuple = "[2001:db8::1]:5000-[2001:db8:1::2]:443", .orig = CLOSE_WAIT, .resp = FIN_WAIT_2,
+	  .age_s = 4000, .idle_s = 400, .bytes = 3000000, .pkts = 3000, .vlan = VLAN_UNSEEN },
+	{ .name = "tw", .tuple = "192.0.2.200:50000-10.9.9.9:80", .orig = TIME_WAIT, .resp = CLOSED, .age_s = 70,
+	  .idle_s = 20, .bytes = 500, .pkts = 10, .iface = "eth0", .vlan = VLAN_UNSEEN },
+	{ .name = "gone", .tuple = "10.1.2.3:40001-192.0.2.1:8080", .orig = CLOSED, .resp = CLOSED, .age_s = 9, .idle_s = 8,
+	  .pkts = 2, .flags = 1ULL << FLAG_BIT_REFUSED, .end = END_REFUSED, .iface = "eth0", .vlan = VLAN_UNSEEN },
+};
+
+static void make(struct sample *s)
+{
+	struct flow_key orig_first;
+	const char *error, *cut = strstr(s->tuple, "-");
+	char first[80];
+
+	assert_int_equal(tuple_parse(s->tuple, &s->key, &error), 0);
+	/* which side the first endpoint became: pair it with itself and compare */
+	snprintf(first, sizeof(first), "%.*s %.*s", (int)(cut - s->tuple), s->tuple, (int)(cut - s->tuple), s->tuple);
+	assert_int_equal(tuple_parse(first, &orig_first, &error), 0);
+	s->flow.orig = memcmp(orig_first.a_addr, s->key.a_addr, 16) || orig_first.a_port != s->key.a_port;
+	s->flow.state[s->flow.orig] = s->orig;
+	s->flow.state[!s->flow.orig] = s->resp;
+	s->flow.start_ns = NOW - s->age_s * SECOND;
+	s->flow.half[0].last_ns = NOW - s->idle_s * SECOND;
+	s->flow.half[0].bytes = s->bytes / 2;
+	s->flow.half[1].bytes = s->bytes - s->bytes / 2;
+	s->flow.half[0].pkts = s->pkts / 2;
+	s->flow.half[1].pkts = s->pkts - s->pkts / 2;
+	s->flow.rtx[1] = s->rtx;
+	s->flow.flags = s->flags | MARK_PEND;
+	s->flow.end_reason = s->end;
+	s->flow.vlan = s->vlan;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(samples); i++)
+		make(&samples[i]);
+	return 0;
+}
+
+static struct filter *parsed(const char *text)
+{
+	char *copy = strdup(text);
+	char *argv[] = { copy };
+	struct filter_error error;
+	struct filter *f = NULL;
+
+	if (filter_parse(1, argv, &f, &error))
+		fail_msg("'%s' refused: %d: %s", text, error.column, error.text);
+	free(copy);
+	return f;
+}
+
+/* The names of the samples that match, each with a blank before it. */
+static void matches(const char *text, char names[200])
+{
+	struct filter *f = parsed(text);
+
+	names[0] = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(samples); i++) {
+		struct flow_view view = { .key = &samples[i].key, .flow = &samples[i].flow, .iface = samples[i].iface,
+					  .now_ns = NOW };
+
+		if (filter_match_flow(f, &view)) {
+			strcat(names, *names ? " " : "");
+			strcat(names, samples[i].name);
+		}
+	}
+	filter_free(f);
+}
+
+static void test_flows(void **state)
+{
+	static const struct {
+		const char *filter, *expected;
+	} cases[] = {
+		{ "", "web syn half six tw" }, /* all but closed */
+		{ "state syn-recv", "half" },
+		{ "state SYN-RECEIVED", "half" },
+		{ "state syn_received", "half" },
+		{ "state established", "web half" },
+		{ "state = established", "web half" },
+		{ "state != established", "syn six tw" },
+		{ "state established state syn-sent", "web syn half" },
+		{ "state established syn-sent", "web syn half" },
+		{ "state established,syn-sent", "web syn half" },
+		{ "state established and state syn-recv", "half" },
+		{ "exclude established", "syn six tw" },
+		{ "state connected exclude time-wait", "web syn half six" },
+		{ "orig-state established", "web half" },
+		{ "resp-state established", "web" },
+		{ "state listening", "syn" },
+		{ "state listen", "syn" },
+		{ "state closed", "tw gone" },
+		{ "state all", "web syn half six tw gone" },
+		{ "state connected", "web syn half six tw" },
+		{ "state synchronized", "web half six tw" },
+		{ "state bucket", "half tw" },
+		{ "state big", "web syn half six" },
+		{ "state fin-wait-2", "six" },
+		{ "not state closed", "web syn half six" },
+		{ "dport = :443", "web syn six" },
+		{ "dport = 443", "web syn six" },
+		{ "dport 443", "web syn six" },
+		{ "dport=:443", "web syn six" },
+		{ "dport==443", "web syn six" },
+		{ "dport eq :443", "web syn six" },
+		{ "dport != :443", "half tw" },
+		{ "dport!=443", "half tw" },
+		{ "dport neq 443", "half tw" },
+		{ "dport < 443", "half tw" },
+		{ "dport<=443", "web syn half six tw" },
+		{ "sport >= :1025", "web half six tw" },
+		{ "sport > :1025", "web six tw" },
+		{ "sport lt 1025", "syn" },
+		{ "src 10.0.0.0/8", "web" },
+		{ "src = 10.1.2.3", "web" },
+		{ "src != 10.1.2.3", "syn half six tw" },
+		{ "dst 10.0.0.0/8", "tw" },
+		{ "dst 10.9.9.9", "tw" },
+		{ "src 203.0.113.0/31", "" },
+		{ "src 203.0.113.8/31", "syn half" },
+		{ "src 0.0.0.0/0", "web syn half tw" },
+		{ "src [::]/0", "web syn half six tw" },
+		{ "src [::ffff:10.0.0.0]/104", "web" },
+		{ "dst [2001:db8::]/32", "six" },
+		{ "dst [2001:db8::]/48", "" },
+		{ "dst 2001:db8::/32", "six" },
+		{ "dst [2001:db8:1::2]:443", "six" },
+		{ "dst [2001:db8:1::]/48:443", "six" },
+		{ "dst 192.0.2.1:443", "web syn" },
+		{ "dst 192.0.2.0/24:22", "half" },
+		{ "dst :443", "web syn six" },
+		{ "dst *:443", "web syn six" },
+		{ "age > 30s", "web half six tw" },
+		{ "age>30", "web half six tw" },
+		{ "age > 1m39s and age < 2m", "web" },
+		{ "age >= 1h", "six" },
+		{ "idle > 5m", "six" },
+		{ "idle <= 1000ms", "web" },
+		{ "bytes > 10k", "web six" },
+		{ "bytes >= 3M", "six" },
+		{ "pkts = 4", "syn" },
+		{ "rtx > 0", "half" },
+		{ "flag SYNACK_RTX", "half" },
+		{ "flag synack-rtx", "half" },
+		{ "flag != synack-rtx", "web syn six tw" },
+		{ "end refused", "gone" },
+		{ "end none", "web syn half six tw" },
+		{ "dev eth1", "half" },
+		{ "dev = eth0", "web syn tw" },
+		{ "dev != eth0", "half six" },
+		{ "vlan = 7", "syn" },
+		{ "vlan != 7", "web half six tw" },
+		{ "finding half-open", "" },
+		{ "not finding half-open", "web syn half six tw" },
+		{ "state syn-recv and dport = :443 or src 10.0.0.0/8", "web" },
+		{ "state syn-sent and dport = :443 or src 10.0.0.0/8", "web syn" },
+		{ "state syn-sent && dport=:443 || src 10.0.0.0/8", "web syn" },
+		{ "state syn-sent & dport=:443 | src 10.0.0.0/8", "web syn" },
+		{ "src 10.0.0.0/8 or state syn-sent dport 443", "web syn" },
+		{ "(src 10.0.0.0/8 or state syn-sent) and dport = 22", "" },
+		{ "( dport = :22 or dport = :80 )", "half tw" },
+		{ "not (dport = 22 or dport = 80)", "web syn six" },
+		{ "!dport = 22 ! dport = 80", "web syn six" },
+		{ "not not dport = 22", "half" },
+		{ "NOT dport = 22 AND NOT dport = 80", "web syn six" },
+		{ "state closed or dport = :22", "half tw gone" },
+	};
+	char names[200];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		matches(cases[i].filter, names);
+		if (strcmp(names, cases[i].expected))
+			fail_msg("'%s' matches '%s', not '%s'", cases[i].filter, names, cases[i].expected);
+	}
+}
+
+static void test_errors(void **state)
+{
+	static const struct {
+		const char *filter;
+		int column;
+		const char *says; /* a part of it */
+	} cases[] = {
+		{ "state syn-recvd", 7, "unknown state 'syn-recvd', did you mean 'syn-recv'?" },
+		{ "state syn-sent estblished", 16, "did you mean 'established'?" },
+		{ "state syn-sent and state fin-wait", 26, "did you mean 'fin-wait-1'?" },
+		{ "state", 6, "'state' needs a value, as in 'state syn-recv'" },
+		{ "state and dport = 1", 7, "'state' needs a value, not 'and'" },
+		{ "state < established", 7, "'state' cannot be compared by '<'" },
+		{ "state xyzzyxyzzy", 7, "unknown state 'xyzzyxyzzy'" },
+		{ "established", 1, "did you mean 'state established'?" },
+		{ "dprt = 443", 1, "unknown word 'dprt', did you mean 'dport'?" },
+		{ "dport = :443 foo", 14, "unknown word 'foo'" },
+		{ "dport", 6, "'dport' needs a value, as in 'dport = :443'" },
+		{ "dport = ", 9, "'dport' needs a value" },
+		{ "dport = :70000", 9, "bad port ':70000'" },
+		{ "dport = -1", 9, "bad port '-1'" },
+		{ "sport >= :", 10, "bad port ':'" },
+		{ "dport = no-such-service", 9, "bad port 'no-such-service'" },
+		{ "src www.example.org", 5, "names are not resolved" },
+		{ "src 10.0.0.0/33", 5, "a prefix length is 0 to 32" },
+		{ "src 10.0.0/8", 5, "bad address '10.0.0/8'" },
+		{ "src [2001:db8::/32", 5, "']' is missing" },
+		{ "src [2001:db8::]/129", 5, "a prefix length is 0 to 128" },
+		{ "src [2001:db8::]443", 5, "only /LEN or :PORT" },
+		{ "src 10.0.0.1:99999", 5, "a port is 0 to 65535" },
+		{ "src */8", 5, "a prefix length needs an address" },
+		{ "src > 10.0.0.1", 5, "use '=' or '!='" },
+		{ "age > 30x", 7, "bad duration '30x'" },
+		{ "age > 99999999999d", 7, "bad duration" },
+		{ "age > 99999999999999999999", 7, "bad duration" },
+		{ "idle > 1.5s", 8, "bad duration '1.5s'" },
+		{ "idle >", 7, "'idle' needs a value, as in 'idle > 5m'" },
+		{ "bytes > 10q", 9, "bad number '10q'" },
+		{ "bytes > 99999999999999999999", 9, "bad number" },
+		{ "bytes > 18446744073709551615k", 9, "bad number" },
+		{ "flag SYN_RTXX", 6, "unknown flag 'SYN_RTXX', did you mean 'SYN_RTX'?" },
+		{ "end refuse", 5, "did you mean 'refused'?" },
+		{ "finding halfopen", 9, "unknown finding 'halfopen', did you mean 'half-open'?" },
+		{ "dev a-name-that-is-too-long", 5, "too long" },
+		{ "autobound", 1, "'autobound' is not supported" },
+		{ "dport = 443 and autobound", 17, "sport >= 32768" },
+		{ "fwmark = 1", 1, "not supported" },
+		{ "( dport = 443", 1, "this '(' has no ')'" },
+		{ "dport = 443 and ( state established", 17, "this '(' has no ')'" },
+		{ "dport = 443 )", 13, "this ')' has no '('" },
+		{ "()", 2, "a condition is expected, not ')'" },
+		{ "dport = 443 and", 16, "the filter ends where a condition is expected" },
+		{ "dport = 443 or or dport = 80", 16, "a condition is expected, not 'or'" },
+		{ "and dport = 443", 1, "a condition is expected, not 'and'" },
+		{ "= 443", 1, "a condition is expected, not '='" },
+		{ "dport = 443 = 443", 13, "'=' is not expected here" },
+		{ "!", 2, "the filter ends" },
+		{ "dport = = 443", 9, "not '='" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char *copy = strdup(cases[i].filter);
+		char *argv[] = { copy };
+		struct filter *f = (struct filter *)argv; /* is not to be touched */
+		struct filter_error error;
+
+		if (filter_parse(1, argv, &f, &error) != -22 || f != (struct filter *)argv)
+			fail_msg("'%s' was not refused", cases[i].filter);
+		if (error.column != cases[i].column || !strstr(error.text, cases[i].says))
+			fail_msg("'%s': %d: %s", cases[i].filter, error.column, error.text);
+		free(copy);
+	}
+}
+
+/* The shell may hand over one word or many; columns count in the words joined by blanks. */
+static void test_words(void **state)
+{
+	char *good[] = { "state", "syn-recv", "and", "dport", "=", ":443" };
+	char *wrong[] = { "state syn-recv", "and", "dport", "=:x y" };
+	struct filter_error error;
+	struct filter *f;
+
+	(void)state;
+	assert_int_equal(filter_parse(6, good, &f, &error), 0);
+	filter_free(f);
+	assert_int_equal(filter_parse(4, wrong, &f, &error), -22);
+	assert_int_equal(error.column, 27);
+	assert_int_equal(filter_parse(0, NULL, &f, &error), 0);
+	filter_free(f);
+	filter_free(NULL);
+}
+
+static struct event event_of(const struct sample *s, enum ward_event_type type)
+{
+	struct event ev = { .key = s->key, .type = type, .orig = s->flow.orig, .vlan = s->vlan, .flags = s->flags };
+
+	ev.state[0] = s->flow.state[0];
+	ev.state[1] = s->flow.state[1];
+	ev.old_state[ev.orig] = SYN_SENT;
+	ev.old_state[!ev.orig] = LISTEN;
+	return ev;
+}
+
+static void test_events(void **state)
+{
+	static const struct {
+		const char *filter;
+		int sample;
+		enum ward_event_type type;
+		bool first, expected;
+	} cases[] = {
+		{ "", 0, EVENT_STATE, false, true },
+		{ "", 5, EVENT_END, false, true }, /* ends are not hidden */
+		{ "dport = :443", 0, EVENT_STATE, false, true },
+		{ "sport = :443", 0, EVENT_STATE, false, false },
+		{ "state syn-sent", 0, EVENT_STATE, false, true }, /* the old state */
+		{ "state syn-sent", 0, EVENT_STATE, true, false },
+		{ "state syn-sent", 0, EVENT_FLAG, false, false },
+		{ "state established", 0, EVENT_STATE, false, true },
+		{ "state established", 0, EVENT_FLAG, false, true },
+		{ "flag SYNACK_RTX", 2, EVENT_FLAG, false, true },
+		{ "end refused", 5, EVENT_END, false, true },
+		{ "end reset", 5, EVENT_END, false, false },
+		{ "dev eth0", 0, EVENT_STATE, false, true },
+		{ "dev eth1", 0, EVENT_STATE, false, false },
+		{ "vlan = 7", 1, EVENT_STATE, false, true },
+		/* age and counters are not known: neither they nor their opposite match */
+		{ "age > 0", 0, EVENT_STATE, false, false },
+		{ "not age > 0", 0, EVENT_STATE, false, false },
+		{ "age > 0 or dport = 443", 0, EVENT_STATE, false, true },
+		{ "age > 0 and dport = 443", 0, EVENT_STATE, false, false },
+		{ "not (age > 0 and dport = 80)", 0, EVENT_STATE, false, true },
+		{ "pkts = 0", 0, EVENT_STATE, false, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct event ev = event_of(&samples[cases[i].sample], cases[i].type);
+		struct filter *f = parsed(cases[i].filter);
+
+		ev.first = cases[i].first;
+		if (ev.type == EVENT_END)
+			ev.reason = END_REFUSED;
+		if (filter_match_event(f, &ev, samples[cases[i].sample].iface) != cases[i].expected)
+			fail_msg("'%s' on an event of %s", cases[i].filter, samples[cases[i].sample].name);
+		filter_free(f);
+	}
+}
+
+static int nested(int depth, const char *open, const char *close, int *column)
+{
+	size_t size = (size_t)depth * (strlen(open) + strlen(close)) + 16;
+	char *text = calloc(1, size), *argv[] = { text };
+	struct filter_error error = { .column = 0 };
+	struct filter *f;
+	int err;
+
+	for (int i = 0; i < depth; i++)
+		strcat(text, open);
+	strcat(text, "dport = 1");
+	for (int i = 0; i < depth; i++)
+		strcat(text, close);
+	err = filter_parse(1, argv, &f, &error);
+	if (!err)
+		filter_free(f);
+	*column = error.column;
+	free(text);
+	return err;
+}
+
+/* Depth is limited, width is not. */
+static void test_nesting(void **state)
+{
+	int column;
+
+	(void)state;
+	assert_int_equal(nested(64, "(", ")", &column), 0);
+	assert_int_equal(nested(65, "(", ")", &column), -22);
+	assert_int_equal(column, 65);
+	assert_int_equal(nested(64, "!", "", &column), 0);
+	assert_int_equal(nested(5000, "!", "", &column), -22);
+	assert_int_equal(nested(5000, "dport = 1 and ", "", &column), 0);
+	assert_int_equal(nested(5000, "dport = 1 or ", "", &column), 0);
+}
+
+/* Whatever is typed, the parser accepts it or names a column inside it (or just behind it). */
+static void test_any_words(void **state)
+{
+	static const char *const words[] = {
+		"state", "syn-recv", "exclude", "established", "dport", "sport", "src", "dst", "=", "!=", ">=", "<", "(", ")",
+		"!", "not", "and", "or", "&&", "|", ":443", "10.0.0.0/8", "[2001:db8::]/32:1", "[", "]", "/", ":", "*", "age",
+		"30s", "1m", "bytes", "10k", "flag", "RTX", "end", "dev", "vlan", "finding", "half-open", ",", "99999999999999999999",
+		"a-word-that-is-far-longer-than-any-word-that-has-a-meaning-in-a-filter", "\xc3\xa4", "%s%n",
+	};
+	unsigned seed = 1;
+
+	(void)state;
+	for (int round = 0; round < 20000; round++) {
+		char text[1024] = "", *argv[] = { text };
+		struct filter_error error;
+		struct filter *f;
+
+		for (int n = rand_r(&seed) % 12; n >= 0; n--) {
+			strcat(text, words[(unsigned)rand_r(&seed) % ARRAY_SIZE(words)]);
+			strcat(text, rand_r(&seed) % 4 ? " " : "");
+		}
+		if (!filter_parse(1, argv, &f, &error)) {
+			struct flow_view view = { .key = &samples[0].key, .flow = &samples[0].flow, .now_ns = NOW };
+
+			filter_match_flow(f, &view);
+			filter_free(f);
+			continue;
+		}
+		assert_in_range(error.column, 1, strlen(text) + 1);
+		assert_in_range(strlen(error.text), 1, sizeof(error.text) - 1);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_flows),   cmocka_unit_test(test_errors),  cmocka_unit_test(test_words),
+		cmocka_unit_test(test_events),  cmocka_unit_test(test_nesting), cmocka_unit_test(test_any_words),
+	};
+
+	return cmocka_run_group_tests(tests, setup, NULL);
+}

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <bpf/libbpf.h>
@@ -12,6 +13,7 @@
 static char reason[512];
 static char remedy_text[256];
 static char last_line[200];
+static bool fault_kept;
 static bool verbose;
 
 const char *ward_reason(void)
@@ -56,14 +58,20 @@ int ward_fail(int err, const char *remedy, const char *fmt, ...)
 	return err;
 }
 
-/* Keeps the last warning; the verifier's log comes in one piece of many lines, of which the one before its
- * statistics ("processed N insns") names the fault. */
+/*
+ * Keeps the last warning, except that the verifier's fault, once seen, is not pushed out by what libbpf says of it. Its log
+ * comes in one piece; the line before the statistics ("processed N insns") names the fault.
+ */
 static void keep_line(const char *text)
 {
 	const char *end = strstr(text, "\nprocessed "), *start;
 	size_t len;
 
-	if (!end)
+	if (fault_kept)
+		return;
+	if (end && end > text)
+		fault_kept = true;
+	else
 		end = text + strlen(text);
 	while (end > text && end[-1] == '\n')
 		end--;
@@ -72,8 +80,6 @@ static void keep_line(const char *text)
 	if (!strncmp(start, "libbpf: ", 8))
 		start += 8;
 	len = end - start;
-	if (!len || strstr(start, "-- END PROG LOAD LOG"))
-		return;
 	if (len >= sizeof(last_line))
 		len = sizeof(last_line) - 1;
 	memcpy(last_line, start, len);
@@ -82,17 +88,17 @@ static void keep_line(const char *text)
 
 static int print_log(enum libbpf_print_level level, const char *fmt, va_list args)
 {
-	static char text[64 * 1024];
 	va_list again;
+	char *text;
 
 	va_copy(again, args);
 	if (verbose)
 		vfprintf(stderr, fmt, again);
 	va_end(again);
-	if (level != LIBBPF_WARN)
-		return 0;
-	vsnprintf(text, sizeof(text), fmt, args);
-	keep_line(text);
+	if (level == LIBBPF_WARN && vasprintf(&text, fmt, args) >= 0) {
+		keep_line(text);
+		free(text);
+	}
 	return 0;
 }
 
@@ -109,6 +115,7 @@ const char *log_last(void)
 void log_forget(void)
 {
 	last_line[0] = '\0';
+	fault_kept = false;
 }
 
 void ward_verbose(bool on)

@@ -5,16 +5,6 @@
 
 #include "tcp_open.h"
 
-/* What is left of a segment after the checks: its data or its FIN may not count. */
-struct tcp_accepted {
-	__u32 len;
-	__u32 end; /* sequence number after data and FIN */
-	__u8 fin;
-	__u8 beyond_fin; /* only the ack counts (C15) */
-	__u8 keep_contig; /* data with an ack too old to be believed: nxt moves, contig does not */
-	__u8 first_fin;
-};
-
 static __always_inline __u32 tcp_lookback(const struct tcp_end *e, __u32 least)
 {
 	__u32 wnd = tcp_window(e->maxwin, e->ws);
@@ -23,11 +13,16 @@ static __always_inline __u32 tcp_lookback(const struct tcp_end *e, __u32 least)
 }
 
 /* The sender stands where it should not send with ACK: rows O16 to O18, and OOS. 0: nothing more to do. */
-static __always_inline int tcp_judge_unopened(struct tcp_judgement *j, const struct segment *seg,
-					      const struct tcp_accepted *a)
+TCP_STAGE int tcp_judge_unopened(struct tcp_judgement *j, const struct segment *seg)
 {
-	struct tcp_end *s = &j->s, *d = &j->d;
+	const struct tcp_accepted *a;
+	struct tcp_end *s, *d;
 
+	if (!j || !seg)
+		return 0;
+	a = &j->a;
+	s = &j->s;
+	d = &j->d;
 	if (s->state == LISTEN) {
 		int known = d->state == SYN_SENT;
 
@@ -88,13 +83,18 @@ static __always_inline int tcp_judge_unopened(struct tcp_judgement *j, const str
 }
 
 /* Is the ack believable? RFC 9293 section 3.10.7.4 fifth, RFC 5961 section 5. 0: the segment ends here. */
-static __always_inline int tcp_ack_ok(struct tcp_judgement *j, const struct segment *seg, const struct track_opts *o,
-				      __u64 was, struct tcp_accepted *a)
+TCP_STAGE int tcp_ack_ok(struct tcp_judgement *j, const struct segment *seg)
 {
-	struct tcp_end *s = &j->s, *d = &j->d;
+	struct tcp_accepted *a;
+	struct tcp_end *s, *d;
 
+	if (!j || !seg)
+		return 0;
+	a = &j->a;
+	s = &j->s;
+	d = &j->d;
 	if (seq_lt(d->nxt, seg->ack)) {
-		int lossy = o->tap || ((was | j->flags) & (FLAG_MIDSTREAM | FLAG_ASYM));
+		int lossy = j->tap || ((j->was | j->flags) & (FLAG_MIDSTREAM | FLAG_ASYM));
 
 		if (!lossy && (d->state == SYN_RECEIVED || s->unseen < 2)) {
 			if (s->unseen < 15)
@@ -153,13 +153,20 @@ static __always_inline int tcp_fin_ok(struct tcp_judgement *j, const struct segm
 }
 
 /* Is the sequence number acceptable? Linux tcp_sequence(); RFC 9293 section 3.10.7.4 first. 0: the segment ends here. */
-static __always_inline int tcp_seq_ok(struct tcp_judgement *j, const struct segment *seg, struct tcp_accepted *a)
+TCP_STAGE int tcp_seq_ok(struct tcp_judgement *j, const struct segment *seg)
 {
-	struct tcp_end *s = &j->s, *d = &j->d;
-	__u32 end = a->end;
+	struct tcp_accepted *a;
+	struct tcp_end *s, *d;
 	__u64 again;
+	__u32 end;
 	int old;
 
+	if (!j || !seg)
+		return 0;
+	a = &j->a;
+	s = &j->s;
+	d = &j->d;
+	end = a->end;
 	if ((s->known & KNOWN_FIN) && seq_lt(s->fin + 1, end)) { /* C15 */
 		j->flags |= FLAG_DATA_AFTER_FIN;
 		a->beyond_fin = 1;
@@ -195,15 +202,16 @@ static __always_inline int tcp_seq_ok(struct tcp_judgement *j, const struct segm
 }
 
 /* The sender's FIN, first or again: rows C1, C4 to C6, C10 to C13. covers: its ack covers the receiver's FIN. */
-static __always_inline void tcp_judge_fin(struct tcp_judgement *j, struct tcp_accepted *a, __u64 was, int covers)
+static __always_inline void tcp_judge_fin(struct tcp_judgement *j, int covers)
 {
+	struct tcp_accepted *a = &j->a;
 	struct tcp_end *s = &j->s;
 	__u32 fin = a->end - 1;
 
 	if ((s->known & KNOWN_FIN) && s->fin == fin) {
 		j->flags |= FLAG_FIN_RTX;
 		j->fin_rtx = 1;
-		if (s->state == TIME_WAIT && (was & FLAG_SIMUL_CLOSE)) { /* C13 */
+		if (s->state == TIME_WAIT && (j->was & FLAG_SIMUL_CLOSE)) { /* C13 */
 			s->state = CLOSING;
 			s->known |= KNOWN_CONF;
 		} else {
@@ -224,29 +232,30 @@ static __always_inline void tcp_judge_fin(struct tcp_judgement *j, struct tcp_ac
 }
 
 /* TX: what sending it proves of the sender. */
-static __always_inline void tcp_apply_tx(struct tcp_judgement *j, struct tcp_accepted *a, __u64 was, int covers)
+static __always_inline void tcp_apply_tx(struct tcp_judgement *j, int covers)
 {
+	const struct tcp_accepted *a = &j->a;
 	struct tcp_end *s = &j->s, *d = &j->d;
 
 	if (s->state == ESTABLISHED)
 		s->known |= KNOWN_CONF;
 	if (s->state == CLOSE_WAIT && a->len && seq_lt(s->nxt, a->end)) /* C9 */
 		j->flags |= FLAG_HALF_CLOSE;
-	if (s->state == SYN_RECEIVED && a->len && !a->fin && !((was | j->flags) & FLAG_TFO)) { /* O20: its ACK was missed */
+	if (s->state == SYN_RECEIVED && a->len && !a->fin && !((j->was | j->flags) & FLAG_TFO)) { /* O20: its ACK was missed */
 		tcp_move(s, TCP_MET_OPEN, 1);
 		if (d->state == SYN_SENT && !tcp_conf(d))
 			tcp_move(d, TCP_MET_OPEN, 0);
 	}
 	if (a->fin)
-		tcp_judge_fin(j, a, was, covers);
+		tcp_judge_fin(j, covers);
 	if (covers && (s->state == CLOSE_WAIT || s->state == CLOSING || s->state == TIME_WAIT))
 		s->known |= KNOWN_CONF;
 }
 
 /* The numbers of both ends after the segment. */
-static __always_inline void tcp_apply_numbers(struct tcp_judgement *j, const struct segment *seg,
-					      const struct tcp_accepted *a)
+static __always_inline void tcp_apply_numbers(struct tcp_judgement *j, const struct segment *seg)
 {
+	const struct tcp_accepted *a = &j->a;
 	struct tcp_end *s = &j->s, *d = &j->d;
 	__u32 redge;
 
@@ -272,9 +281,9 @@ static __always_inline void tcp_apply_numbers(struct tcp_judgement *j, const str
 }
 
 /* RX: the receiver as if the segment arrives. */
-static __always_inline void tcp_apply_rx(struct tcp_judgement *j, const struct segment *seg, const struct tcp_accepted *a,
-					 int covers, int filled)
+static __always_inline void tcp_apply_rx(struct tcp_judgement *j, const struct segment *seg, int covers, int filled)
 {
+	const struct tcp_accepted *a = &j->a;
 	struct tcp_end *s = &j->s, *d = &j->d;
 
 	if (d->state == SYN_RECEIVED && seq_lt(d->isn, seg->ack)) { /* O13 */
@@ -295,22 +304,27 @@ static __always_inline void tcp_apply_rx(struct tcp_judgement *j, const struct s
 }
 
 /* An acceptable segment: order of application as in RFC 9293 section 3.10.7.4. */
-static __always_inline void tcp_accept(struct tcp_judgement *j, const struct segment *seg, __u64 was,
-				       struct tcp_accepted *a)
+TCP_STAGE int tcp_accept(struct tcp_judgement *j, const struct segment *seg)
 {
-	struct tcp_end *s = &j->s, *d = &j->d;
-	int covers = (d->known & KNOWN_FIN) && seq_lt(d->fin, seg->ack);
-	int delivered = (d->known & KNOWN_FIN) && d->contig == d->fin + 1;
+	struct tcp_end *s, *d;
+	int covers, delivered;
 
+	if (!j || !seg)
+		return 0;
+	s = &j->s;
+	d = &j->d;
+	covers = (d->known & KNOWN_FIN) && seq_lt(d->fin, seg->ack);
+	delivered = (d->known & KNOWN_FIN) && d->contig == d->fin + 1;
 	if (j->pend.from_sender)
 		j->pend.valid = 0; /* N5: its SYN was a duplicate, or spoofed */
 	j->prev_ack = seg->ack;
 	j->has_prev_ack = 1;
 	s->sent = 1;
 	s->unseen = 0;
-	tcp_apply_tx(j, a, was, covers);
-	tcp_apply_numbers(j, seg, a);
-	tcp_apply_rx(j, seg, a, covers, !delivered && (d->known & KNOWN_FIN) && d->contig == d->fin + 1);
+	tcp_apply_tx(j, covers);
+	tcp_apply_numbers(j, seg);
+	tcp_apply_rx(j, seg, covers, !delivered && (d->known & KNOWN_FIN) && d->contig == d->fin + 1);
+	return 0;
 }
 
 #endif

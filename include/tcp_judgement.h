@@ -37,6 +37,16 @@ struct tcp_pend {
 	__u8 pad;
 };
 
+/* What is left of a segment with ACK after the checks: its data or its FIN may not count. */
+struct tcp_accepted {
+	__u32 len;
+	__u32 end;	  /* sequence number after data and FIN */
+	__u8 fin;
+	__u8 beyond_fin;  /* only the ack counts (C15) */
+	__u8 keep_contig; /* data with an ack too old to be believed: nxt moves, contig does not */
+	__u8 first_fin;
+};
+
 enum tcp_outcome {
 	OUTCOME_STRAY,  /* belongs to no flow and makes none: only flags says why */
 	OUTCOME_UPDATE, /* the record goes on */
@@ -46,8 +56,12 @@ enum tcp_outcome {
 struct tcp_judgement {
 	struct tcp_end s, d; /* sender and receiver, after the segment */
 	struct tcp_pend pend;
+	struct tcp_accepted a;
+	__u64 was;   /* flow.flags before the segment */
 	__u64 flags; /* FLAG_* to add (to nothing, if OUTCOME_NEW) */
+	__u32 last_ack; /* ack of the segment directly before, if the receiver sent it and it was accepted ... */
 	__u32 prev_ack;
+	__u8 has_last_ack; /* ... and whether */
 	__u8 has_prev_ack;
 	__u8 outcome; /* enum tcp_outcome */
 	__u8 ended;   /* enum ward_end_reason: how this object ended by this segment */
@@ -57,8 +71,19 @@ struct tcp_judgement {
 	__u8 rtx, syn_rtx, synack_rtx, fin_rtx; /* to count */
 	__u8 synack; /* an acceptable SYN-ACK, new: the first half of the handshake is measured */
 	__u8 third;  /* completes the handshake: the second half is measured */
-	__u8 zeek_done; /* zeek states have been moved already (a new object was begun) */
+	__u8 from_orig; /* the originator sent the segment */
+	__u8 tap, rfc1337, loose; /* struct track_opts */
 };
+
+/*
+ * The judge is a chain of stages that share *j and nothing else. Natively they are inlined; for BPF each is a function of
+ * its own, which the verifier sees once and without what the others know: inlined as one, they are too much for it.
+ */
+#ifdef __bpf__
+#define TCP_STAGE __attribute__((weak, noinline))
+#else
+#define TCP_STAGE static inline
+#endif
 
 /* flow.prev: ack of the segment before, if it was accepted, and who sent it. */
 static __always_inline __u64 tcp_prev_pack(__u32 ack, int has, int dir)

@@ -62,7 +62,6 @@ static __always_inline void tcp_open_by_syn(struct tcp_judgement *j, const struc
 	j->pend.valid = 0;
 	j->flags |= flags | (seg->len ? FLAG_SYN_DATA : 0);
 	zeek_step(seg->bits, seg->len, 1, &j->s.zeek, &j->d.zeek);
-	j->zeek_done = 1;
 }
 
 /* O15: the SYN was missed, its answer is seen. The receiver is the originator. */
@@ -86,7 +85,6 @@ static __always_inline void tcp_open_by_synack(struct tcp_judgement *j, const st
 	j->outcome = OUTCOME_NEW;
 	j->flags |= FLAG_MIDSTREAM;
 	zeek_step(seg->bits, seg->len, 0, &j->s.zeek, &j->d.zeek);
-	j->zeek_done = 1;
 }
 
 /* O22: first seen while it was open. Window scales are unknown, so the largest is assumed. */
@@ -121,7 +119,6 @@ static __always_inline void tcp_open_midstream(struct tcp_judgement *j, const st
 	j->orig_sent = 1;
 	j->flags |= FLAG_MIDSTREAM;
 	zeek_step(seg->bits, seg->len, 1, &j->s.zeek, &j->d.zeek);
-	j->zeek_done = 1;
 }
 
 /*
@@ -182,25 +179,28 @@ static __always_inline void tcp_open_by_pend(struct tcp_judgement *j, struct tcp
 	j->from_pend = 1;
 	j->pend.valid = 0;
 	zeek_step(TH_SYN, syn.len, 1, &from->zeek, &to->zeek);
-	j->zeek_done = 1;
 }
 
 /* A SYN on a flow that has a record: rows O2 to O5, N1 to N3 */
-static __always_inline void tcp_judge_syn(struct tcp_judgement *j, const struct segment *seg)
+TCP_STAGE int tcp_judge_syn(struct tcp_judgement *j, const struct segment *seg)
 {
-	struct tcp_end *s = &j->s, *d = &j->d;
+	struct tcp_end *s, *d;
 	int ts, paws;
 
+	if (!j || !seg)
+		return 0;
+	s = &j->s;
+	d = &j->d;
 	if (seg->seq == s->isn && (s->state == SYN_SENT || s->state == SYN_RECEIVED)) { /* O2 */
 		j->flags |= FLAG_SYN_RTX;
 		j->syn_rtx = 1;
-		return;
+		return 0;
 	}
 	if (seg->seq == s->isn && s->state == ESTABLISHED && !tcp_conf(s) && d->state == SYN_RECEIVED) { /* O4 */
 		tcp_move(s, TCP_AGAIN_SYN, 1);
 		j->flags |= FLAG_SYN_RTX;
 		j->syn_rtx = 1;
-		return;
+		return 0;
 	}
 	if (tcp_gone(s->state) && d->state == SYN_SENT) { /* O5, RFC 9293 Figure 7 */
 		tcp_end_init(s, seg);
@@ -209,18 +209,18 @@ static __always_inline void tcp_judge_syn(struct tcp_judgement *j, const struct 
 		if (s->ws == WS_NONE || d->ws == WS_NONE)
 			s->ws = d->ws = 0;
 		j->flags |= FLAG_SIMUL_OPEN;
-		return;
+		return 0;
 	}
 	if (tcp_gone(d->state)) {
 		if (s->state == SYN_SENT) { /* O3: the same object, numbers anew */
 			tcp_end_init(s, seg);
 			j->flags |= FLAG_NEW_ISN;
-			return;
+			return 0;
 		}
 		ts = s->state == TIME_WAIT; /* N1 */
 		tcp_replace(j);
 		tcp_open_by_syn(j, seg, ts ? FLAG_TW_REUSE : FLAG_REUSE);
-		return;
+		return 0;
 	}
 	/* N2, N3: it moves nothing by itself; a spoofed SYN must not reset the tracker (RFC 5961 section 4) */
 	if (d->state == TIME_WAIT) {
@@ -241,6 +241,7 @@ static __always_inline void tcp_judge_syn(struct tcp_judgement *j, const struct 
 	j->pend.ms = (__u32)(seg->now_ns >> 20);
 	j->pend.valid = 1;
 	j->pend.from_sender = 1;
+	return 0;
 }
 
 /* O6: the answer to the receiver's SYN; the receiver is open if the answer arrives. */
@@ -294,25 +295,29 @@ static __always_inline void tcp_synack_simultaneous(struct tcp_judgement *j, con
 }
 
 /* A SYN-ACK on a flow that has a record: rows N4, O6 to O12 */
-static __always_inline void tcp_judge_synack(struct tcp_judgement *j, const struct segment *seg, __u64 was, int from_orig)
+TCP_STAGE int tcp_judge_synack(struct tcp_judgement *j, const struct segment *seg)
 {
-	struct tcp_end *s = &j->s, *d = &j->d;
+	struct tcp_end *s, *d;
 	int tw;
 
+	if (!j || !seg)
+		return 0;
+	s = &j->s;
+	d = &j->d;
 	if (j->pend.valid && !j->pend.from_sender && seq_lt(j->pend.isn, seg->ack) &&
 	    seq_le(seg->ack, j->pend.isn + 1 + j->pend.len)) { /* N4: the pending SYN was accepted */
 		tw = s->state == TIME_WAIT;
 		tcp_open_by_pend(j, d, s);
 		j->flags |= tw ? FLAG_TW_REUSE : FLAG_REUSE;
 		zeek_step(seg->bits, seg->len, 0, &s->zeek, &d->zeek);
-		from_orig = 0;
+		j->from_orig = 0;
 	}
 	j->prev_ack = seg->ack;
 	j->has_prev_ack = 1;
 	if (d->state == SYN_SENT && tcp_conf(d)) {
 		if (tcp_syn_acked(d, seg->ack)) {
 			tcp_synack_ok(j, seg);
-			return;
+			return 0;
 		}
 		if (tcp_gone(s->state)) { /* O7: the receiver will answer with a RST, RFC 9293 Figure 8 */
 			tcp_end_init(s, seg);
@@ -323,22 +328,23 @@ static __always_inline void tcp_judge_synack(struct tcp_judgement *j, const stru
 		s->badack = seg->ack;
 		s->has_badack = 1;
 		j->flags |= FLAG_BAD_SYNACK;
-		return;
+		return 0;
 	}
-	if (seg->seq == s->isn && (was & FLAG_SIMUL_OPEN) && (s->state == SYN_RECEIVED || s->state == ESTABLISHED) &&
+	if (seg->seq == s->isn && (j->was & FLAG_SIMUL_OPEN) && (s->state == SYN_RECEIVED || s->state == ESTABLISHED) &&
 	    (d->state == SYN_RECEIVED || d->state == ESTABLISHED)) {
 		tcp_synack_simultaneous(j, seg);
-		return;
+		return 0;
 	}
-	if (seg->seq == s->isn && !from_orig && (s->state == SYN_RECEIVED || s->state == ESTABLISHED)) { /* O9 to O11 */
+	if (seg->seq == s->isn && !j->from_orig && (s->state == SYN_RECEIVED || s->state == ESTABLISHED)) { /* O9 to O11 */
 		if (s->state == ESTABLISHED && !tcp_conf(s))
 			tcp_move(s, TCP_AGAIN_SYNACK, 1); /* O10 */
 		j->flags |= FLAG_SYNACK_RTX;
 		j->synack_rtx = 1;
-		return;
+		return 0;
 	}
 	j->has_prev_ack = 0; /* O12 */
 	j->flags |= FLAG_OOS;
+	return 0;
 }
 
 #endif

@@ -14,13 +14,12 @@ static __always_inline void tcp_reset_both(struct tcp_judgement *j)
 	j->d.state = CLOSED;
 }
 
-/* The receiver would take this RST at its word. prev: ack of the accepted segment directly before, sent by the receiver. */
-static __always_inline int tcp_rst_exact(const struct tcp_judgement *j, const struct segment *seg, int has_prev,
-					 __u32 prev_ack)
+/* The receiver would take this RST at its word. */
+static __always_inline int tcp_rst_exact(const struct tcp_judgement *j, const struct segment *seg)
 {
 	const struct tcp_end *s = &j->s, *d = &j->d;
 
-	if (seg->seq == s->contig || (has_prev && seg->seq == prev_ack))
+	if (seg->seq == s->contig || (j->has_last_ack && seg->seq == j->last_ack))
 		return 1;
 	if (d->state == SYN_RECEIVED && s->state == SYN_SENT && d->has_badack && seg->seq == d->badack) /* R5 */
 		return 1;
@@ -42,12 +41,12 @@ static __always_inline void tcp_rst_inexact(struct tcp_judgement *j, const struc
 }
 
 /* R4 to R6: an exact RST to an endpoint in SYN-RECEIVED */
-static __always_inline void tcp_rst_embryo(struct tcp_judgement *j, const struct segment *seg, __u64 was)
+static __always_inline void tcp_rst_embryo(struct tcp_judgement *j, const struct segment *seg)
 {
 	struct tcp_end *s = &j->s, *d = &j->d;
 	int historical = s->state == ESTABLISHED && !tcp_conf(s);
 
-	if (was & FLAG_SIMUL_OPEN) { /* R6: opened actively, so CLOSED */
+	if (j->was & FLAG_SIMUL_OPEN) { /* R6: opened actively, so CLOSED */
 		tcp_reset_both(j);
 		j->flags |= historical ? FLAG_HIST_SYN : FLAG_RESET;
 		return;
@@ -64,13 +63,12 @@ static __always_inline void tcp_rst_embryo(struct tcp_judgement *j, const struct
 }
 
 /* R7, R10 to R12: an exact RST on a connection */
-static __always_inline void tcp_rst_connection(struct tcp_judgement *j, const struct segment *seg,
-					       const struct track_opts *o, int from_prev)
+static __always_inline void tcp_rst_connection(struct tcp_judgement *j, const struct segment *seg)
 {
 	struct tcp_end *s = &j->s, *d = &j->d;
 	int tw = d->state == TIME_WAIT;
 
-	if (tw && o->rfc1337) { /* R11 */
+	if (tw && j->rfc1337) { /* R11 */
 		j->flags |= FLAG_TW_RST;
 		return;
 	}
@@ -86,17 +84,21 @@ static __always_inline void tcp_rst_connection(struct tcp_judgement *j, const st
 		return;
 	}
 	j->flags |= FLAG_RESET;
-	if (!(seg->bits & TH_ACK) && from_prev)
+	if (!(seg->bits & TH_ACK) && j->has_last_ack && seg->seq == j->last_ack)
 		j->flags |= FLAG_NO_TCB;
 }
 
-/* has_prev, prev_ack: see tcp_rst_exact(). RFC 9293 sections 3.5.2, 3.5.3, 3.10.7. */
-static __always_inline void tcp_judge_rst(struct tcp_judgement *j, const struct segment *seg, const struct track_opts *o,
-					  __u64 was, int has_prev, __u32 prev_ack)
+/* A RST on a flow that has a record. RFC 9293 sections 3.5.2, 3.5.3, 3.10.7. */
+TCP_STAGE int tcp_judge_rst(struct tcp_judgement *j, const struct segment *seg)
 {
-	struct tcp_end *s = &j->s, *d = &j->d;
-	int ack = seg->bits & TH_ACK;
+	struct tcp_end *s, *d;
+	int ack;
 
+	if (!j || !seg)
+		return 0;
+	s = &j->s;
+	d = &j->d;
+	ack = seg->bits & TH_ACK;
 	if (ack && j->pend.valid && !j->pend.from_sender && seg->ack == j->pend.isn + 1 + j->pend.len) { /* R13 */
 		s->state = s->state == SYN_RECEIVED ? LISTEN : CLOSED;
 		d->state = CLOSED;
@@ -104,7 +106,7 @@ static __always_inline void tcp_judge_rst(struct tcp_judgement *j, const struct 
 		d->known |= KNOWN_CONF;
 		j->pend.valid = 0;
 		j->flags |= FLAG_REFUSED;
-		return;
+		return 0;
 	}
 	if (d->state == SYN_SENT) {
 		if (ack && tcp_syn_acked(d, seg->ack)) { /* R1 */
@@ -113,7 +115,7 @@ static __always_inline void tcp_judge_rst(struct tcp_judgement *j, const struct 
 		} else { /* R2 */
 			j->flags |= FLAG_RST_OOW;
 		}
-		return;
+		return 0;
 	}
 	if (tcp_gone(d->state)) { /* R3 */
 		if (!tcp_gone(s->state) && seg->seq == s->nxt) {
@@ -123,14 +125,15 @@ static __always_inline void tcp_judge_rst(struct tcp_judgement *j, const struct 
 		} else {
 			j->flags |= FLAG_OOS;
 		}
-		return;
+		return 0;
 	}
-	if (!tcp_rst_exact(j, seg, has_prev, prev_ack))
+	if (!tcp_rst_exact(j, seg))
 		tcp_rst_inexact(j, seg);
 	else if (d->state == SYN_RECEIVED)
-		tcp_rst_embryo(j, seg, was);
+		tcp_rst_embryo(j, seg);
 	else
-		tcp_rst_connection(j, seg, o, has_prev && seg->seq == prev_ack);
+		tcp_rst_connection(j, seg);
+	return 0;
 }
 
 #endif

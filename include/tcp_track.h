@@ -23,45 +23,51 @@ static __always_inline int tcp_bad_flags(__u8 bits)
 }
 
 /* ACK-bearing segments: ACK, data, FIN (RFC 9293 section 3.10.7.4, after RST and SYN) */
-static __always_inline void tcp_judge_ack(struct tcp_judgement *j, const struct segment *seg, const struct track_opts *o,
-					  __u64 was)
+static __always_inline void tcp_judge_ack(struct tcp_judgement *j, const struct segment *seg)
 {
-	struct tcp_accepted a = {.len = seg->len, .fin = seg->bits & TH_FIN};
-
-	a.end = seg->seq + seg->len + !!a.fin;
-	if (!tcp_judge_unopened(j, seg, &a))
-		return;
-	if (!tcp_ack_ok(j, seg, o, was, &a) || !tcp_seq_ok(j, seg, &a))
-		return;
-	tcp_accept(j, seg, was, &a);
+	j->a.len = seg->len;
+	j->a.fin = seg->bits & TH_FIN;
+	j->a.end = seg->seq + seg->len + !!j->a.fin;
+	j->a.beyond_fin = j->a.keep_contig = j->a.first_fin = 0;
+	if (tcp_judge_unopened(j, seg) && tcp_ack_ok(j, seg) && tcp_seq_ok(j, seg))
+		tcp_accept(j, seg);
 }
 
 /* A segment of a flow of which there is no record. */
-static __always_inline void tcp_judge_first(struct tcp_judgement *j, const struct segment *seg,
-					    const struct track_opts *o)
+TCP_STAGE int tcp_judge_first(struct tcp_judgement *j, const struct segment *seg)
 {
+	if (!j || !seg)
+		return 0;
 	tcp_end_clear(&j->s, NO_STATE);
 	tcp_end_clear(&j->d, NO_STATE);
 	j->pend.valid = 0;
 	if (tcp_bad_flags(seg->bits) || (seg->bits & TH_RST)) {
 		if (seg->bits & TH_RST)
 			j->flags |= FLAG_OOS;
-		return;
+		return 0;
 	}
 	if (seg->bits & TH_SYN) {
 		if (seg->bits & TH_ACK)
 			tcp_open_by_synack(j, seg);
 		else
 			tcp_open_by_syn(j, seg, 0);
-	} else if (o->loose) {
+	} else if (j->loose) {
 		tcp_open_midstream(j, seg);
 	} else {
 		j->flags |= FLAG_OOS;
 	}
+	return 0;
 }
 
-static __always_inline void tcp_judge_begin(struct tcp_judgement *j)
+static __always_inline void tcp_judge_begin(struct tcp_judgement *j, const struct track_opts *o)
 {
+	j->tap = o->tap;
+	j->rfc1337 = o->rfc1337;
+	j->loose = o->loose;
+	j->was = 0;
+	j->last_ack = 0;
+	j->has_last_ack = 0;
+	j->from_orig = 0;
 	j->flags = 0;
 	j->prev_ack = 0;
 	j->has_prev_ack = 0;
@@ -71,7 +77,7 @@ static __always_inline void tcp_judge_begin(struct tcp_judgement *j)
 	j->orig_sent = 0;
 	j->from_pend = 0;
 	j->rtx = j->syn_rtx = j->synack_rtx = j->fin_rtx = 0;
-	j->synack = j->third = j->zeek_done = 0;
+	j->synack = j->third = 0;
 }
 
 /* How the flow ended, if this segment left both ends gone. */
@@ -87,6 +93,22 @@ static __always_inline void tcp_judge_end(struct tcp_judgement *j, int was_gone)
 		j->ended = END_CLOSED;
 }
 
+/* The record, as the stages see it. */
+static __always_inline void tcp_judge_load(struct tcp_judgement *j, const struct flow *f, const struct segment *seg,
+					   const struct track_opts *o)
+{
+	__u64 prev = f->prev;
+
+	tcp_end_load(f, seg->dir, &j->s);
+	tcp_end_load(f, !seg->dir, &j->d);
+	tcp_pend_load(f, seg, o, &j->pend);
+	j->was = f->flags;
+	j->last_ack = (__u32)prev;
+	j->has_last_ack = ((prev >> 32) & 1) && ((prev >> 33) & 1) != (seg->dir & 1);
+	j->from_orig = (seg->dir & 1) == (f->orig & 1);
+	j->outcome = OUTCOME_UPDATE;
+}
+
 /*
  * Judges segment seg of flow f (NULL: there is none) into *j. f must not be timed out: see tcp_timer.h.
  * Nothing but *j is written. RFC 9293 section 3.10.7.
@@ -94,43 +116,31 @@ static __always_inline void tcp_judge_end(struct tcp_judgement *j, int was_gone)
 static __always_inline void tcp_judge(const struct flow *f, const struct segment *seg, const struct track_opts *o,
 				      struct tcp_judgement *j)
 {
-	int was_gone, from_orig, bad = tcp_bad_flags(seg->bits);
-	__u32 prev_ack;
-	__u64 was, prev;
+	int was_gone, bad = tcp_bad_flags(seg->bits);
 
-	tcp_judge_begin(j);
+	tcp_judge_begin(j, o);
 	if (bad)
 		j->flags |= FLAG_BADFLAGS;
 	if (!f) {
-		tcp_judge_first(j, seg, o);
+		tcp_judge_first(j, seg);
 		return;
 	}
-	tcp_end_load(f, seg->dir, &j->s);
-	tcp_end_load(f, !seg->dir, &j->d);
-	tcp_pend_load(f, seg, o, &j->pend);
-	was = f->flags;
-	prev = f->prev;
+	tcp_judge_load(j, f, seg, o);
 	was_gone = tcp_gone(j->s.state) && tcp_gone(j->d.state);
-	j->outcome = OUTCOME_UPDATE;
-	from_orig = (seg->dir & 1) == (f->orig & 1);
-	zeek_step(seg->bits, seg->len, from_orig, &j->s.zeek, &j->d.zeek);
+	zeek_step(seg->bits, seg->len, j->from_orig, &j->s.zeek, &j->d.zeek);
 	if (bad && !(seg->bits & TH_RST))
 		return;
-	if (was & MARK_SEEDED)
+	if (j->was & MARK_SEEDED)
 		tcp_meet_seeded(j, seg);
 
-	if (seg->bits & TH_RST) {
-		prev_ack = (__u32)prev;
-		/* only an accepted segment of the other side, directly before */
-		tcp_judge_rst(j, seg, o, was, ((prev >> 32) & 1) && ((prev >> 33) & 1) != (seg->dir & 1), prev_ack);
-	} else if (seg->bits & TH_SYN) {
-		if (seg->bits & TH_ACK)
-			tcp_judge_synack(j, seg, was, from_orig);
-		else
-			tcp_judge_syn(j, seg);
-	} else {
-		tcp_judge_ack(j, seg, o, was);
-	}
+	if (seg->bits & TH_RST)
+		tcp_judge_rst(j, seg);
+	else if ((seg->bits & (TH_SYN | TH_ACK)) == TH_SYN)
+		tcp_judge_syn(j, seg);
+	else if (seg->bits & TH_SYN)
+		tcp_judge_synack(j, seg);
+	else
+		tcp_judge_ack(j, seg);
 	tcp_judge_end(j, was_gone);
 }
 

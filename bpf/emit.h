@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Emit: tagged records into the ring buffer of each reader. Without a reader it costs eight loads. Records come without
+ * wake-up (one costs 220 ns): readers look at regular intervals. What does not fit, or is more than the type's limit, is
+ * counted.
+ */
+#ifndef BPF_EMIT_H
+#define BPF_EMIT_H
+
+#include "record.h"
+
+enum emit_kind { EMIT_PLAIN, EMIT_FLOW, EMIT_SEGMENT };
+
+static __always_inline int emit_limited(struct scratch *sc, __u64 now)
+{
+	__u32 type = sc->ev.event.type, limit;
+	__u64 second = now >> 30; /* close enough to one */
+
+	if (type >= EVENT_COUNT)
+		return 0;
+	limit = event_limit[type];
+	if (!limit)
+		return 0;
+	if (sc->limit_second != second) {
+		sc->limit_second = second;
+		__builtin_memset(sc->limit_count, 0, sizeof(sc->limit_count));
+	}
+	return sc->limit_count[type]++ >= limit;
+}
+
+/* Sends the event in the owner's scratch to all readers. kind: enum emit_kind. */
+__weak __noinline int emit(__u32 owner, __u32 kind)
+{
+	struct ward_control *ctl = control_get();
+	struct scratch *sc = scratch_get(owner);
+	__u64 now = now_ns();
+	int limited = -1;
+	__u32 slot, i;
+	void *ring;
+	long err;
+
+	if (!sc || !ctl)
+		return 0;
+	for (i = 0; i < WARD_READERS; i++) {
+		if (ctl->reader_until_ns[i] <= now)
+			continue;
+		slot = i;
+		ring = bpf_map_lookup_elem(&events, &slot);
+		if (!ring)
+			continue;
+		sc->emitted++;
+		if (limited < 0)
+			limited = emit_limited(sc, now);
+		if (limited) {
+			bump(CNT_LOST_RATE);
+			return 0;
+		}
+		if (kind == EMIT_FLOW)
+			err = bpf_ringbuf_output(ring, &sc->ev, sizeof(sc->ev), BPF_RB_NO_WAKEUP);
+		else if (kind == EMIT_SEGMENT)
+			err = bpf_ringbuf_output(ring, &sc->ev, sizeof(struct event_with_segment), BPF_RB_NO_WAKEUP);
+		else
+			err = bpf_ringbuf_output(ring, &sc->ev, sizeof(sc->ev.event), BPF_RB_NO_WAKEUP);
+		bump(err ? CNT_LOST_RING : CNT_EVENTS);
+	}
+	return 0;
+}
+
+/* Fills the event of a record as it is now. timer: ts is a deadline, not a segment's time. */
+static __always_inline void event_begin(struct scratch *sc, const struct flow_key *key, const struct flow *f,
+					enum ward_event_type type, __u64 ts, int timer)
+{
+	struct ward_control *ctl;
+	struct event *ev = &sc->ev.event;
+
+	__builtin_memcpy(&ev->key, key, sizeof(ev->key));
+	ev->ts_ns = ts;
+	ev->pkt = 0;
+	if (replay && !timer) {
+		ctl = control_get();
+		ev->pkt = ctl ? ctl->replay_pkt : 0;
+	}
+	ev->start_ns = f->start_ns;
+	ev->flags = f->flags & FLAGS_REPORTED;
+	ev->type = type;
+	ev->reason = f->end_reason;
+	ev->orig = f->orig;
+	ev->iface = f->iface;
+	ev->vlan = f->vlan;
+	ev->timer = !!timer;
+	ev->first = 0;
+	ev->state[0] = ev->old_state[0] = f->state[0];
+	ev->state[1] = ev->old_state[1] = f->state[1];
+	ev->conf = (f->known[0] & KNOWN_CONF) | (f->known[1] & KNOWN_CONF) << 1;
+	ev->old_conf = ev->conf;
+	ev->pad[0] = ev->pad[1] = 0;
+}
+
+static __always_inline void count_end(enum ward_end_reason why)
+{
+	switch (why) {
+	case END_CLOSED:
+		bump(CNT_END_CLOSED);
+		break;
+	case END_RESET:
+		bump(CNT_END_RESET);
+		break;
+	case END_REFUSED:
+		bump(CNT_END_REFUSED);
+		break;
+	case END_TIMEOUT:
+		bump(CNT_END_TIMEOUT);
+		break;
+	case END_REUSE:
+		bump(CNT_END_REUSE);
+		break;
+	case END_EVICTED:
+		bump(CNT_END_EVICTED);
+		break;
+	default:
+		break;
+	}
+}
+
+/* The flow object ended; reported once. */
+static __always_inline void emit_end(struct scratch *sc, __u32 owner, const struct flow_key *key, struct flow *f,
+				     enum ward_end_reason why, __u64 ts, int timer)
+{
+	f->flags |= MARK_ENDED;
+	f->end_reason = why;
+	count_end(why);
+	event_begin(sc, key, f, EVENT_END, ts, timer);
+	emit(owner, EMIT_PLAIN);
+}
+
+/* Replay keeps every flow object: the whole record goes out before it is overwritten or freed. */
+static __always_inline void emit_retire(struct scratch *sc, __u32 owner, const struct flow_key *key, const struct flow *f,
+					__u64 ts)
+{
+	if (!replay)
+		return;
+	event_begin(sc, key, f, EVENT_RETIRE, ts, 0);
+	__builtin_memcpy(&sc->ev.flow, f, sizeof(*f));
+	emit(owner, EMIT_FLOW);
+}
+
+#endif

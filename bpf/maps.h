@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Maps and settings, shared by all programs. Every object file includes this; the definitions are weak, so that the
+ * linker makes one set of them.
+ */
+#ifndef BPF_MAPS_H
+#define BPF_MAPS_H
+
+#include "vmlinux.h"
+/* after vmlinux.h */
+#include <bpf/bpf_helpers.h>
+
+#include "embryo.h"
+#include "sweep.h"
+#include "tcp_opts.h"
+
+/*
+ * What one CPU works on. The packet programs run with bottom halves disabled, so they do not nest on one CPU; the sweep
+ * runs in process context and is interrupted by them, so it has a scratch of its own.
+ */
+enum scratch_owner { SCRATCH_PACKET, SCRATCH_SWEEP };
+
+struct scratch {
+	struct segment seg;
+	struct tcp_judgement j;
+	struct event_with_flow ev;
+	struct flow fresh;     /* a record on its way into the flow table */
+	__u64 promotions;      /* value of "promotions" before the flow table was searched */
+	__u64 limit_second;    /* rate limit of events: the second that limit_count belongs to */
+	__u32 limit_count[EVENT_COUNT];
+	__u32 opt_at;          /* parser: position in opt, kept in memory so that the verifier forgets it */
+	__u32 emitted;         /* events sent, or tried: the sweep's budget */
+	__u32 fill;            /* sweep: of the flow table, permille */
+	__u8 opt[64];          /* parser: TCP options */
+};
+
+#define WARD_MAP __weak SEC(".maps")
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 262144);
+	__type(key, struct flow_key);
+	__type(value, struct flow);
+} flows WARD_MAP;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct embryo_set);
+} embryos WARD_MAP;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct ward_counters);
+} counters WARD_MAP;
+
+/* 0: the last whole sweep; 1: the one that is being made */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct ward_gauges);
+} gauges WARD_MAP;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct ward_instance);
+} instance WARD_MAP;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct ward_control);
+} control WARD_MAP;
+
+struct event_ring {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+};
+
+/* A ring buffer for each reader, put there by the reader. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, WARD_READERS);
+	__type(key, __u32);
+	__array(values, struct event_ring);
+} events WARD_MAP;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct scratch);
+} scratch WARD_MAP;
+
+/* ---- settings: written by user space before the programs are loaded ---- */
+__weak const volatile struct track_opts opts;
+__weak const volatile __u8 key_vlan;
+__weak const volatile __u8 replay; /* BPF_PROG_TEST_RUN over a capture: its clock, its packet numbers */
+__weak const volatile __u32 iface_count;
+__weak const volatile struct iface_row ifaces[WARD_IFACES];
+__weak const volatile __u32 embryo_mask; /* sets - 1 */
+__weak const volatile __u64 boot_secret[2];
+__weak const volatile __u64 tick_ns; /* of one jiffy */
+__weak const volatile __u32 event_limit[EVENT_COUNT]; /* events a second and CPU; 0: no limit */
+
+/* ---- written while they run ---- */
+__weak __u64 epoch_offset_ns; /* jiffies * tick_ns + this = nanoseconds since the epoch */
+__weak __u64 promotions;      /* embryos that moved to the flow table so far */
+
+static __always_inline const struct track_opts *track_options(void)
+{
+	const struct track_opts *o = (const struct track_opts *)&opts;
+
+	asm volatile("" : "+r"(o)); /* or the compiler folds the zeroes it sees here */
+	return o;
+}
+
+static __always_inline struct scratch *scratch_get(__u32 owner)
+{
+	return bpf_map_lookup_elem(&scratch, &owner);
+}
+
+static __always_inline struct ward_control *control_get(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&control, &zero);
+}
+
+static __always_inline struct ward_counters *counters_get(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&counters, &zero);
+}
+
+static __always_inline void bump(enum ward_counter which)
+{
+	struct ward_counters *c = counters_get();
+
+	if (c)
+		c->counter[which]++;
+}
+
+static __always_inline void bump_reason(enum ward_reason which)
+{
+	struct ward_counters *c = counters_get();
+
+	if (c)
+		c->reason[which]++;
+}
+
+/* Nanoseconds since the epoch, with the resolution of a jiffy; in replay the capture's clock. */
+static __always_inline __u64 now_ns(void)
+{
+	struct ward_control *ctl;
+
+	if (!replay)
+		return bpf_jiffies64() * tick_ns + epoch_offset_ns;
+	ctl = control_get();
+	return ctl ? ctl->replay_now_ns : 0;
+}
+
+#endif

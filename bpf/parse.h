@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Parse: a frame into struct segment. Ethernet with up to two VLAN tags, or straight IP; IPv4 with options; IPv6 with up to
+ * six extension headers. Lengths come from the IP header, so Ethernet padding and cut captures do not matter; where it
+ * holds 0 (GSO beyond 64 KiB) the frame's own length counts.
+ *
+ * Does badly: fragments are counted, not reassembled; headers beyond a frame's first buffer are counted in XDP.
+ */
+#ifndef BPF_PARSE_H
+#define BPF_PARSE_H
+
+#include <bpf/bpf_endian.h>
+
+#include "maps.h"
+
+#define ETH_P_IP 0x0800
+#define ETH_P_IPV6 0x86dd
+#define ETH_P_8021Q 0x8100
+#define ETH_P_8021AD 0x88a8
+#define NEXTHDR_HOP 0
+#define NEXTHDR_ROUTING 43
+#define NEXTHDR_FRAGMENT 44
+#define NEXTHDR_ESP 50
+#define NEXTHDR_AUTH 51
+#define NEXTHDR_DEST 60
+#define VLAN_DEPTH 2
+#define EXT_DEPTH 6
+#define OPT_STEPS 16
+#define IP_MF 0x2000
+#define IP_OFFSET 0x1fff
+#define TCPOPT_TS_ALONE 0x0101080a /* NOP NOP TS(10): what nearly every segment carries */
+
+/* A cursor over the frame. */
+struct cursor {
+	void *at;
+	void *end;
+};
+
+/* Reason why the frame is not followed, or PARSED. */
+#define PARSED (-1)
+
+/* The Ethernet header and its tags. Returns the EtherType (host order) or 0; vlan: outer id. */
+static __always_inline __u16 parse_ethernet(struct cursor *c, __u16 *vlan, int *reason)
+{
+	struct ethhdr *eth = c->at;
+	struct vlan_hdr *tag;
+	__u16 proto;
+	int i;
+
+	*reason = REASON_TRUNCATED;
+	if ((void *)(eth + 1) > c->end)
+		return 0;
+	c->at = eth + 1;
+	proto = bpf_ntohs(eth->h_proto);
+	for (i = 0; i < VLAN_DEPTH; i++) {
+		if (proto != ETH_P_8021Q && proto != ETH_P_8021AD)
+			break;
+		tag = c->at;
+		if ((void *)(tag + 1) > c->end)
+			return 0;
+		if (*vlan == VLAN_UNSEEN)
+			*vlan = bpf_ntohs(tag->h_vlan_TCI) & 0x0fff;
+		proto = bpf_ntohs(tag->h_vlan_encapsulated_proto);
+		c->at = tag + 1;
+	}
+	*reason = proto == ETH_P_8021Q || proto == ETH_P_8021AD ? REASON_VLAN_DEEP : REASON_NOT_IP;
+	return proto;
+}
+
+/* ::ffff:a.b.c.d */
+static __always_inline void map_v4(__u8 to[16], __be32 addr)
+{
+	__u32 *w = (__u32 *)to;
+
+	w[0] = w[1] = 0;
+	w[2] = bpf_htonl(0xffff);
+	w[3] = addr;
+}
+
+/* IPv4. Fills saddr, daddr; returns the L4 length or a reason in *reason. left: bytes of the frame from here. */
+static __always_inline __u32 parse_ipv4(struct cursor *c, __u32 left, __u8 *saddr, __u8 *daddr, int *reason)
+{
+	struct iphdr *ip = c->at;
+	__u32 hlen, total;
+	__u16 frag;
+
+	*reason = REASON_TRUNCATED;
+	if ((void *)(ip + 1) > c->end)
+		return 0;
+	hlen = ip->ihl * 4;
+	total = bpf_ntohs(ip->tot_len) ?: left;
+	*reason = REASON_BAD_IP;
+	if (ip->version != 4 || hlen < sizeof(*ip) || total < hlen)
+		return 0;
+	*reason = REASON_NOT_TCP;
+	if (ip->protocol != IPPROTO_TCP)
+		return 0;
+	frag = bpf_ntohs(ip->frag_off);
+	*reason = REASON_FRAG_LATER;
+	if (frag & IP_OFFSET)
+		return 0;
+	*reason = REASON_FRAG_FIRST;
+	if (frag & IP_MF)
+		return 0;
+	*reason = REASON_TRUNCATED;
+	if (total > left)
+		return 0;
+	map_v4(saddr, ip->saddr);
+	map_v4(daddr, ip->daddr);
+	c->at += hlen;
+	*reason = PARSED;
+	return total - hlen;
+}
+
+/* The IPv6 extension headers before TCP; *len is what is left of the payload. Returns PARSED or a reason. */
+static __always_inline int parse_extensions(struct cursor *c, __u8 next, __u32 *len)
+{
+	struct ipv6_opt_hdr *ext;
+	struct frag_hdr *frag;
+	__u32 size;
+	int i;
+
+	for (i = 0; i < EXT_DEPTH; i++) {
+		if (next == IPPROTO_TCP)
+			return PARSED;
+		ext = c->at;
+		if (next == NEXTHDR_HOP || next == NEXTHDR_ROUTING || next == NEXTHDR_DEST || next == NEXTHDR_AUTH) {
+			if ((void *)(ext + 1) > c->end)
+				return REASON_TRUNCATED;
+			size = next == NEXTHDR_AUTH ? (ext->hdrlen + 2) * 4 : (ext->hdrlen + 1) * 8;
+		} else if (next == NEXTHDR_FRAGMENT) {
+			frag = c->at;
+			if ((void *)(frag + 1) > c->end)
+				return REASON_TRUNCATED;
+			if (frag->frag_off & bpf_htons(0xfff8))
+				return REASON_FRAG_LATER;
+			if (frag->frag_off & bpf_htons(1))
+				return REASON_FRAG_FIRST;
+			size = sizeof(*frag); /* an atomic fragment: RFC 6946 */
+		} else {
+			return next == NEXTHDR_ESP ? REASON_EXT_CHAIN : REASON_NOT_TCP;
+		}
+		if (*len < size)
+			return REASON_BAD_IP;
+		*len -= size;
+		next = ext->nexthdr;
+		c->at += size;
+	}
+	return next == IPPROTO_TCP ? PARSED : REASON_EXT_CHAIN;
+}
+
+static __always_inline __u32 parse_ipv6(struct cursor *c, __u32 left, __u8 *saddr, __u8 *daddr, int *reason)
+{
+	struct ipv6hdr *ip = c->at;
+	__u32 len;
+
+	*reason = REASON_TRUNCATED;
+	if ((void *)(ip + 1) > c->end || left < sizeof(*ip))
+		return 0;
+	*reason = REASON_BAD_IP;
+	if (ip->version != 6)
+		return 0;
+	left -= sizeof(*ip);
+	len = bpf_ntohs(ip->payload_len) ?: left;
+	*reason = REASON_TRUNCATED;
+	if (len > left)
+		return 0;
+	__builtin_memcpy(saddr, &ip->saddr, 16);
+	__builtin_memcpy(daddr, &ip->daddr, 16);
+	c->at = ip + 1;
+	*reason = parse_extensions(c, ip->nexthdr, &len);
+	return len;
+}
+
+/* Walks the options copied to sc->opt, n bytes. The position lives in memory: so each step looks alike to the verifier. */
+static __always_inline void walk_options(struct scratch *sc, __u32 n)
+{
+	__u8 kind, len;
+	__u32 at;
+	int i;
+
+	sc->opt_at = 0;
+	for (i = 0; i < OPT_STEPS; i++) {
+		at = *(volatile __u32 *)&sc->opt_at;
+		if (at >= n || at > 40)
+			return;
+		kind = sc->opt[at & 63];
+		if (kind == 0)
+			return;
+		if (kind == 1) {
+			*(volatile __u32 *)&sc->opt_at = at + 1;
+			continue;
+		}
+		len = sc->opt[(at + 1) & 63];
+		if (len < 2 || at + len > n)
+			return;
+		if (kind == 2 && len == 4) {
+			sc->seg.mss = (__u16)sc->opt[(at + 2) & 63] << 8 | sc->opt[(at + 3) & 63];
+			sc->seg.opts |= SEG_MSS;
+		} else if (kind == 3 && len == 3) {
+			sc->seg.ws = sc->opt[(at + 2) & 63];
+			sc->seg.opts |= SEG_WS;
+		} else if (kind == 4) {
+			sc->seg.opts |= SEG_SACK_OK;
+		} else if (kind == 8 && len == 10) {
+			sc->seg.tsval = (__u32)sc->opt[(at + 2) & 63] << 24 | (__u32)sc->opt[(at + 3) & 63] << 16 |
+					(__u32)sc->opt[(at + 4) & 63] << 8 | sc->opt[(at + 5) & 63];
+			sc->seg.opts |= SEG_TS;
+		}
+		*(volatile __u32 *)&sc->opt_at = at + len;
+	}
+}
+
+/* TCP options: the usual layout at a glance, any other by a walk over a copy. tcp: the header, hlen its length. */
+static __always_inline void parse_options(struct scratch *sc, struct tcphdr *tcp, __u32 hlen, void *end)
+{
+	__u32 *word = (__u32 *)(tcp + 1), *to = (__u32 *)sc->opt, n = hlen - sizeof(*tcp);
+	int i;
+
+	if (n < 4 || (void *)(word + 1) > end)
+		return;
+	if (n >= 12 && (void *)(word + 3) <= end && word[0] == bpf_htonl(TCPOPT_TS_ALONE)) {
+		sc->seg.tsval = bpf_ntohl(word[1]);
+		sc->seg.opts |= SEG_TS;
+		return;
+	}
+	for (i = 0; i < 10; i++) {
+		if (i * 4 >= n || (void *)(word + i + 1) > end)
+			break;
+		to[i] = word[i];
+	}
+	walk_options(sc, n < i * 4 ? n : i * 4);
+}
+
+/* Network order, as bytes: is a:ap below b:bp? */
+static __always_inline int end_below(const __u8 a[16], __u16 ap, const __u8 b[16], __u16 bp)
+{
+	const __u64 *x = (const __u64 *)a, *y = (const __u64 *)b;
+	__u64 p, q;
+
+	p = bpf_be64_to_cpu(x[0]);
+	q = bpf_be64_to_cpu(y[0]);
+	if (p == q) {
+		p = bpf_be64_to_cpu(x[1]);
+		q = bpf_be64_to_cpu(y[1]);
+	}
+	return p == q ? ap < bp : p < q;
+}
+
+static __always_inline void copy16(__u8 to[16], const __u8 from[16])
+{
+	((__u64 *)to)[0] = ((const __u64 *)from)[0];
+	((__u64 *)to)[1] = ((const __u64 *)from)[1];
+}
+
+static __always_inline void fill_key(struct segment *seg, const __u8 saddr[16], __u16 sport, const __u8 daddr[16],
+				     __u16 dport)
+{
+	struct flow_key *k = &seg->key;
+
+	if (end_below(saddr, sport, daddr, dport)) {
+		copy16(k->a_addr, saddr);
+		copy16(k->b_addr, daddr);
+		k->a_port = sport;
+		k->b_port = dport;
+		seg->dir = 0;
+	} else {
+		copy16(k->a_addr, daddr);
+		copy16(k->b_addr, saddr);
+		k->a_port = dport;
+		k->b_port = sport;
+		seg->dir = 1;
+	}
+	k->vlan = key_vlan && seg->vlan != VLAN_UNSEEN ? seg->vlan : 0;
+}
+
+/*
+ * Parses the frame [data, data_end) of frame_len bytes into sc->seg: addresses, ports, numbers, options, key and direction.
+ * l3: it starts at the IP header. vlan: a tag that was taken off already, or VLAN_UNSEEN. Time, interface and number of
+ * segments are the caller's. Returns PARSED or enum ward_reason. RFC 9293 section 3.1.
+ */
+static __always_inline int parse_frame(struct scratch *sc, void *data, void *data_end, __u32 frame_len, int l3, __u16 vlan)
+{
+	struct cursor c = {.at = data, .end = data_end};
+	__u8 saddr[16] __attribute__((aligned(8))), daddr[16] __attribute__((aligned(8)));
+	struct segment *seg = &sc->seg;
+	struct tcphdr *tcp;
+	__u32 len, hlen, left;
+	__u16 proto;
+	int reason;
+
+	if (l3) {
+		if (data + 1 > data_end)
+			return REASON_TRUNCATED;
+		proto = *(__u8 *)data >> 4 == 6 ? ETH_P_IPV6 : *(__u8 *)data >> 4 == 4 ? ETH_P_IP : 0;
+		reason = REASON_BAD_IP;
+	} else {
+		proto = parse_ethernet(&c, &vlan, &reason);
+	}
+	left = frame_len - (__u32)(c.at - data);
+	if (proto == ETH_P_IP)
+		len = parse_ipv4(&c, left, saddr, daddr, &reason);
+	else if (proto == ETH_P_IPV6)
+		len = parse_ipv6(&c, left, saddr, daddr, &reason);
+	else
+		return reason;
+	if (reason != PARSED)
+		return reason;
+	tcp = c.at;
+	if ((void *)(tcp + 1) > data_end)
+		return len < sizeof(*tcp) ? REASON_BAD_TCP : REASON_TRUNCATED;
+	hlen = tcp->doff * 4;
+	if (hlen < sizeof(*tcp) || hlen > len)
+		return REASON_BAD_TCP;
+	seg->bits = ((__u8 *)tcp)[13] & 0x3f;
+	seg->seq = bpf_ntohl(tcp->seq);
+	seg->ack = seg->bits & TH_ACK ? bpf_ntohl(tcp->ack_seq) : 0;
+	seg->win = bpf_ntohs(tcp->window);
+	seg->len = len - hlen;
+	seg->vlan = vlan;
+	seg->opts = 0;
+	seg->tsval = 0;
+	seg->ws = 0;
+	seg->mss = 0;
+	fill_key(seg, saddr, bpf_ntohs(tcp->source), daddr, bpf_ntohs(tcp->dest));
+	parse_options(sc, tcp, hlen, data_end);
+	return PARSED;
+}
+
+/* Row of the interface in the instance's table; 0xff: none of ours. */
+static __always_inline __u8 iface_row(__u32 ifindex)
+{
+	__u32 i;
+
+	for (i = 0; i < WARD_IFACES; i++) {
+		if (i >= iface_count)
+			break;
+		if (ifaces[i].ifindex == ifindex)
+			return i;
+	}
+	return 0xff;
+}
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The life of a record: lock, unlock, death. The first eight bytes of struct flow are one word; its phase byte holds the
+ * lock, and everything that may change a state holds it. The established fast path does not.
+ *
+ * Two-phase deletion. A deleted hash entry is reused at once, under pointers that other CPUs still hold. So an entry is
+ * first marked DEAD (by compare-and-swap), and only a later sweep, at least DEATH_GRACE_NS after, deletes it, and only if
+ * it went from DEAD to DELETING: whoever looked it up meanwhile has either revived it or is long done. A pointer would have
+ * to be held for that whole grace by a program that takes less than ten microseconds.
+ *
+ * The try-lock is bounded: 512 attempts, about 5 us. It fails only if the holder was stopped for that long (by a
+ * hypervisor), or if the sweep, in process context, was interrupted on this very CPU inside its few locked instructions.
+ * Then the segment is not applied to its record, and counted (lock-busy).
+ */
+#ifndef BPF_RECORD_H
+#define BPF_RECORD_H
+
+#include "maps.h"
+
+#define WORD_PHASE(bits) ((__u64)(bits) << 40)
+#define LOCK_TRIES 512
+#define DEATH_GRACE_NS 1000000000ULL
+
+enum lock_result {
+	LOCK_GONE,    /* free, or being deleted: look it up again */
+	LOCK_TAKEN,
+	LOCK_REVIVED, /* it was dead: what it holds is over and reported */
+	LOCK_BUSY,
+};
+
+static __always_inline __u64 record_word(const struct flow *f)
+{
+	return *(const volatile __u64 *)f;
+}
+
+static __always_inline __u8 word_life(__u64 word)
+{
+	return word >> 40 & PHASE_LIFE;
+}
+
+/* Takes the record's lock; a dead one comes back to life. Returns enum lock_result. */
+__weak __noinline int record_lock(struct flow *f)
+{
+	__u64 word, next;
+	__u8 life;
+	int i;
+
+	if (!f)
+		return LOCK_GONE;
+	for (i = 0; i < LOCK_TRIES; i++) {
+		word = record_word(f);
+		life = word_life(word);
+		if (life == PHASE_FREE || life == PHASE_DELETING)
+			return LOCK_GONE;
+		if (word & WORD_PHASE(PHASE_LOCKED))
+			continue;
+		next = (word & ~WORD_PHASE(PHASE_LIFE)) | WORD_PHASE(PHASE_LOCKED | PHASE_LIVE);
+		if (__sync_val_compare_and_swap((__u64 *)f, word, next) == word)
+			return life == PHASE_DEAD ? LOCK_REVIVED : LOCK_TAKEN;
+	}
+	return LOCK_BUSY;
+}
+
+/* Releases the record; the atomic orders all stores before it. */
+static __always_inline void record_unlock(struct flow *f)
+{
+	__sync_fetch_and_and((__u64 *)f, ~WORD_PHASE(PHASE_LOCKED));
+}
+
+/* Releases it as dead; the sweep deletes it later. since_ns[0] keeps the time of death. */
+static __always_inline void record_bury(struct flow *f, __u64 now)
+{
+	f->since_ns[0] = now;
+	/* LIVE (1) and LOCKED go, DEAD (2) comes: one exchange, all stores before it are visible */
+	f->phase = (f->phase & ~(PHASE_LIFE | PHASE_SLOW)) | PHASE_DEAD;
+	record_unlock(f);
+}
+
+/* A plain lock word (embryo sets). 1: taken. */
+__weak __noinline int word_lock(__u32 *lock)
+{
+	int i;
+
+	if (!lock)
+		return 0;
+	for (i = 0; i < LOCK_TRIES; i++)
+		if (!*(volatile __u32 *)lock && __sync_val_compare_and_swap(lock, 0, 1) == 0)
+			return 1;
+	return 0;
+}
+
+static __always_inline void word_unlock(__u32 *lock)
+{
+	__sync_lock_test_and_set(lock, 0); /* an exchange: ordered, unlike a plain store */
+}
+
+#endif

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The sweep: one walk over both tables, called by the keeper once a second. It applies what time owes to the records,
+ * deletes those that died before the last sweep, and recounts the gauges. It runs in process context, where interrupts and
+ * softirqs go on, and takes a record's lock only for a timer that is due.
+ */
+#include "embryos.h"
+
+#define FILL_SHRINK 700 /* permille of the table from which on time-outs of closing flows shrink ... */
+#define FILL_ZERO 950   /* ... and where they are 0 */
+
+/* What the callbacks of one walk share; the rest is in the sweep's scratch. */
+struct walk {
+	struct scratch *sc;
+	struct ward_gauges *g;
+	__u32 budget;
+	__u32 more;
+};
+
+static __always_inline void tally(struct ward_gauges *g, const struct flow *f)
+{
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		__u32 state = f->state[i];
+
+		if (state >= STATE_COUNT)
+			continue;
+		g->state[state]++;
+		if (f->known[i] & KNOWN_CONF)
+			g->confirmed[state]++;
+	}
+	if (tcp_gone(f->state[0]) && tcp_gone(f->state[1]))
+		g->tombstones++;
+}
+
+/*
+ * In a table that is nearly full, flows that are over go early: gone, TIME-WAIT, LAST-ACK and CLOSING, never a confirmed
+ * open one (pf's adaptive time-outs). fill: permille.
+ */
+static __always_inline int early(const struct flow *f, __u32 fill, __u64 now)
+{
+	enum ward_timeout which;
+	__u64 timeout;
+
+	if (fill < FILL_SHRINK)
+		return 0;
+	which = flow_timeout(f);
+	if (which != TIMEOUT_GONE && which != TIMEOUT_TIME_WAIT && which != TIMEOUT_LAST_ACK)
+		return 0;
+	if (fill >= FILL_ZERO)
+		return 1;
+	timeout = opts.timeout_ns[which & 15] / (FILL_ZERO - FILL_SHRINK) * (FILL_ZERO - fill);
+	return flow_last_ns(f) + timeout <= now;
+}
+
+enum sweep_fate { FATE_LIVES, FATE_OVER, FATE_MOVED };
+
+/*
+ * What is due on a live record, whose key is in the sweep's scratch. FATE_OVER: it is locked, and free to go. A function of
+ * its own, so that the verifier sees it once.
+ */
+__weak __noinline int sweep_record(struct flow *f)
+{
+	struct scratch *sc = scratch_get(SCRATCH_SWEEP);
+	struct tcp_timer t;
+	__u64 now;
+	int lock;
+
+	if (!f || !sc)
+		return FATE_LIVES;
+	now = sc->seg.now_ns;
+	tcp_timer_next(f, track_options(), &t);
+	if (t.at_ns > now && !early(f, sc->fill, now))
+		return FATE_LIVES;
+	lock = record_lock(f);
+	if (lock != LOCK_TAKEN) {
+		if (lock == LOCK_REVIVED)
+			record_bury(f, now);
+		bump(CNT_SWEEP_RACE);
+		return FATE_MOVED;
+	}
+	embryo_complete(f);
+	if (!flow_timers(f, SCRATCH_SWEEP))
+		return FATE_OVER;
+	if (early(f, sc->fill, now)) {
+		if (!(f->flags & MARK_ENDED))
+			emit_end(sc, SCRATCH_SWEEP, &sc->seg.key, f, END_EVICTED, now, 1);
+		emit_retire(sc, SCRATCH_SWEEP, &sc->seg.key, f, now);
+		bump(CNT_EARLY_EXPIRY);
+		return FATE_OVER;
+	}
+	record_unlock(f);
+	return FATE_LIVES;
+}
+
+/* A dead entry goes when it has been dead for the grace: only from DEAD to DELETING. */
+static __always_inline void sweep_dead(struct walk *w, struct flow_key *key, struct flow *f, __u64 word)
+{
+	if (f->since_ns[0] + DEATH_GRACE_NS > w->sc->seg.now_ns)
+		return;
+	if (__sync_val_compare_and_swap((__u64 *)f, word, word | WORD_PHASE(PHASE_DELETING)) != word)
+		return;
+	bpf_map_delete_elem(&flows, key);
+}
+
+static long sweep_flow(void *map, struct flow_key *key, struct flow *f, struct walk *w)
+{
+	__u64 word = record_word(f);
+	__u8 life = word_life(word);
+
+	(void)map;
+	if (w->budget && w->sc->emitted >= w->budget) {
+		w->more = 1;
+		return 1;
+	}
+	if (life == PHASE_DEAD) {
+		sweep_dead(w, key, f, word);
+		return 0;
+	}
+	if (life != PHASE_LIVE)
+		return 0;
+	__builtin_memcpy(&w->sc->seg.key, key, sizeof(*key));
+	if (sweep_record(f) == FATE_OVER) {
+		record_bury(f, w->sc->seg.now_ns);
+		return 0;
+	}
+	w->g->flows++;
+	tally(w->g, f);
+	return 0;
+}
+
+static long sweep_embryos(void *map, __u32 *index, struct embryo_set *set, struct walk *w)
+{
+	struct flow *f;
+	__u32 i;
+
+	(void)map;
+	(void)index;
+	if (w->budget && w->sc->emitted >= w->budget) {
+		w->more = 1;
+		return 1;
+	}
+	for (i = 0; i < EMBRYO_WAYS; i++) {
+		if (!*(volatile __u32 *)&set->tag[i])
+			continue;
+		f = &set->way[i].flow;
+		if (word_life(record_word(f)) != PHASE_LIVE)
+			continue;
+		__builtin_memcpy(&w->sc->seg.key, &set->way[i].key, sizeof(w->sc->seg.key));
+		if (sweep_record(f) == FATE_OVER) {
+			embryo_free(set, i);
+			continue;
+		}
+		w->g->embryos++;
+		tally(w->g, f);
+	}
+	return 0;
+}
+
+SEC("syscall")
+int ward_sweep(struct sweep_args *args)
+{
+	__u32 ready = 0, making = 1;
+	struct walk w = {.budget = args->budget};
+	struct ward_control *ctl = control_get();
+	struct ward_gauges *g = bpf_map_lookup_elem(&gauges, &making);
+	__u64 began = bpf_ktime_get_ns();
+
+	w.sc = scratch_get(SCRATCH_SWEEP);
+	if (!w.sc || !g || !ctl)
+		return 1;
+	w.g = g;
+	w.sc->seg.now_ns = args->now_ns;
+	w.sc->fill = ctl->fill_permille;
+	w.sc->emitted = 0;
+	__builtin_memset(g, 0, sizeof(*g));
+	bpf_for_each_map_elem(&flows, sweep_flow, &w, 0);
+	if (!w.more)
+		bpf_for_each_map_elem(&embryos, sweep_embryos, &w, 0);
+	args->more = w.more;
+	if (w.more)
+		return 0;
+	g->swept_ns = args->now_ns;
+	g->sweep_cpu_ns = bpf_ktime_get_ns() - began;
+	bpf_map_update_elem(&gauges, &ready, g, BPF_ANY);
+	return 0;
+}
+
+/* The clock of the packet programs beside the user's: read once, when the maps are made. */
+SEC("syscall")
+int ward_clock(struct clock_args *args)
+{
+	args->jiffies = bpf_jiffies64();
+	args->ktime_ns = bpf_ktime_get_ns();
+	return 0;
+}
+
+char LICENSE[] SEC("license") __weak = "Dual BSD/GPL";

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Egress by tc, and ingress where XDP is not wanted. Always returns TC_ACT_UNSPEC (-1): on a tcx link TC_ACT_OK would end
+ * the chain, and whoever stands behind us would be bypassed in silence.
+ *
+ * Egress sees GSO super-segments before the NIC cuts them: lengths come from the skb, segments from gso_segs. What leaves
+ * here may still be lost in the qdisc or the NIC.
+ */
+#include "parse.h"
+#include "track.h"
+
+#define TC_ACT_UNSPEC (-1)
+#define HEADERS_MAX 192
+
+__weak __noinline int parse_skb(struct __sk_buff *skb)
+{
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+	__u32 l3, row;
+	__u16 vlan;
+	int reason;
+
+	if (!sc)
+		return REASON_NO_ROOM;
+	row = iface_row(skb->ifindex);
+	vlan = skb->vlan_present ? skb->vlan_tci & 0x0fff : VLAN_UNSEEN;
+	sc->seg.iface = row;
+	sc->seg.segs = skb->gso_segs ?: 1;
+	sc->seg.stamp_ns = 0;
+	sc->seg.now_ns = now_ns();
+	l3 = ifaces[row & (WARD_IFACES - 1)].flags & IFACE_L3;
+	reason = parse_frame(sc, (void *)(long)skb->data, (void *)(long)skb->data_end, skb->len, !!l3, vlan);
+	if (reason != REASON_TRUNCATED || skb->data_end - skb->data >= skb->len)
+		return reason;
+	return REASON_NOT_LINEAR;
+}
+
+static __always_inline int ward_skb(struct __sk_buff *skb, int egress)
+{
+	int reason = parse_skb(skb);
+	struct scratch *sc;
+	struct ward_counters *c;
+
+	if (reason == REASON_NOT_LINEAR) { /* headers beyond the linear part: fetch them, look again */
+		bpf_skb_pull_data(skb, skb->len < HEADERS_MAX ? skb->len : HEADERS_MAX);
+		reason = parse_skb(skb);
+	}
+	sc = scratch_get(SCRATCH_PACKET);
+	c = counters_get();
+	if (!sc || !c)
+		return TC_ACT_UNSPEC;
+	if (reason != PARSED) {
+		if (reason >= 0 && reason < REASON_COUNT)
+			c->reason[reason]++;
+		return TC_ACT_UNSPEC;
+	}
+	count_segment(c, &sc->seg, egress);
+	track(sc, c);
+	return TC_ACT_UNSPEC;
+}
+
+SEC("tc")
+int ward_tc_ingress(struct __sk_buff *skb)
+{
+	return ward_skb(skb, 0);
+}
+
+SEC("tc")
+int ward_tc_egress(struct __sk_buff *skb)
+{
+	/* it came in by one of our interfaces and was counted there */
+	if (skb->ingress_ifindex && iface_row(skb->ingress_ifindex) != 0xff) {
+		bump_reason(REASON_FORWARDED);
+		return TC_ACT_UNSPEC;
+	}
+	return ward_skb(skb, 1);
+}
+
+char LICENSE[] SEC("license") __weak = "Dual BSD/GPL";

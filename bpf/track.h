@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Track: the segment in scratch finds its record. Established segments in order take the fast path below, inline in each
+ * program and without a lock; all others go through the two functions of track.bpf.c.
+ */
+#ifndef BPF_TRACK_H
+#define BPF_TRACK_H
+
+#include "maps.h"
+
+/* A flow that is in the table, but not for the fast path. 1: done; 0: the entry is going away, look again. */
+int track_slow(struct flow *f);
+/* A flow that is not in the table: an embryo, or nothing yet. */
+int track_missing(void);
+
+#define EST_WORD                                                                                                       \
+	((__u64)ESTABLISHED | (__u64)ESTABLISHED << 8 | (__u64)KNOWN_CONF << 16 | (__u64)KNOWN_CONF << 24 |            \
+	 (__u64)PHASE_LIVE << 40)
+#define EST_MASK                                                                                                       \
+	(0xffffULL | (__u64)(KNOWN_CONF | KNOWN_FIN | KNOWN_HOLE) * 0x01010000ULL |                                    \
+	 (__u64)(PHASE_LIFE | PHASE_LOCKED | PHASE_SLOW) << 40)
+
+/*
+ * The established fast path: both ends open and confirmed, nothing rare known of them, the next segment in order with an
+ * ack of what was sent. Judge and commit in one, since no state, flag or letter can change.
+ *
+ * No lock. Worst cases, with two CPUs in one flow: packets and bytes are added atomically and exact; of two segments of one
+ * side that run at once the older may store its numbers last, and the next segment then looks out of order and is judged
+ * by the slow path, which heals it (RTX may be counted once too often). A state cannot be lost: this path writes none.
+ * Returns 1 if it took the segment.
+ */
+static __always_inline int track_fast(struct flow *f, const struct segment *seg)
+{
+	__u64 word = *(const volatile __u64 *)f;
+	struct flow_half *s = &f->half[seg->dir & 1], *d = &f->half[(seg->dir & 1) ^ 1];
+	__u8 known = word >> (16 + 8 * (seg->dir & 1));
+	__u8 ws = word >> (32 + 4 * (seg->dir & 1)) & 15;
+	__u32 end = seg->seq + seg->len, redge;
+	__u64 idle;
+
+	if ((word & EST_MASK) != EST_WORD || (seg->bits & (TH_FIN | TH_SYN | TH_RST | TH_ACK)) != TH_ACK)
+		return 0;
+	if (!(known & (seg->len ? KNOWN_HIST_D : KNOWN_HIST_A)))
+		return 0;
+	if (seg->seq != s->nxt || (__s32)(d->redge - seg->seq) < 0)
+		return 0;
+	if ((__s32)(seg->ack - s->ack) < 0 || (__s32)(d->nxt - seg->ack) < 0)
+		return 0;
+	if ((known & KNOWN_ISN) && s->bytes >> 30)
+		return 0;
+	idle = s->last_ns > d->last_ns ? s->last_ns : d->last_ns;
+	if (seg->now_ns > idle + opts.timeout_ns[TIMEOUT_ESTABLISHED])
+		return 0;
+	if (seg->win > f->maxwin[seg->dir & 1])
+		f->maxwin[seg->dir & 1] = seg->win;
+	redge = seg->ack + (seg->win ? (__u32)seg->win << ws : 1);
+	if ((__s32)(redge - s->redge) > 0)
+		s->redge = redge;
+	f->win[seg->dir & 1] = seg->win;
+	s->nxt = end;
+	s->ack = seg->ack;
+	if (seg->opts & SEG_TS)
+		s->tsval = seg->tsval;
+	s->last_ns = seg->now_ns;
+	f->prev = tcp_prev_pack(seg->ack, 1, seg->dir);
+	__sync_fetch_and_add(&s->pkts, (__u64)seg->segs);
+	__sync_fetch_and_add(&s->bytes, (__u64)seg->len);
+	return 1;
+}
+
+/* The segment in sc: the whole way. */
+static __always_inline void track(struct scratch *sc, struct ward_counters *c)
+{
+	struct flow *f;
+
+	sc->promotions = *(volatile __u64 *)&promotions;
+	f = bpf_map_lookup_elem(&flows, &sc->seg.key);
+	if (f) {
+		if (track_fast(f, &sc->seg)) {
+			c->counter[CNT_FAST]++;
+			return;
+		}
+		if (track_slow(f))
+			return;
+	}
+	track_missing();
+}
+
+/* Counts a segment that is followed. egress: it leaves. */
+static __always_inline void count_segment(struct ward_counters *c, const struct segment *seg, int egress)
+{
+	if (egress) {
+		c->counter[CNT_TX_SEGMENTS] += seg->segs;
+		c->counter[CNT_TX_BYTES] += seg->len;
+	} else {
+		c->counter[CNT_RX_SEGMENTS] += seg->segs;
+		c->counter[CNT_RX_BYTES] += seg->len;
+	}
+	if (seg->opts & SEG_ESTIMATED)
+		c->counter[CNT_ESTIMATED]++;
+}
+
+/* A super-segment of which only the length is known: about so many segments. */
+static __always_inline void estimate_segments(struct segment *seg, __u32 frame_len, __u32 mtu)
+{
+	__u32 mss = mtu > 100 ? mtu - 60 : 1400;
+
+	if (frame_len <= mtu + 22 || seg->len <= mss)
+		return;
+	seg->segs = (seg->len + mss - 1) / mss;
+	seg->opts |= SEG_ESTIMATED;
+}
+
+#endif

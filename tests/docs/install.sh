@@ -1,0 +1,40 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# make install puts everything where it belongs; the manual knows every command and every option.
+cd "$(dirname "$0")/../.." || exit 1
+echo "# make install and uninstall below a temporary folder; commands and options of the program against man/tcpward.8"
+into=$(mktemp -d)
+trap 'rm -rf "$into"' EXIT
+
+result() { # status name why
+	if [ "$1" = 0 ]; then echo "ok $2"; else echo "not ok $2: $3"; fi
+}
+
+make install DESTDIR="$into" PREFIX=/usr >"$into/log" 2>&1
+result $? "make install" "$(tail -n1 "$into/log")"
+missing=
+for file in sbin/tcpward share/man/man8/tcpward.8 share/man/man7/tcpward-events.7 \
+	share/bash-completion/completions/tcpward share/zsh/site-functions/_tcpward \
+	share/fish/vendor_completions.d/tcpward.fish; do
+	[ -s "$into/usr/$file" ] || missing="$missing $file"
+done
+[ -z "$missing" ]
+result $? "program, manual and completions are installed" "missing or empty:$missing"
+
+page="$into/usr/share/man/man8/tcpward.8"
+unknown=
+for command in $("$into/usr/sbin/tcpward" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p'); do
+	grep -q "\\\\fB$command\\\\fR" "$page" || unknown="$unknown $command"
+	for option in $("$into/usr/sbin/tcpward" "$command" --help 2>&1 | grep -oE '^ +(-[a-zA-Z0-9], )?--[a-z0-9-]+' |
+		sed 's/.*--/--/'); do
+		case $option in --help | --usage | --version) continue ;; esac
+		sed 's/\\-/-/g' "$page" | grep -q -- "$option" || unknown="$unknown $command:$option"
+	done
+done
+[ -z "$unknown" ]
+result $? "the manual names every command and option" "not in tcpward(8):$unknown"
+
+make uninstall DESTDIR="$into" PREFIX=/usr >"$into/log" 2>&1
+rest=$(find "$into/usr" -type f)
+[ -z "$rest" ]
+result $? "make uninstall" "left: $rest"

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * engine: captures through the programs. It feeds packets with the capture's clock, sweeps once a second of it, and
+ * hands events out in time order; a timer's event comes before the packet that passes its deadline.
+ */
+#ifndef REPLAY_ENGINE_H
+#define REPLAY_ENGINE_H
+
+#include "capture/capture.h"
+#include "replay/objects.h"
+#include "ward/ward.h"
+
+struct replay {
+	struct ward *w;
+	struct ward_reader *reader;
+	ward_event_fn fn; /* NULL: only objects are wanted */
+	void *ctx;
+	struct event_with_segment *batch; /* events since the last sweep */
+	uint32_t *order;
+	uint32_t batch_count, batch_size;
+	struct objects objects;
+	struct capture_clock clock;
+	uint64_t first_ns, swept_ns;
+	uint64_t packets, undrained;
+	uint64_t cut;  /* packets that end inside their link header */
+	uint64_t lost; /* events that did not fit the ring buffer */
+	int err;       /* what went wrong inside a callback */
+};
+
+/* Loads the programs for replay. fn gets each event of a state, flag, end or segment. 0 or a negative errno (told by
+ * ward_reason()). */
+int replay_open(const struct ward_options *opt, ward_event_fn fn, void *ctx, struct replay *r);
+/* Feeds one file. 0, or a negative errno: *error tells it if error->text is not empty, else ward_reason(). */
+int replay_file(struct replay *r, const char *path, struct capture_error *error);
+/* Lets the clock run on for linger_ns, then collects what still lives. 0 or a negative errno (ward_reason()). */
+int replay_finish(struct replay *r, uint64_t linger_ns);
+void replay_close(struct replay *r);
+
+#endif

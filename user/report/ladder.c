@@ -48,7 +48,7 @@ static void learn_bases(struct ladder *l, const struct event_segment *seg)
 	for (int side = 0; side < 2; side++)
 		if (seg->isn[side])
 			set_base(l, side, seg->isn[side]);
-	if (seg->bits & TH_SYN)
+	if ((seg->bits & TH_SYN) && !seg->isn[from])
 		set_base(l, from, seg->seq);
 	else if (!l->have_base[from])
 		set_base(l, from, seg->seq - 1);

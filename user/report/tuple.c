@@ -99,14 +99,14 @@ static const char *endpoint_parse(char *text, struct endpoint *end)
 	return NULL;
 }
 
-/* Cuts text in place at what stands between the two ends; NULL if there are not two. */
+/* Cuts text in place at what stands between the two ends; NULL if there are not just two. */
 static char *second_end(char *text)
 {
 	static const char between[] = " \t,->";
 	char *cut = text + strcspn(text, between);
 	char *second = cut + strspn(cut, between);
 
-	if (second == cut || !*second)
+	if (second == cut || !*second || second[strcspn(second, between)])
 		return NULL;
 	*cut = '\0';
 	return second;

@@ -32,18 +32,66 @@ struct sample {
 };
 
 static struct sample samples[] = {
-	{ .name = "web", .tuple = "10.1.2.3:40000-192.0.2.1:443", .orig = ESTABLISHED, .resp = ESTABLISHED, .age_s = 100,
-	  .idle_s = 1, .bytes = 20000, .pkts = 50, .iface = "eth0", .vlan = VLAN_UNSEEN },
-	{ .name = "syn", .tuple = "203.0.113.9:1024-192.0.2.1:443", .orig = SYN_SENT, .resp = LISTEN, .age_s = 12,
-	  .idle_s = 12, .pkts = 4, .iface = "eth0", .vlan = 7 },
-	{ .name = "half", .tuple = "203.0.113.9:1025-192.0.2.1:22", .orig = ESTABLISHED, .resp = SYN_RECEIVED, .age_s = 40,
-	  .idle_s = 3, .pkts = 6, .rtx = 3, .flags = 1ULL << FLAG_BIT_SYNACK_RTX, .iface = "eth1", .vlan = VLAN_UNSEEN },
-	{ .name = "six", .tuple = "[2001:db8::1]:5000-[2001:db8:1::2]:443", .orig = CLOSE_WAIT, .resp = FIN_WAIT_2,
-	  .age_s = 4000, .idle_s = 400, .bytes = 3000000, .pkts = 3000, .vlan = VLAN_UNSEEN },
-	{ .name = "tw", .tuple = "192.0.2.200:50000-10.9.9.9:80", .orig = TIME_WAIT, .resp = CLOSED, .age_s = 70,
-	  .idle_s = 20, .bytes = 500, .pkts = 10, .iface = "eth0", .vlan = VLAN_UNSEEN },
-	{ .name = "gone", .tuple = "10.1.2.3:40001-192.0.2.1:8080", .orig = CLOSED, .resp = CLOSED, .age_s = 9, .idle_s = 8,
-	  .pkts = 2, .flags = 1ULL << FLAG_BIT_REFUSED, .end = END_REFUSED, .iface = "eth0", .vlan = VLAN_UNSEEN },
+	{ .name = "web",
+	  .tuple = "10.1.2.3:40000-192.0.2.1:443",
+	  .orig = ESTABLISHED,
+	  .resp = ESTABLISHED,
+	  .age_s = 100,
+	  .idle_s = 1,
+	  .bytes = 20000,
+	  .pkts = 50,
+	  .iface = "eth0",
+	  .vlan = VLAN_UNSEEN },
+	{ .name = "syn",
+	  .tuple = "203.0.113.9:1024-192.0.2.1:443",
+	  .orig = SYN_SENT,
+	  .resp = LISTEN,
+	  .age_s = 12,
+	  .idle_s = 12,
+	  .pkts = 4,
+	  .iface = "eth0",
+	  .vlan = 7 },
+	{ .name = "half",
+	  .tuple = "203.0.113.9:1025-192.0.2.1:22",
+	  .orig = ESTABLISHED,
+	  .resp = SYN_RECEIVED,
+	  .age_s = 40,
+	  .idle_s = 3,
+	  .pkts = 6,
+	  .rtx = 3,
+	  .flags = 1ULL << FLAG_BIT_SYNACK_RTX,
+	  .iface = "eth1",
+	  .vlan = VLAN_UNSEEN },
+	{ .name = "six",
+	  .tuple = "[2001:db8::1]:5000-[2001:db8:1::2]:443",
+	  .orig = CLOSE_WAIT,
+	  .resp = FIN_WAIT_2,
+	  .age_s = 4000,
+	  .idle_s = 400,
+	  .bytes = 3000000,
+	  .pkts = 3000,
+	  .vlan = VLAN_UNSEEN },
+	{ .name = "tw",
+	  .tuple = "192.0.2.200:50000-10.9.9.9:80",
+	  .orig = TIME_WAIT,
+	  .resp = CLOSED,
+	  .age_s = 70,
+	  .idle_s = 20,
+	  .bytes = 500,
+	  .pkts = 10,
+	  .iface = "eth0",
+	  .vlan = VLAN_UNSEEN },
+	{ .name = "gone",
+	  .tuple = "10.1.2.3:40001-192.0.2.1:8080",
+	  .orig = CLOSED,
+	  .resp = CLOSED,
+	  .age_s = 9,
+	  .idle_s = 8,
+	  .pkts = 2,
+	  .flags = 1ULL << FLAG_BIT_REFUSED,
+	  .end = END_REFUSED,
+	  .iface = "eth0",
+	  .vlan = VLAN_UNSEEN },
 };
 
 static void make(struct sample *s)
@@ -99,8 +147,9 @@ static void matches(const char *text, char names[200])
 
 	names[0] = '\0';
 	for (size_t i = 0; i < ARRAY_SIZE(samples); i++) {
-		struct flow_view view = { .key = &samples[i].key, .flow = &samples[i].flow, .iface = samples[i].iface,
-					  .now_ns = NOW };
+		struct flow_view view = {
+			.key = &samples[i].key, .flow = &samples[i].flow, .iface = samples[i].iface, .now_ns = NOW
+		};
 
 		if (filter_match_flow(f, &view)) {
 			strcat(names, *names ? " " : "");
@@ -408,10 +457,51 @@ static void test_nesting(void **state)
 static void test_any_words(void **state)
 {
 	static const char *const words[] = {
-		"state", "syn-recv", "exclude", "established", "dport", "sport", "src", "dst", "=", "!=", ">=", "<", "(", ")",
-		"!", "not", "and", "or", "&&", "|", ":443", "10.0.0.0/8", "[2001:db8::]/32:1", "[", "]", "/", ":", "*", "age",
-		"30s", "1m", "bytes", "10k", "flag", "RTX", "end", "dev", "vlan", "finding", "half-open", ",", "99999999999999999999",
-		"a-word-that-is-far-longer-than-any-word-that-has-a-meaning-in-a-filter", "\xc3\xa4", "%s%n",
+		"state",
+		"syn-recv",
+		"exclude",
+		"established",
+		"dport",
+		"sport",
+		"src",
+		"dst",
+		"=",
+		"!=",
+		">=",
+		"<",
+		"(",
+		")",
+		"!",
+		"not",
+		"and",
+		"or",
+		"&&",
+		"|",
+		":443",
+		"10.0.0.0/8",
+		"[2001:db8::]/32:1",
+		"[",
+		"]",
+		"/",
+		":",
+		"*",
+		"age",
+		"30s",
+		"1m",
+		"bytes",
+		"10k",
+		"flag",
+		"RTX",
+		"end",
+		"dev",
+		"vlan",
+		"finding",
+		"half-open",
+		",",
+		"99999999999999999999",
+		"a-word-that-is-far-longer-than-any-word-that-has-a-meaning-in-a-filter",
+		"\xc3\xa4",
+		"%s%n",
 	};
 	unsigned seed = 1;
 
@@ -440,8 +530,8 @@ static void test_any_words(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_flows),   cmocka_unit_test(test_errors),  cmocka_unit_test(test_words),
-		cmocka_unit_test(test_events),  cmocka_unit_test(test_nesting), cmocka_unit_test(test_any_words),
+		cmocka_unit_test(test_flows),  cmocka_unit_test(test_errors),  cmocka_unit_test(test_words),
+		cmocka_unit_test(test_events), cmocka_unit_test(test_nesting), cmocka_unit_test(test_any_words),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

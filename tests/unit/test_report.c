@@ -54,9 +54,18 @@ static void test_quantities(void **state)
 		uint64_t n;
 		const char *text;
 	} cases[] = {
-		{ 0, "0" },           { 7, "7" },          { 999, "999" },     { 1000, "1k" },     { 1449, "1.4k" },
-		{ 14000, "14k" },     { 999999, "999k" },  { 1400000, "1.4M" }, { 2000000000, "2G" },
-		{ 5500000000000ULL, "5.5T" }, { 7000000000000000ULL, "7P" }, { UINT64_MAX, "18E" },
+		{ 0, "0" },
+		{ 7, "7" },
+		{ 999, "999" },
+		{ 1000, "1k" },
+		{ 1449, "1.4k" },
+		{ 14000, "14k" },
+		{ 999999, "999k" },
+		{ 1400000, "1.4M" },
+		{ 2000000000, "2G" },
+		{ 5500000000000ULL, "5.5T" },
+		{ 7000000000000000ULL, "7P" },
+		{ UINT64_MAX, "18E" },
 	};
 	char buf[16];
 
@@ -304,7 +313,8 @@ static void assert_members(struct json_object *o, const char *const *expected, s
 {
 	size_t i = 0;
 
-	json_object_object_foreach(o, name, value) {
+	json_object_object_foreach(o, name, value)
+	{
 		char member[200];
 
 		snprintf(member, sizeof(member), "%s=%s", name,
@@ -319,12 +329,35 @@ static void assert_members(struct json_object *o, const char *const *expected, s
 static void test_flow_json(void **state)
 {
 	static const char *const expected[] = {
-		"v=1", "saddr=\"198.51.100.7\"", "sport=40000", "daddr=\"192.0.2.1\"", "dport=443", "iface=\"eth0\"",
-		"vlan=null", "orig_state=\"ESTABLISHED\"", "resp_state=\"SYN-RECEIVED\"", "orig_confirmed=false",
-		"resp_confirmed=true", "orig_pkts=20", "resp_pkts=10", "orig_bytes=6000000000", "resp_bytes=1000",
-		"orig_rtx=3", "resp_rtx=2", "syn_rtx=4", "synack_rtx=5", "fin_rtx=6", "rtt_syn_ns=1200000",
-		"rtt_ack_ns=null", "history=\"ShADadFf\"", "conn_state=\"S1\"", "flags=[\"SYN_RTX\",\"CW_LEAK\"]",
-		"findings=[]", "start_ns=1700000000000000000", "last_ns=1700000003000000000", "duration_ns=3000000000",
+		"v=1",
+		"saddr=\"198.51.100.7\"",
+		"sport=40000",
+		"daddr=\"192.0.2.1\"",
+		"dport=443",
+		"iface=\"eth0\"",
+		"vlan=null",
+		"orig_state=\"ESTABLISHED\"",
+		"resp_state=\"SYN-RECEIVED\"",
+		"orig_confirmed=false",
+		"resp_confirmed=true",
+		"orig_pkts=20",
+		"resp_pkts=10",
+		"orig_bytes=6000000000",
+		"resp_bytes=1000",
+		"orig_rtx=3",
+		"resp_rtx=2",
+		"syn_rtx=4",
+		"synack_rtx=5",
+		"fin_rtx=6",
+		"rtt_syn_ns=1200000",
+		"rtt_ack_ns=null",
+		"history=\"ShADadFf\"",
+		"conn_state=\"S1\"",
+		"flags=[\"SYN_RTX\",\"CW_LEAK\"]",
+		"findings=[]",
+		"start_ns=1700000000000000000",
+		"last_ns=1700000003000000000",
+		"duration_ns=3000000000",
 		"end_reason=null",
 	};
 	struct flow_key key = key_of(V4_TUPLE);
@@ -486,11 +519,10 @@ static void test_table(void **state)
 
 	(void)state;
 	print_flows(&out, mixed_tuples, 1, false, false);
-	assert_string_equal(
-		output_text(&out),
-		"ORIGINATOR    RESPONDER          IFACE STATE                      PKTS BYTES RTX    RTT   AGE  IDLE HISTORY  END FLAGS\n"
-		"192.0.2.1:443 198.51.100.7:40000 eth0  SYN-RECEIVED:ESTABLISHED? 10/20 1k/6G  20 >1.2ms 4m13s 4m10s ShADadFf -   SYN_RTX,CW_LEAK\n"
-);
+	assert_string_equal(output_text(&out), "ORIGINATOR    RESPONDER          IFACE STATE                      PKTS "
+					       "BYTES RTX    RTT   AGE  IDLE HISTORY  END FLAGS\n"
+					       "192.0.2.1:443 198.51.100.7:40000 eth0  SYN-RECEIVED:ESTABLISHED? 10/20 "
+					       "1k/6G  20 >1.2ms 4m13s 4m10s ShADadFf -   SYN_RTX,CW_LEAK\n");
 	output_end(&out);
 }
 
@@ -603,20 +635,32 @@ static void event_printed(struct event ev, bool json, const char *iface, struct 
 }
 
 #define EVENT_HEAD(type, pkt, iface)                                                                                   \
-	"v=1", "type=\"" type "\"", "ts_ns=1700000000123456789", "pkt=" pkt, "iface=" iface, "vlan=null",             \
+	"v=1", "type=\"" type "\"", "ts_ns=1700000000123456789", "pkt=" pkt, "iface=" iface, "vlan=null",              \
 		"saddr=\"198.51.100.7\"", "sport=40000", "daddr=\"192.0.2.1\"", "dport=443"
 
 static void test_event_json(void **state)
 {
 	static const char *const changed[] = {
 		EVENT_HEAD("state", "7", "\"eth0\""),
-		"orig_state=\"ESTABLISHED\"", "resp_state=\"SYN-RECEIVED\"", "orig_confirmed=false", "resp_confirmed=true",
-		"old_orig_state=\"SYN-SENT\"", "old_resp_state=\"LISTEN\"", "old_orig_confirmed=true", "old_resp_confirmed=true",
+		"orig_state=\"ESTABLISHED\"",
+		"resp_state=\"SYN-RECEIVED\"",
+		"orig_confirmed=false",
+		"resp_confirmed=true",
+		"old_orig_state=\"SYN-SENT\"",
+		"old_resp_state=\"LISTEN\"",
+		"old_orig_confirmed=true",
+		"old_resp_confirmed=true",
 	};
 	static const char *const first[] = {
 		EVENT_HEAD("state", "7", "\"eth0\""),
-		"orig_state=\"ESTABLISHED\"", "resp_state=\"SYN-RECEIVED\"", "orig_confirmed=false", "resp_confirmed=true",
-		"old_orig_state=\"CLOSED\"", "old_resp_state=\"CLOSED\"", "old_orig_confirmed=true", "old_resp_confirmed=true",
+		"orig_state=\"ESTABLISHED\"",
+		"resp_state=\"SYN-RECEIVED\"",
+		"orig_confirmed=false",
+		"resp_confirmed=true",
+		"old_orig_state=\"CLOSED\"",
+		"old_resp_state=\"CLOSED\"",
+		"old_orig_confirmed=true",
+		"old_resp_confirmed=true",
 	};
 	static const char *const flagged[] = { EVENT_HEAD("flag", "7", "\"eth0\""), "flags=[\"RTX\"]" };
 	static const char *const ended[] = { EVENT_HEAD("end", "null", "null"), "reason=\"refused\"" };
@@ -716,9 +760,14 @@ static void climb(struct ladder *l, bool isn_known)
 		__u8 conf;
 	} steps[] = {
 		{ 0, { .seq = 0xffffffff, .bits = TH_SYN, .dir = 1, .win = 64240 }, { LISTEN, SYN_SENT }, 2 },
-		{ 1200000, { .seq = 5000, .ack = 0, .bits = TH_SYN | TH_ACK, .win = 65160 }, { SYN_RECEIVED, ESTABLISHED }, 1 },
-		{ 1230000, { .seq = 0, .ack = 5001, .len = 1448, .bits = TH_PSH | TH_ACK, .dir = 1, .win = 502 },
-		  { ESTABLISHED, ESTABLISHED }, 2 },
+		{ 1200000,
+		  { .seq = 5000, .ack = 0, .bits = TH_SYN | TH_ACK, .win = 65160 },
+		  { SYN_RECEIVED, ESTABLISHED },
+		  1 },
+		{ 1230000,
+		  { .seq = 0, .ack = 5001, .len = 1448, .bits = TH_PSH | TH_ACK, .dir = 1, .win = 502 },
+		  { ESTABLISHED, ESTABLISHED },
+		  2 },
 		{ 70 * SECOND, { .seq = 5001, .bits = TH_RST }, { CLOSED, CLOSED }, 3 },
 	};
 
@@ -768,9 +817,23 @@ static void test_ladder(void **state)
 static void test_ladder_json(void **state)
 {
 	static const char *const third[] = {
-		"v=1", "type=\"segment\"", "ts_ns=1700000000001230000", "pkt=7", "saddr=\"198.51.100.7\"", "sport=40000",
-		"daddr=\"192.0.2.1\"", "dport=443", "from=\"orig\"", "flags=[\"PSH\",\"ACK\"]", "seq=1", "ack=1", "len=1448",
-		"win=502", "orig_state=\"ESTABLISHED\"", "resp_state=\"ESTABLISHED\"", "orig_confirmed=true",
+		"v=1",
+		"type=\"segment\"",
+		"ts_ns=1700000000001230000",
+		"pkt=7",
+		"saddr=\"198.51.100.7\"",
+		"sport=40000",
+		"daddr=\"192.0.2.1\"",
+		"dport=443",
+		"from=\"orig\"",
+		"flags=[\"PSH\",\"ACK\"]",
+		"seq=1",
+		"ack=1",
+		"len=1448",
+		"win=502",
+		"orig_state=\"ESTABLISHED\"",
+		"resp_state=\"ESTABLISHED\"",
+		"orig_confirmed=true",
 		"resp_confirmed=false",
 	};
 	struct flow_key key = key_of(V4_TUPLE);

@@ -7,7 +7,8 @@
  *   unary  = ( not | ! ) unary  |  "(" any ")"  |  clause
  *   clause = state [=|!=] X { X } { state X { X } }  |  exclude X { X }  |  src [=|!=] ADDR  |  sport [OP] PORT  |  ...
  *
- * Commas are blanks. Several states after one another are alternatives, as in ss: "state syn-sent state syn-recv" is either of them.
+ * Commas are blanks. Several states after one another are alternatives, as in ss: "state syn-sent state syn-recv" is
+ * either of them.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -369,12 +370,12 @@ static struct node *finding_clause(struct parser *p, enum clause clause, const c
 }
 
 static struct node *(*const clause_parsers[])(struct parser *, enum clause, const char *) = {
-	[CLAUSE_STATE] = state_clause,      [CLAUSE_EXCLUDE] = state_clause, [CLAUSE_ORIG_STATE] = state_clause,
+	[CLAUSE_STATE] = state_clause,	    [CLAUSE_EXCLUDE] = state_clause, [CLAUSE_ORIG_STATE] = state_clause,
 	[CLAUSE_RESP_STATE] = state_clause, [CLAUSE_SRC] = address_clause,   [CLAUSE_DST] = address_clause,
-	[CLAUSE_SPORT] = port_clause,       [CLAUSE_DPORT] = port_clause,    [CLAUSE_AGE] = number_clause,
-	[CLAUSE_IDLE] = number_clause,      [CLAUSE_BYTES] = number_clause,  [CLAUSE_PKTS] = number_clause,
-	[CLAUSE_RTX] = number_clause,       [CLAUSE_VLAN] = number_clause,   [CLAUSE_FLAG] = flag_clause,
-	[CLAUSE_END] = end_clause,          [CLAUSE_DEV] = dev_clause,       [CLAUSE_FINDING] = finding_clause,
+	[CLAUSE_SPORT] = port_clause,	    [CLAUSE_DPORT] = port_clause,    [CLAUSE_AGE] = number_clause,
+	[CLAUSE_IDLE] = number_clause,	    [CLAUSE_BYTES] = number_clause,  [CLAUSE_PKTS] = number_clause,
+	[CLAUSE_RTX] = number_clause,	    [CLAUSE_VLAN] = number_clause,   [CLAUSE_FLAG] = flag_clause,
+	[CLAUSE_END] = end_clause,	    [CLAUSE_DEV] = dev_clause,	     [CLAUSE_FINDING] = finding_clause,
 };
 
 static struct node *unknown_word(struct parser *p)
@@ -383,7 +384,8 @@ static struct node *unknown_word(struct parser *p)
 	bool closed;
 
 	if (!word_states(p->token.text, &states, &closed))
-		return fail(p, p->token.at, "unknown word '%s', did you mean 'state %s'?", p->token.text, p->token.text);
+		return fail(p, p->token.at, "unknown word '%s', did you mean 'state %s'?", p->token.text,
+			    p->token.text);
 	return fail_unknown(p, "word", LIST_CLAUSES);
 }
 

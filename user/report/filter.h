@@ -20,7 +20,7 @@ struct filter;
 
 struct filter_error {
 	char text[200]; /* one line: what is wrong, the word in quotes, a hint */
-	int column;     /* from 1, in the words joined by single blanks */
+	int column;	/* from 1, in the words joined by single blanks */
 };
 
 /* Parses argc words joined by blanks. No words: a filter that matches all but closed flows.

@@ -193,8 +193,8 @@ bool filter_match_flow(const struct filter *f, const struct flow_view *view)
 	return eval(f->root, &s) == YES;
 }
 
-/* True if the event matches by its tuple, its states (new or old), flags, end reason, VLAN and interface (NULL: unknown).
- * Ends of flows are not hidden. */
+/* True if the event matches by its tuple, its states (new or old), flags, end reason, VLAN and interface (NULL:
+ * unknown). Ends of flows are not hidden. */
 bool filter_match_event(const struct filter *f, const struct event *ev, const char *iface)
 {
 	int orig = ev->orig & 1;

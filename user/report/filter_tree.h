@@ -10,9 +10,9 @@
 enum compare { CMP_EQ, CMP_NE, CMP_LT, CMP_LE, CMP_GT, CMP_GE };
 
 enum node_kind {
-	NODE_ALL,  /* and: all children hold; without children: everything */
-	NODE_ANY,  /* or */
-	NODE_NOT,  /* its one child does not hold */
+	NODE_ALL, /* and: all children hold; without children: everything */
+	NODE_ANY, /* or */
+	NODE_NOT, /* its one child does not hold */
 	NODE_STATE,
 	NODE_ADDR,
 	NODE_PORT,
@@ -29,16 +29,16 @@ enum quantity { Q_AGE, Q_IDLE, Q_BYTES, Q_PKTS, Q_RTX, Q_VLAN };
 struct node {
 	enum node_kind kind;
 	enum compare compare;
-	enum which_end end;      /* STATE, ADDR, PORT */
-	enum quantity quantity;  /* NUMBER */
-	uint32_t states;         /* STATE: bit number = state */
-	uint64_t number;         /* NUMBER, PORT; FLAG: the bit as a mask; END: the reason */
-	__u8 addr[16];           /* ADDR */
-	int prefix;              /* ADDR: bits of addr that count, 0 to 128 */
-	bool has_port;           /* ADDR: number is a port too */
-	char name[WARD_NAME_LEN]; /* DEV */
+	enum which_end end;	   /* STATE, ADDR, PORT */
+	enum quantity quantity;	   /* NUMBER */
+	uint32_t states;	   /* STATE: bit number = state */
+	uint64_t number;	   /* NUMBER, PORT; FLAG: the bit as a mask; END: the reason */
+	__u8 addr[16];		   /* ADDR */
+	int prefix;		   /* ADDR: bits of addr that count, 0 to 128 */
+	bool has_port;		   /* ADDR: number is a port too */
+	char name[WARD_NAME_LEN];  /* DEV */
 	struct node *child, *next; /* first child; next child of the same parent */
-	struct node *made_before; /* all nodes of the filter, to free them */
+	struct node *made_before;  /* all nodes of the filter, to free them */
 };
 
 struct filter {
@@ -57,7 +57,7 @@ int word_flag(const char *word, uint64_t *mask);
 int word_end_reason(const char *word, uint64_t *reason);
 int word_finding(const char *word);
 int word_duration(const char *word, uint64_t *ns); /* "30s", "1m30s", "250ms"; without unit: seconds */
-int word_number(const char *word, uint64_t *n);    /* "1500", "10k", "2M": units of 1000 */
+int word_number(const char *word, uint64_t *n);	   /* "1500", "10k", "2M": units of 1000 */
 /* "443", ":443", "*:443", and names of /etc/services */
 int word_port(const char *word, uint64_t *port);
 /* "ADDR[/LEN][:PORT]"; NULL, or what is wrong with it. Fills addr, prefix, has_port, number of node. */

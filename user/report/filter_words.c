@@ -46,10 +46,15 @@ static const struct state_word {
 };
 
 static const char *const finding_words[] = {
-	"stale-syn", "half-open", "dead-peer", "time-wait-buildup", "time-wait-reuse", "time-wait-assassination",
-	"fin-storm", "time-wait-pinning", "port-exhaustion", "close-wait-leak", "fin-wait-2-hang", "last-ack-flood",
-	"backscatter", "reflection", "out-of-state-flood", "bad-flags", "port-scan", "zero-window", "rst-injection",
-	"syn-injection", "retransmission", "abort-rate", "syn-data", "accept-queue-full", "syn-flood",
+	"stale-syn",	     "half-open",	  "dead-peer",
+	"time-wait-buildup", "time-wait-reuse",	  "time-wait-assassination",
+	"fin-storm",	     "time-wait-pinning", "port-exhaustion",
+	"close-wait-leak",   "fin-wait-2-hang",	  "last-ack-flood",
+	"backscatter",	     "reflection",	  "out-of-state-flood",
+	"bad-flags",	     "port-scan",	  "zero-window",
+	"rst-injection",     "syn-injection",	  "retransmission",
+	"abort-rate",	     "syn-data",	  "accept-queue-full",
+	"syn-flood",
 };
 
 static const struct clause_word {
@@ -75,7 +80,8 @@ static const struct clause_word {
 	{ "end", CLAUSE_END, NULL },
 	{ "dev", CLAUSE_DEV, NULL },
 	{ "finding", CLAUSE_FINDING, NULL },
-	{ "autobound", CLAUSE_REFUSED, "how a port was chosen cannot be seen in segments; compare sport, as in 'sport >= 32768'" },
+	{ "autobound", CLAUSE_REFUSED,
+	  "how a port was chosen cannot be seen in segments; compare sport, as in 'sport >= 32768'" },
 	{ "fwmark", CLAUSE_REFUSED, "marks belong to sockets and are not in segments" },
 	{ "cgroup", CLAUSE_REFUSED, "control groups belong to sockets and are not in segments" },
 };
@@ -164,8 +170,8 @@ static const struct unit {
 	const char *name;
 	uint64_t size;
 } time_units[] = {
-	{ "ns", 1ULL }, { "us", 1000ULL }, { "ms", 1000000ULL }, { "s", 1000000000ULL }, { "m", 60000000000ULL },
-	{ "h", 3600000000000ULL }, { "d", 86400000000000ULL },
+	{ "ns", 1ULL },		 { "us", 1000ULL },	    { "ms", 1000000ULL },	{ "s", 1000000000ULL },
+	{ "m", 60000000000ULL }, { "h", 3600000000000ULL }, { "d", 86400000000000ULL },
 };
 static const struct unit count_units[] = { { "k", 1000 }, { "m", 1000000 }, { "g", 1000000000 } };
 

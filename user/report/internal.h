@@ -48,7 +48,7 @@ void json_add(struct json_object *o, const char *name, struct json_object *value
 struct json_object *json_text(const char *text); /* null for NULL */
 struct json_object *json_number(uint64_t n);
 struct json_object *json_flags(uint64_t flags); /* array of names */
-struct json_object *json_vlan(__u16 vlan);      /* null where none was seen */
+struct json_object *json_vlan(__u16 vlan);	/* null where none was seen */
 struct json_object *json_addr(const __u8 addr[16]);
 /* "saddr sport daddr dport", side orig first */
 void json_add_tuple(struct json_object *o, const struct flow_key *key, int orig);

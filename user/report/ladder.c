@@ -71,7 +71,8 @@ static const struct bit_name {
 	__u8 bit;
 	const char *name;
 } bit_names[] = {
-	{ TH_SYN, "SYN" }, { TH_FIN, "FIN" }, { TH_RST, "RST" }, { TH_PSH, "PSH" }, { TH_URG, "URG" }, { TH_ACK, "ACK" },
+	{ TH_SYN, "SYN" }, { TH_FIN, "FIN" }, { TH_RST, "RST" },
+	{ TH_PSH, "PSH" }, { TH_URG, "URG" }, { TH_ACK, "ACK" },
 };
 #define BIT_COUNT (sizeof(bit_names) / sizeof(bit_names[0]))
 

@@ -109,7 +109,7 @@ const char *flags_text(uint64_t flags, char *buf, size_t size, size_t limit)
 }
 
 /* ---- Zeek's conn_state ---- */
-/* ^?S[^HAFGIQ]*R: the originator's SYN, then its RST, with none of its other letters that tell of a connection between */
+/* ^?S[^HAFGIQ]*R: the originator's SYN, then its RST, and between them no letter of its own that tells of more */
 static bool history_syn_then_reset(const struct flow *flow)
 {
 	const char *h = flow->history, *end = h + strnlen(h, HISTORY_LEN);

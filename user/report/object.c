@@ -73,7 +73,8 @@ static void rows_text(const struct report_style *style, const char *title, const
 	char buf[24];
 
 	if (title)
-		fprintf(style->out, "%s%s%s\n", colour_on(style, COLOUR_STRONG), title, colour_off(style, COLOUR_STRONG));
+		fprintf(style->out, "%s%s%s\n", colour_on(style, COLOUR_STRONG), title,
+			colour_off(style, COLOUR_STRONG));
 	for (int i = 0; i < count; i++) {
 		int width = rows[i].kind == ROW_U64 ? numbers : rows[i].note ? -numbers : 0;
 

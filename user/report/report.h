@@ -19,14 +19,14 @@ struct report_style {
 	bool no_header;
 	bool colour;
 	bool resolve_ports; /* off: -n is the default */
-	int width;          /* of the terminal; 0: not one */
+	int width;	    /* of the terminal; 0: not one */
 	FILE *out;
 };
 
 void report_style_init(struct report_style *style, FILE *out);
 
 /* ---- names ---- */
-const char *state_name(enum tcp_state state);         /* "SYN-SENT" */
+const char *state_name(enum tcp_state state);	       /* "SYN-SENT" */
 const char *end_reason_name(enum ward_end_reason why); /* "refused" */
 const char *event_type_name(enum ward_event_type type);
 const char *flag_name(unsigned bit); /* "SYN_RTX" */
@@ -89,12 +89,12 @@ void ladder_end(struct ladder *l);
 
 /* ---- free-form objects: status, stat, doctor, verify: the same rows as text lines or JSON members ---- */
 struct report_row {
-	const char *name;    /* JSON member */
-	const char *label;   /* text, NULL: name */
+	const char *name;  /* JSON member */
+	const char *label; /* text, NULL: name */
 	enum { ROW_U64, ROW_TEXT, ROW_BOOL, ROW_NULL } kind;
 	uint64_t number;
 	const char *text;
-	const char *note;    /* text only: what it means */
+	const char *note; /* text only: what it means */
 };
 /* Prints rows as one object ("object"), or as a member of the enclosing report. */
 void report_object(const struct report_style *style, const char *title, const struct report_row *rows, int count);

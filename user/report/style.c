@@ -8,7 +8,7 @@
 #include "report/internal.h"
 
 static const char *const escapes[] = {
-	[COLOUR_NONE] = "",         [COLOUR_DIM] = "\033[2m",  [COLOUR_GOOD] = "\033[32m",
+	[COLOUR_NONE] = "",	    [COLOUR_DIM] = "\033[2m",  [COLOUR_GOOD] = "\033[32m",
 	[COLOUR_BUSY] = "\033[33m", [COLOUR_BAD] = "\033[31m", [COLOUR_STRONG] = "\033[1m",
 };
 

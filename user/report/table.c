@@ -17,8 +17,8 @@ struct table {
 	const struct table_column *columns;
 	int count;
 	int width[COLUMNS_MAX];
-	int filled;   /* cells of the row at hand */
-	size_t used;  /* bytes of it */
+	int filled;	/* cells of the row at hand */
+	size_t used;	/* bytes of it */
 	char row[2048]; /* its cells, each: colour, text, NUL */
 	char *held[ROWS_HELD];
 	int rows_held;

@@ -59,8 +59,8 @@ static inline int flow_orig(const struct flow *f)
 	return f->orig & 1;
 }
 
-/* Parses "SADDR:SPORT-DADDR:DPORT" (also "SADDR:SPORT DADDR:DPORT", "[v6]:port", and "," or ">" or "->" between them), any
- * order of the ends, into a canonical key. Returns 0 or -EINVAL with *error set to one line. */
+/* Parses "SADDR:SPORT-DADDR:DPORT" (also "SADDR:SPORT DADDR:DPORT", "[v6]:port", and "," or ">" or "->" between them),
+ * any order of the ends, into a canonical key. Returns 0 or -EINVAL with *error set to one line. */
 int tuple_parse(const char *text, struct flow_key *key, const char **error);
 /* Canonical order: lower address:port is side A. Returns 0 when the first end became side A, 1 when it became B. */
 int flow_key_make(struct flow_key *key, const __u8 saddr[16], __u16 sport, const __u8 daddr[16], __u16 dport);
@@ -96,7 +96,7 @@ struct report_row {
 	const char *text;
 	const char *note; /* text only: what it means */
 };
-/* Prints rows as one object ("object"), or as a member of the enclosing report. */
+/* Text: lines below the title. JSON: one object on one line: "v", "object": title (unless NULL), then the rows. */
 void report_object(const struct report_style *style, const char *title, const struct report_row *rows, int count);
 
 #endif

@@ -3,8 +3,8 @@
  * filter: ss(8)'s filter grammar over flows and events. One parser for all commands.
  *
  *   state syn-recv and dport = :443 or src 10.0.0.0/8       not ( ... )  !  and && or ||  juxtaposition is "and"
- *   state X [X ...]: either end; orig-state / resp-state: one end; exclude X: neither end. X: the RFC's or ss's name, or a
- *     group of ss: all connected synchronized bucket big. "state X state Y" is either of them, as in ss
+ *   state X [X ...]: either end; orig-state / resp-state: one end; exclude X: neither end. X: the RFC's or ss's name, or
+ *     a group of ss: all connected synchronized bucket big. "state X state Y" is either of them, as in ss
  *   src/dst [=|!=] ADDR[/LEN][:PORT]  sport/dport OP :PORT     OP: = == eq != ne >= ge <= le > gt < lt; none is =
  *     src and sport are the originator's; IPv4 prefixes match IPv4 only
  *   age/idle OP DURATION   bytes/pkts/rtx OP NUMBER[k|m|g]   (both ends together; k is 1000)
@@ -29,8 +29,8 @@ struct filter_error {
  * Returns 0, or -EINVAL with *error filled. */
 int filter_parse(int argc, char *const argv[], struct filter **out, struct filter_error *error);
 bool filter_match_flow(const struct filter *f, const struct flow_view *view);
-/* An event matches by its tuple, states (new or old), flags, interface; age and counters are unknown: neither a condition
- * on them nor its opposite matches. */
+/* An event matches by its tuple, states (new or old), flags, interface; age and counters are unknown: neither a
+ * condition on them nor its opposite matches. */
 bool filter_match_event(const struct filter *f, const struct event *ev, const char *iface);
 void filter_free(struct filter *f);
 

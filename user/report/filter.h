@@ -3,7 +3,7 @@
  * filter: ss(8)'s filter grammar over flows and events. One parser for all commands.
  *
  *   state syn-recv and dport = :443 or src 10.0.0.0/8       not ( ... )  !  and && or ||  juxtaposition is "and"
- *   state X [X ...]: either end; orig-state / resp-state: one end; exclude X: neither end. X: the RFC's or ss's name, or
+ *   state X [X ...]: either end; orig-state / resp-state: one end; exclude X: neither. X: the RFC's or ss's name, or
  *     a group of ss: all connected synchronized bucket big. "state X state Y" is either of them, as in ss
  *   src/dst [=|!=] ADDR[/LEN][:PORT]  sport/dport OP :PORT     OP: = == eq != ne >= ge <= le > gt < lt; none is =
  *     src and sport are the originator's; IPv4 prefixes match IPv4 only

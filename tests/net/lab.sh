@@ -44,6 +44,14 @@ nothing_left() { # name
 	if [ -z "$what" ]; then echo "ok $1"; else echo "not ok $1:" $what; fi
 }
 
+wait_for() { # pattern: in the output of the lab, which loads its programs first
+	local try
+	for try in $(seq 300); do
+		grep -qE -- "$1" "$work/out" && return
+		sleep 0.1
+	done
+}
+
 before=$(namespaces)
 
 # ---- the show, as text ----
@@ -74,7 +82,7 @@ echo "# $(grep -c . "$work/out") lines; $(tail -n 1 "$work/out")"
 # ---- the same as JSON, ended by Ctrl-C ----
 "$TCPWARD" lab --name $NAME --duration 60 -j >"$work/out" 2>"$work/err" &
 pid=$!
-sleep 8
+wait_for '"step":"half-close"'
 kill -INT $pid
 wait $pid
 code=$?
@@ -93,7 +101,7 @@ nothing_left "Ctrl-C: nothing is left"
 # ---- killed ----
 "$TCPWARD" lab --name $NAME --duration 60 >"$work/out" 2>&1 &
 pid=$!
-sleep 4
+wait_for '^# open-close'
 kill -KILL $pid
 wait $pid 2>/dev/null
 nothing_left "kill -9: nothing is left"

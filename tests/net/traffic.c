@@ -5,7 +5,7 @@
  *   traffic serve              listens on ports 9000 to 9005, one behaviour each, until SIGTERM
  *   traffic load ADDR N SEED   makes N connections, 24 at a time, then prints "done COUNT" and holds the ones that stay
  *                              open until SIGTERM
- *   traffic stuck PORT         listens with an accept queue of one and never accepts
+ *   traffic stuck PORT         listens with an accept queue of three and never accepts
  *   traffic hold ADDR PORT     one connection, held; ends by RST (SO_LINGER 0)
  *
  * Behaviours, by port: the server closes after the client (9000), first (9001), after a half-close (9002), by RST
@@ -245,7 +245,7 @@ static int run_clients(const char *address, int count, unsigned seed)
 
 static int run_stuck(int port)
 {
-	listener(port, 0);
+	listener(port, 2); /* the kernel takes one more than that */
 	puts("ready");
 	fflush(stdout);
 	pause();

@@ -2,6 +2,7 @@
 /* tcpward lab: the main job on real traffic, in a network of its own. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cmd/loop.h"
@@ -27,6 +28,7 @@ struct show {
 	unsigned steps;   /* played so far */
 	uint64_t events;
 	uint64_t lost;
+	unsigned time_wait; /* connections in that state at the end */
 };
 
 static const struct argp_option options[] = {
@@ -107,44 +109,87 @@ static void on_second(void *ctx)
 	lab_play(&show->lab, step);
 }
 
-/* ---- the end: a table and a line of counts ---- */
-static int print_flow(const struct flow_key *key, const struct flow *flow, bool embryo, void *ctx)
-{
-	struct show *show = ctx;
-	struct flow_view view = { .key = key, .flow = flow, .embryo = embryo };
+/* ---- the end: a table, oldest first, and a line of counts ---- */
+struct kept {
+	struct flow_key key;
+	struct flow flow;
+	bool embryo;
+};
 
-	view.iface = ward_iface_name(show->ward, flow->iface);
-	view.now_ns = ward_now_ns(show->ward);
-	report_flow(show->report, &view);
+struct kept_list {
+	struct kept *list;
+	unsigned count, room;
+};
+
+static int keep_flow(const struct flow_key *key, const struct flow *flow, bool embryo, void *ctx)
+{
+	struct kept_list *all = ctx;
+
+	if (all->count == all->room) {
+		unsigned room = all->room ? all->room * 2 : 64;
+		struct kept *list = realloc(all->list, room * sizeof(*list));
+
+		if (!list)
+			return -ENOMEM;
+		all->list = list;
+		all->room = room;
+	}
+	all->list[all->count++] = (struct kept){ .key = *key, .flow = *flow, .embryo = embryo };
 	return 0;
+}
+
+static int by_start(const void *a, const void *b)
+{
+	uint64_t x = ((const struct kept *)a)->flow.start_ns, y = ((const struct kept *)b)->flow.start_ns;
+
+	return x < y ? -1 : x > y;
+}
+
+static void print_flow(struct show *show, const struct kept *one)
+{
+	struct flow_view view = { .key = &one->key, .flow = &one->flow, .embryo = one->embryo };
+
+	view.iface = ward_iface_name(show->ward, one->flow.iface);
+	view.now_ns = ward_now_ns(show->ward);
+	show->time_wait += one->flow.state[0] == TIME_WAIT || one->flow.state[1] == TIME_WAIT;
+	report_flow(show->report, &view);
 }
 
 static void print_table(struct show *show)
 {
+	struct kept_list all = { 0 };
+
 	if (!show->style.json)
 		fprintf(show->style.out, "\n# the connections that are in the table now, closed ones too\n");
 	show->report = report_flows_begin(&show->style, show->style.json);
 	if (!show->report)
 		return;
-	ward_flows_each(show->ward, print_flow, show);
+	ward_flows_each(show->ward, keep_flow, &all);
+	if (all.count)
+		qsort(all.list, all.count, sizeof(*all.list), by_start);
+	for (unsigned i = 0; i < all.count; i++)
+		print_flow(show, &all.list[i]);
 	report_end(show->report);
+	free(all.list);
 }
 
 static void print_counts(const struct show *show)
 {
 	struct ward_counters sum = { 0 };
 	const uint64_t *n = (const uint64_t *)sum.counter;
+
 	if (ward_counters_read(show->ward, &sum))
 		return;
 #define N(name) (unsigned long long)n[CNT_##name]
 	fprintf(show->style.out,
 		show->style.json ?
 			"{\"v\":1,\"type\":\"summary\",\"rx_segments\":%llu,\"tx_segments\":%llu,\"flows\":%llu,"
-			"\"closed\":%llu,\"reset\":%llu,\"refused\":%llu,\"timeout\":%llu,\"events\":%llu,\"lost\":%llu}\n" :
-			"\n%llu segments in, %llu out; %llu connections: %llu closed, %llu reset, %llu refused, "
-			"%llu timed out; %llu events, %llu lost\n",
-		N(RX_SEGMENTS), N(TX_SEGMENTS), N(FLOWS_NEW), N(END_CLOSED), N(END_RESET), N(END_REFUSED), N(END_TIMEOUT),
-		(unsigned long long)show->events, (unsigned long long)show->lost);
+			"\"time_wait\":%u,\"closed\":%llu,\"reset\":%llu,\"refused\":%llu,\"timeout\":%llu,"
+			"\"events\":%llu,\"lost\":%llu}\n" :
+			"\n%llu segments in, %llu out; %llu connections: %u in TIME-WAIT, %llu closed, %llu reset, "
+			"%llu refused, %llu timed out; %llu events, %llu lost\n",
+		N(RX_SEGMENTS), N(TX_SEGMENTS), N(FLOWS_NEW), show->time_wait, N(END_CLOSED), N(END_RESET),
+		N(END_REFUSED), N(END_TIMEOUT), (unsigned long long)show->events, (unsigned long long)show->lost);
 #undef N
 }
 

@@ -275,7 +275,7 @@ static void play_leak(void)
 
 static void play_burst(void)
 {
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 2; i++)
 		if (fork() == 0)
 			break;
 	play_open_close();

@@ -38,7 +38,7 @@ enum lab_port {
 	X(RESET, "reset", "a client aborts (SO_LINGER 0): RST instead of FIN")                                         \
 	X(LEAK, "leak", "the client closes, the server's application never does: CLOSE-WAIT stays")                    \
 	X(OPEN_V6, "open-v6", "the same as open-close, over IPv6")                                                     \
-	X(BURST, "burst", "five clients at once")
+	X(BURST, "burst", "three clients at once")
 
 enum lab_step {
 #define X(id, name, text) STEP_##id,

@@ -116,9 +116,13 @@ run_test() { # folder/name
 }
 
 # ---- what would be left behind ----
+interfaces() {
+	ip -o link show 2>/dev/null | awk -F': ' '{ print $2 }'
+}
+interfaces_before=$(interfaces) # lo, and what kernel modules put into each new namespace (tunl0, sit0)
 left_over() {
 	ip netns list 2>/dev/null | grep -E '^(tcpward-|tw-)'
-	ip -o link show 2>/dev/null | awk -F': ' '$2 != "lo" { print "interface " $2 }'
+	interfaces | grep -vxF "$interfaces_before" | sed 's/^/interface /'
 	ls -d /sys/fs/bpf/tcpward/* 2>/dev/null
 	local exe
 	for exe in /proc/[0-9]*/exe; do
@@ -127,23 +131,34 @@ left_over() {
 		esac
 	done
 }
-check_left_over() {
+# After each test: what is on its way out gets 3 s; what stays is noted with the test's name, and processes are ended,
+# so that the next test starts as the first did.
+behind=
+note_left_over() { # folder/name
 	local left try
 	[ -n "${TCPWARD_TESTS_INSIDE:-}" ] || return
-	for try in 1 2 3 4 5 6; do # what is on its way out may take a moment
+	for try in 1 2 3 4 5 6; do
 		left=$(left_over)
-		[ -n "$left" ] || break
+		[ -n "$left" ] || return
 		sleep 0.5
 	done
-	printf '%s\n' "$left" >"$log_dir/left-over.log"
+	behind+=$(sed "s#^#$1 left #" <<<"$left")$'\n'
+	sed -n 's/^process \([0-9]*\):.*/\1/p' <<<"$left" | xargs -r kill -9 2>/dev/null
+	ip netns list | sed -n 's/^\(tcpward-\|tw-\)\([^ ]*\).*/\1\2/p' | xargs -rn1 ip netns del
+	rm -rf /sys/fs/bpf/tcpward
+}
+report_left_over() {
+	[ -n "${TCPWARD_TESTS_INSIDE:-}" ] || return
 	echo "-- left-over"
-	if [ -z "$left" ]; then
+	if [ -z "$behind" ]; then
 		echo "ok nothing left behind: namespaces, interfaces, pins, processes"
 		record left-over 1 0 0
-	else
-		echo "not ok nothing left behind:" $left
-		record left-over 0 1 0
+		return
 	fi
+	printf '%s' "$behind" >"$log_dir/left-over.log"
+	echo "not ok nothing left behind: $(grep -c . "$log_dir/left-over.log") things"
+	head -n 12 "$log_dir/left-over.log" | sed 's/^/   | /'
+	record left-over 0 1 0
 }
 
 words=("$@")
@@ -151,9 +166,11 @@ rm -rf "$log_dir"
 mkdir -p "$log_dir"
 began=$SECONDS
 for name in $(all_tests); do
-	wanted "$name" && run_test "$name"
+	wanted "$name" || continue
+	run_test "$name"
+	note_left_over "$name"
 done
-[ $((passed + failed + skipped)) = 0 ] || check_left_over
+[ $((passed + failed + skipped)) = 0 ] || report_left_over
 
 echo
 echo "# $((SECONDS - began)) s"

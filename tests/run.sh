@@ -145,6 +145,7 @@ note_left_over() { # folder/name
 	behind+=$(sed "s#^#$1 left #" <<<"$left")$'\n'
 	sed -n 's/^process \([0-9]*\):.*/\1/p' <<<"$left" | xargs -r kill -9 2>/dev/null
 	ip netns list | sed -n 's/^\(tcpward-\|tw-\)\([^ ]*\).*/\1\2/p' | xargs -rn1 ip netns del
+	sed -n 's/^interface \([^@]*\).*/\1/p' <<<"$left" | xargs -rn1 ip link del 2>/dev/null
 	rm -rf /sys/fs/bpf/tcpward
 }
 report_left_over() {

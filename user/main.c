@@ -73,10 +73,11 @@ static int distance(const char *a, const char *b)
 static int unknown_command(const char *word)
 {
 	const struct command *best = NULL;
-	int least = 3;
+	int least = strlen(word) > 4 ? 3 : 2; /* as many letters wrong are still a slip */
 
 	for (const struct command *c = commands; c->name; c++) {
-		int d = strncmp(c->name, word, strlen(word)) ? distance(word, c->name) : 1;
+		bool begins = !strncmp(c->name, word, strlen(word)) || !strncmp(c->name, word, strlen(c->name));
+		int d = begins ? 0 : distance(word, c->name);
 
 		if (d < least) {
 			least = d;

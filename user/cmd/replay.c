@@ -90,7 +90,7 @@ static int take_words(struct replaying *p)
 		return cmd_error(EXIT_USAGE, "tcpward replay --flow 192.0.2.1:40000-198.51.100.2:443 FILE", "tuple '%s': %s",
 				 p->tuple, error);
 	if (p->files < p->line.argc)
-		return cmd_filter(&p->line, p->files, &p->filter);
+		return cmd_filter_all(&p->line, p->files, &p->filter);
 	return EXIT_OK;
 }
 

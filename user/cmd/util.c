@@ -23,14 +23,36 @@ int parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *out)
 	return 0;
 }
 
+static int filter_error(const struct filter_error *error, int shift)
+{
+	return cmd_error(EXIT_USAGE, "the grammar is ss(8)'s: state established and dport = :443", "filter: %s (column %d)",
+			 error->text, error->column > shift ? error->column - shift : 1);
+}
+
 int cmd_filter(const struct cmd_line *line, int from, struct filter **out)
 {
 	struct filter_error error;
 
 	if (!filter_parse(line->argc - from, line->argv + from, out, &error))
 		return EXIT_OK;
-	return cmd_error(EXIT_USAGE, "the grammar is ss(8)'s: tcpward flows state established and dport = :443",
-			 "filter: %s (column %d)", error.text, error.column);
+	return filter_error(&error, 0);
+}
+
+int cmd_filter_all(const struct cmd_line *line, int from, struct filter **out)
+{
+	static char state[] = "state", all[] = "all", and[] = "and", open[] = "(", close[] = ")";
+	int count = line->argc - from, err;
+	char **words = calloc((size_t)count + 5, sizeof(*words));
+	struct filter_error error;
+
+	if (!words)
+		return cmd_error(EXIT_FAILED, NULL, "filter: out of memory");
+	memcpy(words, (char *[]){ state, all, and, open }, 4 * sizeof(*words));
+	memcpy(words + 4, line->argv + from, (size_t)count * sizeof(*words));
+	words[count + 4] = close;
+	err = filter_parse(count + 5, words, out, &error);
+	free(words);
+	return err ? filter_error(&error, (int)strlen("state all and ( ")) : EXIT_OK;
 }
 
 static bool is_v4(const __u8 addr[16])

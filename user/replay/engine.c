@@ -10,6 +10,8 @@
 #define DRAIN_PACKETS 8192   /* a packet emits some 1 KB at the very most */
 #define SWEEP_SLICES 100000  /* more would be a sweep that never ends */
 #define LINGER_STEPS 256
+#define SWEEP_PACKETS 4096 /* a sweep costs as much as about a thousand packets: not more often than that, ... */
+#define SWEEP_NS (60 * NS_PER_S) /* ... but at least once in that time of the capture */
 #define ETH_LEN 14
 
 /* ---- events: kept until the next sweep, then sorted ---- */
@@ -62,6 +64,12 @@ static int order_events(const void *a, const void *b, void *ctx)
 		return x->ts_ns < y->ts_ns ? -1 : 1;
 	if (x->timer != y->timer)
 		return x->timer ? -1 : 1; /* a deadline has passed before what happens at that time */
+	if (x->timer) { /* the walk of a hash map has no order that means anything */
+		int differ = memcmp(&x->key, &y->key, sizeof(x->key));
+
+		if (differ)
+			return differ;
+	}
 	return i < j ? -1 : 1;
 }
 
@@ -97,7 +105,19 @@ static int sweep(struct replay *r, uint64_t now_ns)
 		err = more < 0 ? more : drain(r);
 	}
 	r->swept_ns = now_ns;
+	r->swept_packets = r->packets;
 	return err;
+}
+
+/*
+ * Live, the sweep comes once a second. A capture with long silences would do nothing else; since a packet first applies
+ * what time owes to its own flow, and events are sorted before they are handed out, a later sweep gives the same.
+ */
+static bool sweep_due(const struct replay *r, uint64_t now_ns)
+{
+	if (now_ns / NS_PER_S == r->swept_ns / NS_PER_S)
+		return false;
+	return r->packets - r->swept_packets >= SWEEP_PACKETS || now_ns - r->swept_ns >= SWEEP_NS;
 }
 
 static int feed(struct replay *r, const struct capture_packet *p)
@@ -107,7 +127,7 @@ static int feed(struct replay *r, const struct capture_packet *p)
 
 	if (!r->packets++)
 		r->first_ns = r->swept_ns = now;
-	if (now / NS_PER_S != r->swept_ns / NS_PER_S) {
+	if (sweep_due(r, now)) {
 		err = sweep(r, now);
 		hand_out(r);
 	} else if (++r->undrained >= DRAIN_PACKETS) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * engine: captures through the programs. It feeds packets with the capture's clock, sweeps once a second of it, and
- * hands events out in time order; a timer's event comes before the packet that passes its deadline.
+ * engine: captures through the programs. It feeds packets with the capture's clock, sweeps as that
+ * clock goes on, and hands events out in time order; a timer's event comes before the packet that passes its deadline.
  */
 #ifndef REPLAY_ENGINE_H
 #define REPLAY_ENGINE_H
@@ -21,7 +21,7 @@ struct replay {
 	struct objects objects;
 	struct capture_clock clock;
 	uint64_t first_ns, swept_ns;
-	uint64_t packets, undrained;
+	uint64_t packets, undrained, swept_packets;
 	uint64_t cut;  /* packets that end inside their link header */
 	uint64_t lost; /* events that did not fit the ring buffer */
 	int err;       /* what went wrong inside a callback */

@@ -93,7 +93,13 @@ $(O)/bpf/%.bpf.o: bpf/%.bpf.c Makefile | $(O)/tools.mk
 	$(call say,BPF,$<)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
 
-$(O)/tcpward.bpf.o: $(BPF_OBJ)
+# Lists of objects, touched when they change: a source that goes away must not stay in what was linked of it.
+$(O)/list/%: FORCE
+	@mkdir -p $(@D)
+	@echo '$($*)' | cmp -s - $@ || echo '$($*)' >$@
+.PHONY: FORCE
+
+$(O)/tcpward.bpf.o: $(BPF_OBJ) $(O)/list/BPF_OBJ
 	$(call say,LINK,$@)
 	$(Q)$(BPFTOOL) gen object $@ $(BPF_OBJ)
 
@@ -114,10 +120,9 @@ $(O)/user/%.o: user/%.c Makefile $(O)/tools.mk | $(O)/tcpward.skel.h
 	$(call say,CC,$<)
 	$(Q)$(CC) $(C_FLAGS) $(HARDEN) -MMD -MP -c $< -o $@
 
-# The lists of objects are prerequisites too: a source that goes away must not stay in the archive.
-$(LIBRARY): $(filter-out $(O)/user/main.o,$(USER_OBJ))
+$(LIBRARY): $(filter-out $(O)/user/main.o,$(USER_OBJ)) $(O)/list/USER_OBJ
 	$(Q)rm -f $@
-	$(Q)ar rcs $@ $^
+	$(Q)ar rcs $@ $(filter %.o,$^)
 
 $(O)/tcpward: $(O)/user/main.o $(LIBRARY)
 	$(call say,LD,$@)
@@ -151,9 +156,9 @@ $(O)/tests/obj/%.o: tests/%.c Makefile $(O)/tools.mk | $(O)/tcpward.skel.h $(TES
 	$(call say,CC,$<)
 	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
-$(O)/tests/libunit.a: $(UNIT_OBJ)
+$(O)/tests/libunit.a: $(UNIT_OBJ) $(O)/list/UNIT_OBJ
 	$(Q)rm -f $@
-	$(Q)ar rcs $@ $^
+	$(Q)ar rcs $@ $(filter %.o,$^)
 
 define unit_program
 $(O)/tests/$(notdir $(1:.c=)): $(O)/tests/san/$(1:.c=.o) $(patsubst %.c,$(O)/tests/san/%.o,$(call helpers,unit)) $(O)/tests/libunit.a

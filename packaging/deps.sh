@@ -14,7 +14,8 @@ pacman_packages="make gcc clang pkgconf bpf libbpf libelf zlib json-c systemd-li
 bash-bats scdoc iproute2 nftables util-linux"
 
 if ! command -v apt-get >/dev/null; then
-	"$here/tools.sh" >/dev/null && exit 0
+	missing=$("$here/tools.sh" 2>&1 >/dev/null) && exit 0
+	echo "make: ${missing% - run:*}; there is no apt-get here to install it with. The packages are:"
 	echo "Fedora and kin: dnf install" $dnf_packages
 	echo "Arch and kin:   pacman -S" $pacman_packages
 	echo "Others: clang >= 14, bpftool, and the same libraries with their headers."

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cmd/loop.h"
+#include "cmd/rungs.h"
 #include "cmd/util.h"
 
 #define RING_BYTES (1U << 20)
@@ -43,7 +44,8 @@ struct watching {
 	struct ward *w;
 	struct flow_key key;
 	struct report_style style;
-	struct ladder *ladder;
+	struct rungs rungs;
+	bool ended;
 	struct ward_reader *reader;
 	struct loop *loop;
 };
@@ -106,11 +108,18 @@ static void on_event(const struct event *ev, size_t size, void *ctx)
 
 	if (memcmp(&ev->key, &f->key, sizeof(f->key)))
 		return;
-	if (ev->type == EVENT_SEGMENT && size >= sizeof(struct event_with_segment))
-		ladder_segment(f->ladder, (const struct event_with_segment *)ev);
-	else if (ev->type == EVENT_END || ev->timer)
-		ladder_event(f->ladder, ev);
+	rungs_add(&f->rungs, ev, size);
 	if (ev->type == EVENT_END && ev->reason != END_REUSE)
+		f->ended = true;
+}
+
+/* After a batch: the segment that ended the flow was in it. */
+static void polled(void *ctx)
+{
+	struct watching *f = ctx;
+
+	rungs_flush(&f->rungs);
+	if (f->ended)
 		loop_end(f->loop, EXIT_OK);
 }
 
@@ -134,12 +143,12 @@ static int follow(struct watching *f)
 		err = loop_guard_links(f->loop, ward_info(f->w));
 	if (err)
 		return cmd_error(EXIT_FAILED, NULL, "cannot make an event loop: %s", strerror(-err));
-	loop_each_second(f->loop, renew, NULL, f);
-	f->ladder = ladder_begin(&f->style, &f->key);
+	loop_each_second(f->loop, renew, polled, f);
+	f->rungs.ladder = ladder_begin(&f->style, &f->key);
 	renew(f);
 	code = loop_run(f->loop);
 	ward_ladder(f->w, NULL, 0);
-	ladder_end(f->ladder);
+	ladder_end(f->rungs.ladder);
 	return code;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cmd/rungs.h"
 #include "cmd/sheet.h"
 #include "cmd/util.h"
 #include "replay/engine.h"
@@ -26,7 +27,7 @@ struct replaying {
 	uint64_t linger_s;
 	int files;
 	struct flow_key key; /* of --flow */
-	struct ladder *ladder;
+	struct rungs rungs;  /* of the ladder */
 	struct report *report;
 	uint64_t printed; /* events */
 	uint64_t steps;   /* of the ladder */
@@ -112,14 +113,10 @@ static void print_ladder(const struct event *ev, size_t size, void *ctx)
 {
 	struct replaying *p = ctx;
 
-	(void)size;
 	if (memcmp(&ev->key, &p->key, sizeof(p->key)))
 		return;
 	p->steps++;
-	if (ev->type == EVENT_SEGMENT)
-		ladder_segment(p->ladder, (const struct event_with_segment *)ev);
-	else if (ev->type == EVENT_END || ev->timer)
-		ladder_event(p->ladder, ev);
+	rungs_add(&p->rungs, ev, size);
 }
 
 /* ---- what comes after the last packet ---- */
@@ -224,10 +221,10 @@ static int finish(struct replaying *p, struct replay *r)
 
 	if (err)
 		return cmd_fail(err);
-	if (p->ladder && !p->steps)
+	if (p->rungs.ladder && !p->steps)
 		err = cmd_error(EXIT_FAILED, "the order of the ends does not matter, their numbers do",
 				"no segment of flow '%s' in the capture", p->tuple);
-	if (!p->ladder && !p->events)
+	if (!p->rungs.ladder && !p->events)
 		print_flows(p, r);
 	warn(r);
 	if (p->events)
@@ -240,7 +237,7 @@ static void begin_output(struct replaying *p, struct replay *r)
 	cmd_style(&p->line, &p->style);
 	if (p->tuple) {
 		ward_ladder(r->w, &p->key, UINT64_MAX);
-		p->ladder = ladder_begin(&p->style, &p->key);
+		p->rungs.ladder = ladder_begin(&p->style, &p->key);
 	}
 	if (p->events)
 		p->report = report_events_begin(&p->style);
@@ -262,8 +259,10 @@ static int replay(struct replaying *p)
 		end = finish(p, &r);
 		code = code ? code : end;
 	}
-	if (p->ladder)
-		ladder_end(p->ladder);
+	if (p->rungs.ladder) {
+		rungs_flush(&p->rungs);
+		ladder_end(p->rungs.ladder);
+	}
 	if (p->report)
 		report_end(p->report);
 	replay_close(&r);

@@ -15,6 +15,7 @@ struct sheet {
 	int depth;
 	int indent; /* text: objects with a heading that are open */
 	bool headed[DEPTH_MAX];
+	char heading[DEPTH_MAX][96]; /* text: not printed before something stands below it */
 };
 
 struct sheet *sheet_begin(const struct report_style *style, bool array)
@@ -50,8 +51,7 @@ static void descend(struct sheet *s, const char *name, struct json_object *value
 	s->headed[s->depth] = heading != NULL;
 	if (!heading)
 		return;
-	if (!s->style.json)
-		fprintf(s->style.out, "%*s%s\n", s->indent * 2, "", heading);
+	snprintf(s->heading[s->depth], sizeof(s->heading[0]), "%*s%s", s->indent * 2, "", heading);
 	s->indent++;
 }
 
@@ -68,6 +68,7 @@ void sheet_list(struct sheet *s, const char *name)
 void sheet_close(struct sheet *s)
 {
 	s->indent -= s->headed[s->depth];
+	s->heading[s->depth][0] = '\0';
 	s->depth--;
 }
 
@@ -75,6 +76,11 @@ static void line(struct sheet *s, const char *name, const char *label, const cha
 {
 	if (label && !*label)
 		return;
+	for (int i = 0; i <= s->depth; i++) {
+		if (s->heading[i][0])
+			fprintf(s->style.out, "%s\n", s->heading[i]);
+		s->heading[i][0] = '\0';
+	}
 	fprintf(s->style.out, "%*s%-*s %s%s%s\n", s->indent * 2, "", LABEL_WIDTH, label ? label : name, value,
 		note ? "   " : "", note ? note : "");
 }

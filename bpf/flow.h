@@ -69,20 +69,29 @@ static __always_inline int apply_timer(struct scratch *sc, __u32 owner, const st
  * (or of the sweep's look) in the owner's scratch; f is locked.
  */
 
+/* The next timer of f, into the owner's scratch. */
+__weak __noinline int flow_timer(struct flow *f, __u32 owner)
+{
+	struct scratch *sc = scratch_get(owner);
+
+	if (sc && f)
+		tcp_timer_next(f, track_options(), &sc->timer);
+	return 0;
+}
+
 /* All that time owes record f until now. 0: the record is over. */
 __weak __noinline int flow_timers(struct flow *f, __u32 owner)
 {
 	struct scratch *sc = scratch_get(owner);
-	struct tcp_timer t;
 	int i;
 
 	if (!sc || !f)
 		return 1;
 	for (i = 0; i < TIMERS_AT_ONCE; i++) {
-		tcp_timer_next(f, track_options(), &t);
-		if (t.at_ns > sc->seg.now_ns)
+		flow_timer(f, owner);
+		if (sc->timer.at_ns > sc->seg.now_ns)
 			break;
-		if (!apply_timer(sc, owner, &sc->seg.key, f, &t))
+		if (!apply_timer(sc, owner, &sc->seg.key, f, &sc->timer))
 			return 0;
 	}
 	return 1;

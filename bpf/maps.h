@@ -13,6 +13,7 @@
 #include "embryo.h"
 #include "sweep.h"
 #include "tcp_opts.h"
+#include "tcp_timer.h"
 
 /*
  * What one CPU works on. The packet programs run with bottom halves disabled, so they do not nest on one CPU; the sweep
@@ -28,6 +29,12 @@ struct scratch {
 	__u64 promotions;      /* value of "promotions" before the flow table was searched */
 	__u64 limit_second;    /* rate limit of events: the second that limit_count belongs to */
 	__u32 limit_count[EVENT_COUNT];
+	__u8 saddr[16];        /* parser: of the packet, network order */
+	__u8 daddr[16];
+	__u32 l4_at;           /* parser: where TCP begins */
+	__u32 l4_len;          /* parser: length of header and payload, from the IP header */
+	__u8 next_header;      /* parser: IPv6 */
+	struct tcp_timer timer;
 	__u32 opt_at;          /* parser: position in opt, kept in memory so that the verifier forgets it */
 	__u32 emitted;         /* events sent, or tried: the sweep's budget */
 	__u32 fill;            /* sweep: of the flow table, permille */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Parse: a frame into struct segment. Ethernet with up to two VLAN tags, or straight IP; IPv4 with options; IPv6 with up to
+ * Parse: a frame into struct segment, in two steps (network, TCP), each a function of its own to the verifier. Ethernet with up to two VLAN tags, or straight IP; IPv4 with options; IPv6 with up to
  * six extension headers. Lengths come from the IP header, so Ethernet padding and cut captures do not matter; where it
  * holds 0 (GSO beyond 64 KiB) the frame's own length counts.
  *
@@ -26,6 +26,7 @@
 #define VLAN_DEPTH 2
 #define EXT_DEPTH 6
 #define OPT_STEPS 16
+#define L4_MAX 2047 /* TCP begins in the first 2 KiB of the frame */
 #define IP_MF 0x2000
 #define IP_OFFSET 0x1fff
 #define TCPOPT_TS_ALONE 0x0101080a /* NOP NOP TS(10): what nearly every segment carries */
@@ -77,123 +78,152 @@ static __always_inline void map_v4(__u8 to[16], __be32 addr)
 	w[3] = addr;
 }
 
-/* IPv4. Fills saddr, daddr; returns the L4 length or a reason in *reason. left: bytes of the frame from here. */
-static __always_inline __u32 parse_ipv4(struct cursor *c, __u32 left, __u8 *saddr, __u8 *daddr, int *reason)
+/*
+ * Where the next header begins, in bytes from the frame's start. It is kept in memory and read back as an unknown number, so
+ * that tags and extension headers before it do not multiply what the verifier has to follow.
+ */
+static __always_inline void *header_at(struct scratch *sc, void *data)
 {
-	struct iphdr *ip = c->at;
+	__u32 at = *(volatile __u32 *)&sc->l4_at;
+
+	return at > L4_MAX ? (void *)0 : data + at;
+}
+
+/* IPv4. left: bytes of the frame from here. Returns PARSED or a reason. */
+static __always_inline int parse_ipv4(struct scratch *sc, void *data, void *end, __u32 left)
+{
+	struct iphdr *ip = header_at(sc, data);
 	__u32 hlen, total;
 	__u16 frag;
 
-	*reason = REASON_TRUNCATED;
-	if ((void *)(ip + 1) > c->end)
-		return 0;
+	if (!ip || (void *)(ip + 1) > end)
+		return REASON_TRUNCATED;
 	hlen = ip->ihl * 4;
 	total = bpf_ntohs(ip->tot_len) ?: left;
-	*reason = REASON_BAD_IP;
 	if (ip->version != 4 || hlen < sizeof(*ip) || total < hlen)
-		return 0;
-	*reason = REASON_NOT_TCP;
+		return REASON_BAD_IP;
 	if (ip->protocol != IPPROTO_TCP)
-		return 0;
+		return REASON_NOT_TCP;
 	frag = bpf_ntohs(ip->frag_off);
-	*reason = REASON_FRAG_LATER;
 	if (frag & IP_OFFSET)
-		return 0;
-	*reason = REASON_FRAG_FIRST;
+		return REASON_FRAG_LATER;
 	if (frag & IP_MF)
-		return 0;
-	*reason = REASON_TRUNCATED;
+		return REASON_FRAG_FIRST;
 	if (total > left)
-		return 0;
-	map_v4(saddr, ip->saddr);
-	map_v4(daddr, ip->daddr);
-	c->at += hlen;
-	*reason = PARSED;
-	return total - hlen;
+		return REASON_TRUNCATED;
+	map_v4(sc->saddr, ip->saddr);
+	map_v4(sc->daddr, ip->daddr);
+	sc->l4_at += hlen;
+	sc->l4_len = total - hlen;
+	return PARSED;
 }
 
-/* The IPv6 extension headers before TCP; *len is what is left of the payload. Returns PARSED or a reason. */
-static __always_inline int parse_extensions(struct cursor *c, __u8 next, __u32 *len)
+/* One IPv6 extension header. Returns its length, 0 if it is none that is stepped over, or a reason below 0 (-1 - reason). */
+static __always_inline int extension_size(__u8 next, void *at, void *end)
 {
-	struct ipv6_opt_hdr *ext;
-	struct frag_hdr *frag;
-	__u32 size;
-	int i;
+	struct ipv6_opt_hdr *ext = at;
+	struct frag_hdr *frag = at;
+
+	switch (next) {
+	case NEXTHDR_HOP:
+	case NEXTHDR_ROUTING:
+	case NEXTHDR_DEST:
+	case NEXTHDR_AUTH:
+		if ((void *)(ext + 1) > end)
+			return -1 - REASON_TRUNCATED;
+		return next == NEXTHDR_AUTH ? (ext->hdrlen + 2) * 4 : (ext->hdrlen + 1) * 8;
+	case NEXTHDR_FRAGMENT:
+		if ((void *)(frag + 1) > end)
+			return -1 - REASON_TRUNCATED;
+		if (frag->frag_off & bpf_htons(0xfff8))
+			return -1 - REASON_FRAG_LATER;
+		if (frag->frag_off & bpf_htons(1))
+			return -1 - REASON_FRAG_FIRST;
+		return sizeof(*frag); /* an atomic fragment: RFC 6946 */
+	case NEXTHDR_ESP:
+		return -1 - REASON_EXT_CHAIN;
+	default:
+		return 0;
+	}
+}
+
+/* The extension headers before TCP. Returns PARSED or a reason. */
+static __always_inline int parse_extensions(struct scratch *sc, void *data, void *end)
+{
+	__u8 next;
+	void *at;
+	int i, size;
 
 	for (i = 0; i < EXT_DEPTH; i++) {
+		next = *(volatile __u8 *)&sc->next_header;
 		if (next == IPPROTO_TCP)
 			return PARSED;
-		ext = c->at;
-		if (next == NEXTHDR_HOP || next == NEXTHDR_ROUTING || next == NEXTHDR_DEST || next == NEXTHDR_AUTH) {
-			if ((void *)(ext + 1) > c->end)
-				return REASON_TRUNCATED;
-			size = next == NEXTHDR_AUTH ? (ext->hdrlen + 2) * 4 : (ext->hdrlen + 1) * 8;
-		} else if (next == NEXTHDR_FRAGMENT) {
-			frag = c->at;
-			if ((void *)(frag + 1) > c->end)
-				return REASON_TRUNCATED;
-			if (frag->frag_off & bpf_htons(0xfff8))
-				return REASON_FRAG_LATER;
-			if (frag->frag_off & bpf_htons(1))
-				return REASON_FRAG_FIRST;
-			size = sizeof(*frag); /* an atomic fragment: RFC 6946 */
-		} else {
-			return next == NEXTHDR_ESP ? REASON_EXT_CHAIN : REASON_NOT_TCP;
-		}
-		if (*len < size)
+		at = header_at(sc, data);
+		if (!at || at + 1 > end)
+			return REASON_TRUNCATED;
+		size = extension_size(next, at, end);
+		if (size <= 0)
+			return size ? -1 - size : REASON_NOT_TCP;
+		if (sc->l4_len < size)
 			return REASON_BAD_IP;
-		*len -= size;
-		next = ext->nexthdr;
-		c->at += size;
+		sc->l4_len -= size;
+		sc->l4_at += size;
+		*(volatile __u8 *)&sc->next_header = *(__u8 *)at;
 	}
-	return next == IPPROTO_TCP ? PARSED : REASON_EXT_CHAIN;
+	return *(volatile __u8 *)&sc->next_header == IPPROTO_TCP ? PARSED : REASON_EXT_CHAIN;
 }
 
-static __always_inline __u32 parse_ipv6(struct cursor *c, __u32 left, __u8 *saddr, __u8 *daddr, int *reason)
+static __always_inline int parse_ipv6(struct scratch *sc, void *data, void *end, __u32 left)
 {
-	struct ipv6hdr *ip = c->at;
+	struct ipv6hdr *ip = header_at(sc, data);
 	__u32 len;
 
-	*reason = REASON_TRUNCATED;
-	if ((void *)(ip + 1) > c->end || left < sizeof(*ip))
-		return 0;
-	*reason = REASON_BAD_IP;
+	if (!ip || (void *)(ip + 1) > end || left < sizeof(*ip))
+		return REASON_TRUNCATED;
 	if (ip->version != 6)
-		return 0;
+		return REASON_BAD_IP;
 	left -= sizeof(*ip);
 	len = bpf_ntohs(ip->payload_len) ?: left;
-	*reason = REASON_TRUNCATED;
 	if (len > left)
-		return 0;
-	__builtin_memcpy(saddr, &ip->saddr, 16);
-	__builtin_memcpy(daddr, &ip->daddr, 16);
-	c->at = ip + 1;
-	*reason = parse_extensions(c, ip->nexthdr, &len);
-	return len;
+		return REASON_TRUNCATED;
+	__builtin_memcpy(sc->saddr, &ip->saddr, 16);
+	__builtin_memcpy(sc->daddr, &ip->daddr, 16);
+	sc->l4_at += sizeof(*ip);
+	sc->l4_len = len;
+	if (ip->nexthdr == IPPROTO_TCP)
+		return PARSED;
+	*(volatile __u8 *)&sc->next_header = ip->nexthdr;
+	return parse_extensions(sc, data, end);
 }
 
-/* Walks the options copied to sc->opt, n bytes. The position lives in memory: so each step looks alike to the verifier. */
-static __always_inline void walk_options(struct scratch *sc, __u32 n)
+/*
+ * Walks the options copied to the scratch, n bytes. The position lives in memory: so each step looks alike to the verifier,
+ * for which this is a function of its own.
+ */
+__weak __noinline int walk_options(__u32 n)
 {
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
 	__u8 kind, len;
 	__u32 at;
 	int i;
 
+	if (!sc)
+		return 0;
 	sc->opt_at = 0;
 	for (i = 0; i < OPT_STEPS; i++) {
 		at = *(volatile __u32 *)&sc->opt_at;
 		if (at >= n || at > 40)
-			return;
+			return 0;
 		kind = sc->opt[at & 63];
 		if (kind == 0)
-			return;
+			return 0;
 		if (kind == 1) {
 			*(volatile __u32 *)&sc->opt_at = at + 1;
 			continue;
 		}
 		len = sc->opt[(at + 1) & 63];
 		if (len < 2 || at + len > n)
-			return;
+			return 0;
 		if (kind == 2 && len == 4) {
 			sc->seg.mss = (__u16)sc->opt[(at + 2) & 63] << 8 | sc->opt[(at + 3) & 63];
 			sc->seg.opts |= SEG_MSS;
@@ -209,6 +239,7 @@ static __always_inline void walk_options(struct scratch *sc, __u32 n)
 		}
 		*(volatile __u32 *)&sc->opt_at = at + len;
 	}
+	return 0;
 }
 
 /* TCP options: the usual layout at a glance, any other by a walk over a copy. tcp: the header, hlen its length. */
@@ -229,7 +260,7 @@ static __always_inline void parse_options(struct scratch *sc, struct tcphdr *tcp
 			break;
 		to[i] = word[i];
 	}
-	walk_options(sc, n < i * 4 ? n : i * 4);
+	walk_options(n < i * 4 ? n : i * 4);
 }
 
 /* Network order, as bytes: is a:ap below b:bp? */
@@ -275,17 +306,15 @@ static __always_inline void fill_key(struct segment *seg, const __u8 saddr[16], 
 }
 
 /*
- * Parses the frame [data, data_end) of frame_len bytes into sc->seg: addresses, ports, numbers, options, key and direction.
- * l3: it starts at the IP header. vlan: a tag that was taken off already, or VLAN_UNSEEN. Time, interface and number of
- * segments are the caller's. Returns PARSED or enum ward_reason. RFC 9293 section 3.1.
+ * The network layer of frame [data, data_end) of frame_len bytes, into the scratch: addresses, where TCP begins, how long it
+ * is. l3: it starts at the IP header. vlan: a tag that was taken off already, or VLAN_UNSEEN.
+ * Returns PARSED or enum ward_reason.
  */
-static __always_inline int parse_frame(struct scratch *sc, void *data, void *data_end, __u32 frame_len, int l3, __u16 vlan)
+static __always_inline int parse_network(struct scratch *sc, void *data, void *data_end, __u32 frame_len, int l3,
+					 __u16 vlan)
 {
 	struct cursor c = {.at = data, .end = data_end};
-	__u8 saddr[16] __attribute__((aligned(8))), daddr[16] __attribute__((aligned(8)));
-	struct segment *seg = &sc->seg;
-	struct tcphdr *tcp;
-	__u32 len, hlen, left;
+	__u32 left;
 	__u16 proto;
 	int reason;
 
@@ -297,16 +326,25 @@ static __always_inline int parse_frame(struct scratch *sc, void *data, void *dat
 	} else {
 		proto = parse_ethernet(&c, &vlan, &reason);
 	}
+	sc->seg.vlan = vlan;
+	sc->l4_at = (__u32)(c.at - data);
 	left = frame_len - (__u32)(c.at - data);
 	if (proto == ETH_P_IP)
-		len = parse_ipv4(&c, left, saddr, daddr, &reason);
-	else if (proto == ETH_P_IPV6)
-		len = parse_ipv6(&c, left, saddr, daddr, &reason);
-	else
-		return reason;
-	if (reason != PARSED)
-		return reason;
-	tcp = c.at;
+		return parse_ipv4(sc, data, data_end, left);
+	if (proto == ETH_P_IPV6)
+		return parse_ipv6(sc, data, data_end, left);
+	return reason;
+}
+
+/* The TCP header at sc->l4_at, and with it the whole of sc->seg but time, interface and number of segments. */
+static __always_inline int parse_tcp(struct scratch *sc, void *data, void *data_end)
+{
+	struct segment *seg = &sc->seg;
+	struct tcphdr *tcp = header_at(sc, data);
+	__u32 hlen, len = sc->l4_len;
+
+	if (!tcp)
+		return REASON_EXT_CHAIN;
 	if ((void *)(tcp + 1) > data_end)
 		return len < sizeof(*tcp) ? REASON_BAD_TCP : REASON_TRUNCATED;
 	hlen = tcp->doff * 4;
@@ -317,12 +355,11 @@ static __always_inline int parse_frame(struct scratch *sc, void *data, void *dat
 	seg->ack = seg->bits & TH_ACK ? bpf_ntohl(tcp->ack_seq) : 0;
 	seg->win = bpf_ntohs(tcp->window);
 	seg->len = len - hlen;
-	seg->vlan = vlan;
 	seg->opts = 0;
 	seg->tsval = 0;
 	seg->ws = 0;
 	seg->mss = 0;
-	fill_key(seg, saddr, bpf_ntohs(tcp->source), daddr, bpf_ntohs(tcp->dest));
+	fill_key(seg, sc->saddr, bpf_ntohs(tcp->source), sc->daddr, bpf_ntohs(tcp->dest));
 	parse_options(sc, tcp, hlen, data_end);
 	return PARSED;
 }

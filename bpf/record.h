@@ -8,7 +8,7 @@
  * it went from DEAD to DELETING: whoever looked it up meanwhile has either revived it or is long done. A pointer would have
  * to be held for that whole grace by a program that takes less than ten microseconds.
  *
- * The try-lock is bounded: 512 attempts, about 5 us. It fails only if the holder was stopped for that long (by a
+ * The try-lock is bounded: 512 attempts, some 5 us. It fails only if the holder was stopped for that long (by a
  * hypervisor), or if the sweep, in process context, was interrupted on this very CPU inside its few locked instructions.
  * Then the segment is not applied to its record, and counted (lock-busy).
  */
@@ -38,27 +38,46 @@ static __always_inline __u8 word_life(__u64 word)
 	return word >> 40 & PHASE_LIFE;
 }
 
+/* One attempt: enum lock_result, LOCK_BUSY if another CPU holds it or was faster. */
+static __always_inline int record_try(struct flow *f)
+{
+	__u64 word = record_word(f), next;
+	__u8 life = word_life(word);
+
+	if (life == PHASE_FREE || life == PHASE_DELETING)
+		return LOCK_GONE;
+	if (word & WORD_PHASE(PHASE_LOCKED))
+		return LOCK_BUSY;
+	next = (word & ~WORD_PHASE(PHASE_LIFE)) | WORD_PHASE(PHASE_LOCKED | PHASE_LIVE);
+	if (__sync_val_compare_and_swap((__u64 *)f, word, next) != word)
+		return LOCK_BUSY;
+	return life == PHASE_DEAD ? LOCK_REVIVED : LOCK_TAKEN;
+}
+
+struct lock_wait {
+	struct flow *f;
+	int result;
+	int pad;
+};
+
+static long record_spin(__u32 i, struct lock_wait *w)
+{
+	(void)i;
+	w->result = record_try(w->f);
+	return w->result != LOCK_BUSY;
+}
+
 /* Takes the record's lock; a dead one comes back to life. Returns enum lock_result. */
 __weak __noinline int record_lock(struct flow *f)
 {
-	__u64 word, next;
-	__u8 life;
-	int i;
+	struct lock_wait w = {.f = f};
 
 	if (!f)
 		return LOCK_GONE;
-	for (i = 0; i < LOCK_TRIES; i++) {
-		word = record_word(f);
-		life = word_life(word);
-		if (life == PHASE_FREE || life == PHASE_DELETING)
-			return LOCK_GONE;
-		if (word & WORD_PHASE(PHASE_LOCKED))
-			continue;
-		next = (word & ~WORD_PHASE(PHASE_LIFE)) | WORD_PHASE(PHASE_LOCKED | PHASE_LIVE);
-		if (__sync_val_compare_and_swap((__u64 *)f, word, next) == word)
-			return life == PHASE_DEAD ? LOCK_REVIVED : LOCK_TAKEN;
-	}
-	return LOCK_BUSY;
+	w.result = record_try(f);
+	if (w.result == LOCK_BUSY)
+		bpf_loop(LOCK_TRIES, record_spin, &w, 0);
+	return w.result;
 }
 
 /* Releases the record; the atomic orders all stores before it. */
@@ -76,17 +95,29 @@ static __always_inline void record_bury(struct flow *f, __u64 now)
 	record_unlock(f);
 }
 
+struct word_wait {
+	__u32 *lock;
+	__u64 taken;
+};
+
+static long word_spin(__u32 i, struct word_wait *w)
+{
+	(void)i;
+	w->taken = !*(volatile __u32 *)w->lock && __sync_val_compare_and_swap(w->lock, 0, 1) == 0;
+	return w->taken;
+}
+
 /* A plain lock word (embryo sets). 1: taken. */
 __weak __noinline int word_lock(__u32 *lock)
 {
-	int i;
+	struct word_wait w = {.lock = lock};
 
 	if (!lock)
 		return 0;
-	for (i = 0; i < LOCK_TRIES; i++)
-		if (!*(volatile __u32 *)lock && __sync_val_compare_and_swap(lock, 0, 1) == 0)
-			return 1;
-	return 0;
+	if (__sync_val_compare_and_swap(lock, 0, 1) == 0)
+		return 1;
+	bpf_loop(LOCK_TRIES, word_spin, &w, 0);
+	return w.taken;
 }
 
 static __always_inline void word_unlock(__u32 *lock)

@@ -63,15 +63,14 @@ enum sweep_fate { FATE_LIVES, FATE_OVER, FATE_MOVED };
 __weak __noinline int sweep_record(struct flow *f)
 {
 	struct scratch *sc = scratch_get(SCRATCH_SWEEP);
-	struct tcp_timer t;
 	__u64 now;
 	int lock;
 
 	if (!f || !sc)
 		return FATE_LIVES;
 	now = sc->seg.now_ns;
-	tcp_timer_next(f, track_options(), &t);
-	if (t.at_ns > now && !early(f, sc->fill, now))
+	tcp_timer_next(f, track_options(), &sc->timer);
+	if (sc->timer.at_ns > now && !early(f, sc->fill, now))
 		return FATE_LIVES;
 	lock = record_lock(f);
 	if (lock != LOCK_TAKEN) {

@@ -12,12 +12,18 @@
 #define TC_ACT_UNSPEC (-1)
 #define HEADERS_MAX 192
 
-__weak __noinline int parse_skb(struct __sk_buff *skb)
+__weak __noinline int parse_skb_tcp(struct __sk_buff *skb)
+{
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+
+	return sc ? parse_tcp(sc, (void *)(long)skb->data, (void *)(long)skb->data_end) : REASON_NO_ROOM;
+}
+
+__weak __noinline int parse_skb_network(struct __sk_buff *skb)
 {
 	struct scratch *sc = scratch_get(SCRATCH_PACKET);
 	__u32 l3, row;
 	__u16 vlan;
-	int reason;
 
 	if (!sc)
 		return REASON_NO_ROOM;
@@ -28,10 +34,14 @@ __weak __noinline int parse_skb(struct __sk_buff *skb)
 	sc->seg.stamp_ns = 0;
 	sc->seg.now_ns = now_ns();
 	l3 = ifaces[row & (WARD_IFACES - 1)].flags & IFACE_L3;
-	reason = parse_frame(sc, (void *)(long)skb->data, (void *)(long)skb->data_end, skb->len, !!l3, vlan);
-	if (reason != REASON_TRUNCATED || skb->data_end - skb->data >= skb->len)
-		return reason;
-	return REASON_NOT_LINEAR;
+	return parse_network(sc, (void *)(long)skb->data, (void *)(long)skb->data_end, skb->len, !!l3, vlan);
+}
+
+static __always_inline int parse_skb(struct __sk_buff *skb)
+{
+	int reason = parse_skb_network(skb);
+
+	return reason == PARSED ? parse_skb_tcp(skb) : reason;
 }
 
 static __always_inline int ward_skb(struct __sk_buff *skb, int egress)
@@ -40,7 +50,7 @@ static __always_inline int ward_skb(struct __sk_buff *skb, int egress)
 	struct scratch *sc;
 	struct ward_counters *c;
 
-	if (reason == REASON_NOT_LINEAR) { /* headers beyond the linear part: fetch them, look again */
+	if (reason == REASON_TRUNCATED && skb->data_end - skb->data < skb->len) { /* headers beyond the linear part */
 		bpf_skb_pull_data(skb, skb->len < HEADERS_MAX ? skb->len : HEADERS_MAX);
 		reason = parse_skb(skb);
 	}

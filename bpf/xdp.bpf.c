@@ -6,8 +6,15 @@
 #include "parse.h"
 #include "track.h"
 
-/* Parse is a function of its own: inlined with the rest the verifier would give up. Returns PARSED or enum ward_reason. */
-__weak __noinline int parse_xdp(struct xdp_md *ctx)
+/* Both return PARSED or enum ward_reason. */
+__weak __noinline int parse_xdp_tcp(struct xdp_md *ctx)
+{
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+
+	return sc ? parse_tcp(sc, (void *)(long)ctx->data, (void *)(long)ctx->data_end) : REASON_NO_ROOM;
+}
+
+__weak __noinline int parse_xdp_network(struct xdp_md *ctx)
 {
 	struct scratch *sc = scratch_get(SCRATCH_PACKET);
 	struct ward_control *ctl;
@@ -31,19 +38,21 @@ __weak __noinline int parse_xdp(struct xdp_md *ctx)
 	} else {
 		frame_len = bpf_xdp_get_buff_len(ctx);
 	}
-	return parse_frame(sc, (void *)(long)ctx->data, (void *)(long)ctx->data_end, frame_len, !!l3, VLAN_UNSEEN);
+	return parse_network(sc, (void *)(long)ctx->data, (void *)(long)ctx->data_end, frame_len, !!l3, VLAN_UNSEEN);
 }
 
 SEC("xdp.frags")
 int ward_xdp(struct xdp_md *ctx)
 {
-	int reason = parse_xdp(ctx);
+	int reason = parse_xdp_network(ctx);
 	struct scratch *sc = scratch_get(SCRATCH_PACKET);
 	struct ward_counters *c = counters_get();
 	__u32 row;
 
 	if (!sc || !c)
 		return XDP_PASS;
+	if (reason == PARSED)
+		reason = parse_xdp_tcp(ctx);
 	if (reason != PARSED) {
 		if (reason >= 0 && reason < REASON_COUNT)
 			c->reason[reason]++;

@@ -42,10 +42,10 @@ static int detach_instance(const char *name)
 static int detach_all(void)
 {
 	char names[64][WARD_NAME_LEN];
-	int count = ward_instances(names, 64), worst = EXIT_OK;
+	int count = cmd_instances(names, 64), worst = EXIT_OK;
 
 	if (count < 0)
-		return cmd_fail(count);
+		return -count;
 	for (int i = 0; i < count; i++) {
 		int code = detach_instance(names[i]);
 

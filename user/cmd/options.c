@@ -315,7 +315,7 @@ int cmd_fail(int err)
 	int code = ward_exit_code(err);
 
 	fflush(stdout);
-	fprintf(stderr, "tcpward: %s\n", ward_reason());
+	fprintf(stderr, "tcpward: %s\n", *ward_reason() ? ward_reason() : strerror(-err));
 	if (*ward_remedy())
 		fprintf(stderr, "  %s\n", ward_remedy());
 	return code;

@@ -172,7 +172,7 @@ static int show(struct sheet *s, const char *name, bool all)
 static int list(const struct cmd_line *line, char names[][WARD_NAME_LEN])
 {
 	if (!line->track.name)
-		return ward_instances(names, INSTANCES_MAX);
+		return cmd_instances(names, INSTANCES_MAX);
 	snprintf(names[0], WARD_NAME_LEN, "%s", line->track.name);
 	return 1;
 }
@@ -192,7 +192,7 @@ int cmd_status(int argc, char **argv)
 	cmd_style(&line, &style);
 	count = list(&line, names);
 	if (count < 0)
-		return cmd_fail(count);
+		return -count;
 	sheet = sheet_begin(&style, true);
 	if (!sheet)
 		return cmd_error(EXIT_FAILED, NULL, "status: out of memory");

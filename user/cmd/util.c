@@ -76,6 +76,16 @@ int cmd_open(const struct cmd_line *line, struct ward **out)
 	return err ? cmd_fail(err) : EXIT_OK;
 }
 
+int cmd_instances(char names[][WARD_NAME_LEN], int max)
+{
+	int count = ward_instances(names, max);
+
+	if (count >= 0)
+		return count;
+	return -cmd_error(EXIT_FAILED, "run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON",
+			  "cannot look for instances: %s", strerror(-count));
+}
+
 int cmd_no_words(const struct cmd_line *line)
 {
 	if (!line->argc)

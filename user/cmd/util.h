@@ -28,6 +28,9 @@ bool cmd_family_ok(const struct cmd_line *line, const struct flow_key *key);
 /* Opens the instance of --name, or the only one; on error reports it. 0, or the exit code. */
 int cmd_open(const struct cmd_line *line, struct ward **out);
 
+/* The pinned instances, at most max: how many, or on error (reported) minus the exit code. */
+int cmd_instances(char names[][WARD_NAME_LEN], int max);
+
 /* Refuses words that a command does not take. 0, or the exit code (2). */
 int cmd_no_words(const struct cmd_line *line);
 

@@ -68,6 +68,17 @@ static __always_inline int track_fast(struct flow *f, const struct segment *seg)
 	return 1;
 }
 
+/* A ladder over a capture shows every segment: then none takes the fast path. */
+static __always_inline int ladder_in_replay(void)
+{
+	struct ward_control *ctl;
+
+	if (!replay)
+		return 0;
+	ctl = control_get();
+	return ctl && ctl->ladder_until_ns;
+}
+
 /* The segment in sc: the whole way. */
 static __always_inline void track(struct scratch *sc, struct ward_counters *c)
 {
@@ -76,7 +87,7 @@ static __always_inline void track(struct scratch *sc, struct ward_counters *c)
 	sc->promotions = *(volatile __u64 *)&promotions;
 	f = bpf_map_lookup_elem(&flows, &sc->seg.key);
 	if (f) {
-		if (track_fast(f, &sc->seg)) {
+		if (!ladder_in_replay() && track_fast(f, &sc->seg)) {
 			c->counter[CNT_FAST]++;
 			return;
 		}

@@ -141,7 +141,7 @@ static __always_inline int tcp_fin_ok(struct tcp_judgement *j, const struct segm
 	struct tcp_end *s = &j->s;
 
 	if (!(s->known & KNOWN_FIN)) {
-		if (!seq_le(a->end, s->contig))
+		if (!seq_le(a->end, s->contig) || (j->reordered && a->end == s->contig)) /* mirrored after its ACK */
 			return 1;
 	} else if (a->end - 1 == s->fin) {
 		return 1;

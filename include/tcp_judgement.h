@@ -73,6 +73,7 @@ struct tcp_judgement {
 	__u8 third;  /* completes the handshake: the second half is measured */
 	__u8 from_orig; /* the originator sent the segment */
 	__u8 tap, rfc1337, loose; /* struct track_opts */
+	__u8 reordered; /* a mirror may have swapped it with the other side's segment just before */
 };
 
 /*

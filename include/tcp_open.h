@@ -191,6 +191,13 @@ TCP_STAGE int tcp_judge_syn(struct tcp_judgement *j, const struct segment *seg)
 		return 0;
 	s = &j->s;
 	d = &j->d;
+	if (j->reordered && seg->seq == s->isn && d->state == SYN_RECEIVED) { /* its answer was mirrored first */
+		if (s->state == SYN_SENT && !tcp_conf(s)) {
+			s->ws = seg->opts & SEG_WS && d->ws ? (seg->ws > WS_UNKNOWN ? WS_UNKNOWN : seg->ws) : 0;
+			tcp_move(s, TCP_RCV_SYNACK, 0);
+		}
+		return 0;
+	}
 	if (seg->seq == s->isn && (s->state == SYN_SENT || s->state == SYN_RECEIVED)) { /* O2 */
 		j->flags |= FLAG_SYN_RTX;
 		j->syn_rtx = 1;
@@ -336,6 +343,8 @@ TCP_STAGE int tcp_judge_synack(struct tcp_judgement *j, const struct segment *se
 		return 0;
 	}
 	if (seg->seq == s->isn && !j->from_orig && (s->state == SYN_RECEIVED || s->state == ESTABLISHED)) { /* O9 to O11 */
+		if (j->reordered) /* mirrored after the ACK of it */
+			return 0;
 		if (s->state == ESTABLISHED && !tcp_conf(s))
 			tcp_move(s, TCP_AGAIN_SYNACK, 1); /* O10 */
 		j->flags |= FLAG_SYNACK_RTX;

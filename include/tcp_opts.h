@@ -6,6 +6,7 @@
 #include "tcpward.h"
 
 #define NS_PER_S 1000000000ULL
+#define TAP_REORDER_NS 3000000ULL /* a mirror port swaps the two directions within so much */
 
 /* X(NAME, name, seconds, meaning): idle time-outs of a record; of its two states the first row that fits decides */
 #define WARD_TIMEOUTS(X)                                                                                               \
@@ -35,7 +36,7 @@ struct track_opts {
 	__u64 msl2_ns;  /* twice the MSL */
 	__u8 rfc1337;   /* a RST does not end TIME-WAIT */
 	__u8 loose;     /* pick up connections mid-stream */
-	__u8 tap;       /* a lossy mirror: believe acks of unseen data */
+	__u8 tap;       /* a lossy mirror: believe acks of unseen data, allow for swapped directions */
 	__u8 pad[5];
 };
 

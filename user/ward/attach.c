@@ -89,7 +89,9 @@ static int xdp_busy(const struct ward_iface *iface)
 		if (id)
 			prog_name(id, other, sizeof(other));
 	}
-	snprintf(mend, sizeof(mend), "use --ingress tc, or remove it: ip link set dev %s xdp off ('bpftool link' shows whether a link holds it)",
+	snprintf(mend, sizeof(mend),
+		 "use --ingress tc, or remove it: ip link set dev %s xdp off ('bpftool link' shows whether a link "
+		 "holds it)",
 		 iface->name);
 	return ward_fail(-EBUSY, mend, "cannot attach to '%s': another XDP program is there (%s)", iface->name, other);
 }
@@ -348,8 +350,8 @@ int detach_row(const char *name, const struct ward_iface *row, const struct prog
 	if (links == !!(row->hooks & HOOK_INGRESS) + !!(row->hooks & HOOK_EGRESS))
 		return 0;
 	if (row->netns != iface_netns())
-		return ward_fail(-EXDEV, "detach from within that namespace: nsenter --net=/run/netns/NAME tcpward detach",
-				 "cannot remove the tc filters of '%s': it lives in another network namespace",
-				 row->name);
+		return ward_fail(
+			-EXDEV, "detach from within that namespace: nsenter --net=/run/netns/NAME tcpward detach",
+			"cannot remove the tc filters of '%s': it lives in another network namespace", row->name);
 	return detach_clsact(row, ids);
 }

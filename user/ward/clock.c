@@ -26,7 +26,7 @@ static uint64_t read_clock(clockid_t id)
 
 uint64_t clock_tick_ns(void)
 {
-	struct timespec res = {0};
+	struct timespec res = { 0 };
 
 	clock_getres(CLOCK_MONOTONIC_COARSE, &res);
 	return res.tv_nsec ? (uint64_t)res.tv_nsec : 4000000;
@@ -35,7 +35,7 @@ uint64_t clock_tick_ns(void)
 /* jiffies and the coarse clock of one and the same tick */
 static int read_pair(const struct ward *w, uint64_t *jiffies, uint64_t *coarse)
 {
-	struct clock_args args = {0};
+	struct clock_args args = { 0 };
 	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &args, .ctx_size_in = sizeof(args)); /* and it comes back there */
 	int tries;
 

@@ -15,7 +15,7 @@
 int ward_feed(struct ward *w, const void *data, size_t len, uint32_t wire_len, bool l3, uint64_t now_ns, uint64_t pkt)
 {
 	struct ward_control *control = w->control;
-	unsigned char padded[FRAME_MIN] = {0};
+	unsigned char padded[FRAME_MIN] = { 0 };
 	LIBBPF_OPTS(bpf_test_run_opts, run);
 
 	if (len < FRAME_MIN) {
@@ -52,7 +52,7 @@ int ward_feed_tc(struct ward *w, bool egress, const void *data, size_t len, int 
 
 int ward_sweep(struct ward *w, uint64_t now_ns)
 {
-	struct sweep_args args = {.now_ns = now_ns};
+	struct sweep_args args = { .now_ns = now_ns, .budget = w->sweep_budget };
 	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &args, .ctx_size_in = sizeof(args)); /* and it comes back there */
 	int err = load_needed(w);
 

@@ -66,7 +66,7 @@ void process_seclude(const int *keep, int count)
 /* true: the parent is gone; false: it has cleaned up itself */
 static bool parent_died(int pipe_end, pid_t parent)
 {
-	struct pollfd wait = {.fd = pipe_end, .events = POLLIN};
+	struct pollfd wait = { .fd = pipe_end, .events = POLLIN };
 	char word;
 
 	for (;;) {
@@ -88,8 +88,8 @@ static void clean_up(const struct ward *w)
 
 static _Noreturn void guard(const struct ward *w, int pipe_end, pid_t parent)
 {
-	static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2, SIGTSTP, SIGALRM};
-	const int keep[] = {pipe_end, w->lock_fd};
+	static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2, SIGTSTP, SIGALRM };
+	const int keep[] = { pipe_end, w->lock_fd };
 	sigset_t none;
 	size_t i;
 
@@ -133,7 +133,7 @@ int guardian_start(struct ward *w)
 void guardian_dismiss(struct ward *w)
 {
 	const char word = DISMISSED;
-	struct sigaction ignore = {.sa_handler = SIG_IGN}, old;
+	struct sigaction ignore = { .sa_handler = SIG_IGN }, old;
 
 	if (w->guardian <= 0)
 		return;

@@ -78,7 +78,7 @@ static int read_link(const struct nlmsghdr *msg, void *data)
 /* IFLA_LINK also means a veth's peer or a tunnel's carrier: neither shows the same segments. */
 static bool shares_segments(const char *kind)
 {
-	static const char *const kinds[] = {"vlan", "macvlan", "macvtap", "ipvlan", "ipvtap", "dsa"};
+	static const char *const kinds[] = { "vlan", "macvlan", "macvtap", "ipvlan", "ipvtap", "dsa" };
 	size_t i;
 
 	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
@@ -152,11 +152,15 @@ static int refuse_pair(const char *a, const struct iface_facts *fa, const char *
 	if (fa->ifindex == fb->ifindex)
 		return ward_fail(-EINVAL, "", "cannot attach to '%s' twice", a);
 	if (fa->master == fb->ifindex)
-		return ward_fail(-EINVAL, "name one of them", "cannot attach to '%s' and '%s': '%s' is a port of '%s', so each segment would be counted twice",
+		return ward_fail(-EINVAL, "name one of them",
+				 "cannot attach to '%s' and '%s': '%s' is a port of '%s', so each segment would be "
+				 "counted twice",
 				 a, b, a, b);
 	if (fa->parent == fb->ifindex)
-		return ward_fail(-EINVAL, "name one of them", "cannot attach to '%s' and '%s': '%s' is a %s on '%s', so each segment would be counted twice",
-				 a, b, a, !strcmp(fa->kind, "vlan") ? "VLAN" : fa->kind, b);
+		return ward_fail(
+			-EINVAL, "name one of them",
+			"cannot attach to '%s' and '%s': '%s' is a %s on '%s', so each segment would be counted twice",
+			a, b, a, !strcmp(fa->kind, "vlan") ? "VLAN" : fa->kind, b);
 	return 0;
 }
 

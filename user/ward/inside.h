@@ -39,13 +39,13 @@ enum ward_map {
 #define X(id, name) MAP_##id,
 	WARD_MAPS(X)
 #undef X
-	MAP_COUNT
+		MAP_COUNT
 };
 enum ward_prog {
 #define X(id, name) PROG_##id,
 	WARD_PROGS(X)
 #undef X
-	PROG_COUNT
+		PROG_COUNT
 };
 extern const char *const ward_map_names[MAP_COUNT];
 extern const char *const ward_prog_names[PROG_COUNT];
@@ -72,10 +72,10 @@ struct ward {
 	int map[MAP_COUNT];
 	int prog[PROG_COUNT];
 	struct prog_ids ids;
-	struct ward_control *control;  /* mmapped */
-	struct ward_instance *info;    /* mmapped */
-	struct ward_instance plan;     /* what will become the instance record; info points here before */
-	int link[WARD_IFACES][2];      /* ingress, egress; -1 */
+	struct ward_control *control; /* mmapped */
+	struct ward_instance *info;   /* mmapped */
+	struct ward_instance plan;    /* what will become the instance record; info points here before */
+	int link[WARD_IFACES][2];     /* ingress, egress; -1 */
 	int iter_link;
 	bool attached; /* by this process, to go with it */
 	int lock_fd;
@@ -83,6 +83,7 @@ struct ward {
 	pid_t guardian;
 	uint64_t clock_offset; /* added to CLOCK_MONOTONIC_COARSE */
 	uint64_t clock_measured;
+	uint32_t sweep_budget; /* events of one sweep, 0: no limit */
 	char *notes[MAX_NOTES];
 	int note_count;
 };
@@ -114,7 +115,8 @@ uint64_t clock_tick_ns(void);
 
 /* ---- pins.c ---- */
 #define PIN_PATH 160
-int pins_mount(void);
+/* Mounts bpffs if it is not; keep: the pins are to be seen by other processes. */
+int pins_mount(bool keep);
 void pins_dir(char *path, const char *name);
 /* dir/NAME/leaf; dots, which bpffs refuses, are written as colons (no interface name holds one). */
 void pins_path(char *path, const char *name, const char *leaf);

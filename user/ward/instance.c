@@ -39,7 +39,7 @@ static uint32_t pinned_prog_id(const char *name, enum ward_prog prog)
 
 static void remove_instance(const char *name, const struct ward_instance *info)
 {
-	struct prog_ids ids = {pinned_prog_id(name, PROG_TC_INGRESS), pinned_prog_id(name, PROG_TC_EGRESS)};
+	struct prog_ids ids = { pinned_prog_id(name, PROG_TC_INGRESS), pinned_prog_id(name, PROG_TC_EGRESS) };
 	unsigned i;
 
 	for (i = 0; info && i < info->iface_count; i++)
@@ -105,8 +105,8 @@ static int refuse_watched(const char *ifname, const char *name, const struct war
 		return ward_fail(-EBUSY, mend, "'%s' is already attached, in instance '%s'", ifname, name);
 	}
 	lock_held(name, &pid);
-	return ward_fail(-EBUSY, "end it first, or attach to have several look on", "'%s' is already watched by tcpward run, pid %d",
-			 ifname, pid);
+	return ward_fail(-EBUSY, "end it first, or attach to have several look on",
+			 "'%s' is already watched by tcpward run, pid %d", ifname, pid);
 }
 
 static int refuse_others(const struct ward *w)
@@ -135,8 +135,8 @@ static int take_name(struct ward *w)
 
 	w->lock_fd = lock_take(w->name, 0, &pid);
 	if (w->lock_fd == -EWOULDBLOCK)
-		return ward_fail(-EBUSY, "choose another by --name", "the instance name '%s' is taken by pid %d", w->name,
-				 pid);
+		return ward_fail(-EBUSY, "choose another by --name", "the instance name '%s' is taken by pid %d",
+				 w->name, pid);
 	if (w->lock_fd < 0)
 		return w->lock_fd;
 	if (!pins_exist(w->name))
@@ -231,7 +231,7 @@ int ward_attach(struct ward *w, const char *const *ifnames, int count, bool keep
 
 	if (err)
 		return err;
-	err = pins_mount();
+	err = pins_mount(keep);
 	if (err)
 		return err;
 	reap_all();
@@ -264,8 +264,8 @@ int ward_attach(struct ward *w, const char *const *ifnames, int count, bool keep
 static int no_instance(const char *name)
 {
 	if (name)
-		return ward_fail(-ENOENT, "tcpward attach IFACE --name NAME", "no instance '%s': nothing is attached under that name",
-				 name);
+		return ward_fail(-ENOENT, "tcpward attach IFACE --name NAME",
+				 "no instance '%s': nothing is attached under that name", name);
 	return ward_fail(-ENOENT, "tcpward attach IFACE, or tcpward run IFACE", "not attached to any interface");
 }
 
@@ -312,7 +312,8 @@ static int read_info_told(const char *name, struct ward_instance *info)
 	if (err == -EPERM)
 		return ward_fail(err, REMEDY_ROOT, "cannot open instance '%s': %s", name, strerror(-err));
 	if (err && err != -EPROTO)
-		return ward_fail(err == -EINVAL ? -EIO : err, "", "cannot open instance '%s': %s", name, strerror(-err));
+		return ward_fail(err == -EINVAL ? -EIO : err, "", "cannot open instance '%s': %s", name,
+				 strerror(-err));
 	return err;
 }
 

@@ -69,7 +69,7 @@ static void leave_netns(const struct ward *w)
 			return; /* clsact filters can only be removed from within */
 	fd = open("/proc/1/ns/net", O_RDONLY | O_CLOEXEC);
 	if ((fd < 0 || setns(fd, CLONE_NEWNET)) && unshare(CLONE_NEWNET)) /* the host's, or an empty one */
-		errno = 0;                                                /* not permitted either: stay */
+		errno = 0;						  /* not permitted either: stay */
 	if (fd >= 0)
 		close(fd);
 }
@@ -95,7 +95,7 @@ static void keep(struct ward *w)
 
 static _Noreturn void keeper_main(struct ward *w)
 {
-	struct sigaction end = {.sa_handler = on_end}, ignore = {.sa_handler = SIG_IGN};
+	struct sigaction end = { .sa_handler = on_end }, ignore = { .sa_handler = SIG_IGN };
 	int fds[MAP_COUNT + PROG_COUNT + WARD_IFACES * 2 + 1], n = 0, i;
 	sigset_t none;
 
@@ -151,7 +151,7 @@ int keeper_start(struct ward *w)
 
 int keeper_end(const char *name)
 {
-	const struct timespec nap = {.tv_nsec = 20 * 1000000L};
+	const struct timespec nap = { .tv_nsec = 20 * 1000000L };
 	int pid = 0, tries;
 
 	for (tries = 0; tries < 150; tries++) {

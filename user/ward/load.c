@@ -25,7 +25,8 @@
 #include "tcpward.skel.h"
 #include "ward/inside.h"
 
-#define NEWEST_EVENTS_PER_S 20000 /* of each type and CPU; a reader's ring holds a second of it */
+#define EVENTS_PER_S 20000	/* of each type and CPU */
+#define FLOWS_TEXT "flows_text" /* iterator that prints the live flows */
 
 void ward_options_init(struct ward_options *opt)
 {
@@ -90,8 +91,8 @@ static bool may(uint64_t caps, int cap)
 
 static bool privileged(void)
 {
-	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[2] = {{0}};
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { { 0 } };
 	uint64_t caps;
 
 	if (syscall(SYS_capget, &head, data))
@@ -227,7 +228,7 @@ static int set_rodata(struct ward *w, struct tcpward_bpf *skel)
 		skel->rodata->ifaces[i].mtu = w->plan.iface[i].mtu;
 	}
 	for (i = 0; i < EVENT_COUNT; i++)
-		skel->rodata->event_limit[i] = w->opt.replay ? 0 : NEWEST_EVENTS_PER_S;
+		skel->rodata->event_limit[i] = w->opt.replay ? 0 : EVENTS_PER_S;
 	if (getrandom((void *)skel->rodata->boot_secret, sizeof(skel->rodata->boot_secret), 0) < 0)
 		return -errno;
 	return 0;
@@ -301,6 +302,15 @@ int load_map_memory(struct ward *w)
 	return 0;
 }
 
+/* An iterator is a tracing program, which a kernel may lack: the table is then only read by maps. */
+static void spare_iterator(struct tcpward_bpf *skel)
+{
+	struct bpf_program *prog = bpf_object__find_program_by_name(skel->obj, FLOWS_TEXT);
+
+	if (prog && libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_TRACING, NULL) != 1)
+		bpf_program__set_autoload(prog, false);
+}
+
 static int load_failed(int err)
 {
 	if (err == -EPERM || err == -EACCES) {
@@ -326,6 +336,7 @@ int load_programs(struct ward *w)
 	err = set_rodata(w, skel);
 	if (!err)
 		err = size_maps(w, skel);
+	spare_iterator(skel);
 	if (!err)
 		err = tcpward_bpf__load(skel);
 	if (err)
@@ -360,18 +371,20 @@ static int pin_failed(const char *path, int err)
 
 static int pin_iter(struct ward *w, struct tcpward_bpf *skel)
 {
-	struct bpf_program *prog = bpf_object__find_program_by_name(skel->obj, "flows_text");
-	union bpf_iter_link_info info = {.map = {.map_fd = (__u32)w->map[MAP_FLOWS]}};
+	struct bpf_program *prog = bpf_object__find_program_by_name(skel->obj, FLOWS_TEXT);
+	union bpf_iter_link_info info = { .map = { .map_fd = (__u32)w->map[MAP_FLOWS] } };
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .iter_info = &info, .iter_info_len = sizeof(info));
 	char path[PIN_PATH];
 
-	if (!prog || bpf_program__fd(prog) < 0)
-		return -ENOENT;
+	if (!prog)
+		return 0;
+	if (bpf_program__fd(prog) < 0)
+		return -EOPNOTSUPP;
 	w->iter_link = bpf_link_create(bpf_program__fd(prog), 0, BPF_TRACE_ITER, &opts);
 	if (w->iter_link < 0)
 		return -errno;
-	pins_path(path, w->name, "flows_text");
-	return bpf_obj_pin(w->iter_link, path);
+	pins_path(path, w->name, FLOWS_TEXT);
+	return bpf_obj_pin(w->iter_link, path) ? -errno : 0;
 }
 
 int load_pin(struct ward *w, const char *dir)
@@ -381,15 +394,17 @@ int load_pin(struct ward *w, const char *dir)
 	struct bpf_map *map;
 	char path[PIN_PATH];
 
-	bpf_object__for_each_map(map, skel->obj) {
+	bpf_object__for_each_map(map, skel->obj)
+	{
 		if (strchr(bpf_map__name(map), '.'))
 			continue; /* .rodata and its like belong to the programs */
 		snprintf(path, sizeof(path), "%s/%s", dir, bpf_map__name(map));
 		if (bpf_obj_pin(bpf_map__fd(map), path))
 			return pin_failed(path, -errno);
 	}
-	bpf_object__for_each_program(prog, skel->obj) {
-		if (bpf_program__fd(prog) < 0 || !strcmp(bpf_program__name(prog), "flows_text"))
+	bpf_object__for_each_program(prog, skel->obj)
+	{
+		if (bpf_program__fd(prog) < 0 || !strcmp(bpf_program__name(prog), FLOWS_TEXT))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", dir, bpf_program__name(prog));
 		if (bpf_obj_pin(bpf_program__fd(prog), path))

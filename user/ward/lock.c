@@ -63,7 +63,7 @@ static int lock_try(const char *path, int *pid)
 
 int lock_take(const char *name, int wait_ms, int *pid)
 {
-	const struct timespec nap = {.tv_nsec = LOCK_POLL_MS * 1000000L};
+	const struct timespec nap = { .tv_nsec = LOCK_POLL_MS * 1000000L };
 	char path[64];
 	int fd;
 

@@ -78,22 +78,29 @@ static bool is_bpffs(void)
 	return !statfs(BPFFS, &fs) && (unsigned long)fs.f_type == BPF_FS_MAGIC;
 }
 
-/* "ip netns exec" gives a command a /sys of its own: pins made there would vanish with it. */
-static bool foreign_mounts(void)
+/*
+ * "ip netns exec" gives a command a /sys of its own: pins made there vanish with it, and nobody else sees them. Where
+ * pid 1 may not be looked at, our parent stands for the rest of the host.
+ */
+static bool private_mounts(void)
 {
-	struct stat mine, init;
+	struct stat mine, other;
+	char parent[40];
 
-	return !stat("/proc/self/ns/mnt", &mine) && !stat("/proc/1/ns/mnt", &init) && mine.st_ino != init.st_ino;
+	snprintf(parent, sizeof(parent), "/proc/%d/ns/mnt", getppid());
+	if (stat("/proc/self/ns/mnt", &mine) || (stat("/proc/1/ns/mnt", &other) && stat(parent, &other)))
+		return false;
+	return mine.st_ino != other.st_ino;
 }
 
-int pins_mount(void)
+int pins_mount(bool keep)
 {
 	if (is_bpffs())
 		return 0;
-	if (foreign_mounts() && access("/proc/1/root" BPFFS, F_OK) == 0)
-		return ward_fail(-EPERM, "enter the namespace by 'nsenter --net=/run/netns/NAME', or mount bpffs on " BPFFS,
-				 "cannot pin in '%s': this mount namespace has no bpffs ('ip netns exec' hides it)",
-				 BPFFS);
+	if (keep && private_mounts())
+		return ward_fail(
+			-EPERM, "enter the namespace by 'nsenter --net=/run/netns/NAME', or mount bpffs on " BPFFS,
+			"cannot pin in '%s': this mount namespace has no bpffs ('ip netns exec' hides it)", BPFFS);
 	if (mount("bpf", BPFFS, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"))
 		return ward_fail(-errno, errno == EPERM ? REMEDY_ROOT : "mount -t bpf bpf " BPFFS,
 				 "cannot mount bpffs on '%s': %s", BPFFS, strerror(errno));
@@ -103,10 +110,7 @@ int pins_mount(void)
 int pins_make(const char *name)
 {
 	char path[PIN_PATH];
-	int err = pins_mount();
 
-	if (err)
-		return err;
 	pins_dir(path, name);
 	if ((mkdir(PIN_ROOT, 0700) && errno != EEXIST) || mkdir(path, 0700))
 		return ward_fail(-errno, errno == EPERM || errno == EACCES ? REMEDY_ROOT : "", "cannot make '%s': %s",
@@ -177,13 +181,13 @@ static int other_layout(const char *name)
 
 	pins_dir(path, name);
 	snprintf(mend, sizeof(mend), "detach with the tcpward that made it, or: rm -r %s", path);
-	return ward_fail(-EPROTO, mend, "cannot open instance '%s': another build made it, its maps are laid out otherwise",
-			 name);
+	return ward_fail(-EPROTO, mend,
+			 "cannot open instance '%s': another build made it, its maps are laid out otherwise", name);
 }
 
 static int read_info_fd(int fd, const char *name, struct ward_instance *info)
 {
-	struct bpf_map_info map = {0};
+	struct bpf_map_info map = { 0 };
 	struct ward_instance read;
 	__u32 len = sizeof(map), zero = 0;
 

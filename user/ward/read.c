@@ -105,7 +105,7 @@ static int visit_set(const void *key, const void *value, void *ctx)
 
 int ward_flows_each(struct ward *w, ward_flow_fn fn, void *ctx)
 {
-	struct walk walk = {.fn = fn, .ctx = ctx};
+	struct walk walk = { .fn = fn, .ctx = ctx };
 	int err = load_needed(w);
 
 	if (err)
@@ -134,8 +134,8 @@ static int match_embryo(const struct flow_key *key, const struct flow *flow, boo
 
 int ward_flow_get(struct ward *w, const struct flow_key *key, struct flow *out, bool *embryo)
 {
-	struct wanted wanted = {.key = key, .out = out};
-	struct walk walk = {.fn = match_embryo, .ctx = &wanted};
+	struct wanted wanted = { .key = key, .out = out };
+	struct walk walk = { .fn = match_embryo, .ctx = &wanted };
 	struct flow flow;
 	int found = load_needed(w);
 

@@ -19,6 +19,7 @@
 #include "ward/inside.h"
 
 #define LISTEN_NS 3000000000ULL
+#define RING_HEADER 8 /* bytes before each record */
 #define STALE_NS (2 * LISTEN_NS)
 
 struct ward_reader {
@@ -124,8 +125,8 @@ static int make_ring(struct ward_reader *r, size_t ring_bytes)
 {
 	r->ring_fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "ward_reader", 0, 0, ring_bytes, NULL);
 	if (r->ring_fd < 0)
-		return ward_fail(-errno, errno == EPERM ? REMEDY_ROOT : "", "cannot make a ring buffer of %zu bytes: %s",
-				 ring_bytes, strerror(errno));
+		return ward_fail(-errno, errno == EPERM ? REMEDY_ROOT : "",
+				 "cannot make a ring buffer of %zu bytes: %s", ring_bytes, strerror(errno));
 	r->ring = ring_buffer__new(r->ring_fd, deliver, r, NULL);
 	if (!r->ring)
 		return ward_fail(-errno, "", "cannot map a ring buffer of %zu bytes: %s", ring_bytes, strerror(errno));
@@ -151,6 +152,8 @@ int ward_reader_open(struct ward *w, size_t ring_bytes, ward_event_fn fn, void *
 	if (!err) {
 		if (!w->opt.replay)
 			readers_clear_stale(w);
+		else /* a capture's events are all wanted: a sweep stops before the ring is full */
+			w->sweep_budget = ring_bytes / 2 / (sizeof(struct event_with_flow) + RING_HEADER);
 		r->lost = count_lost(w);
 		err = take_slot(r);
 	}

@@ -48,23 +48,25 @@ struct inference {
 	enum tcp_state state;
 	bool certain;
 };
+/* clang-format off */
 static const struct inference remote_of[STATE_COUNT] = {
-	[SYN_SENT] = {LISTEN, true},
-	[SYN_RECEIVED] = {ESTABLISHED, false},
-	[ESTABLISHED] = {ESTABLISHED, false},
-	[FIN_WAIT_1] = {ESTABLISHED, false},
-	[FIN_WAIT_2] = {CLOSE_WAIT, true}, /* it has acknowledged our FIN */
-	[CLOSE_WAIT] = {FIN_WAIT_2, false},
-	[CLOSING] = {CLOSING, false},
-	[LAST_ACK] = {FIN_WAIT_2, false},
-	[TIME_WAIT] = {CLOSED, true},
+	[SYN_SENT]     = { LISTEN,      true },
+	[SYN_RECEIVED] = { ESTABLISHED, false },
+	[ESTABLISHED]  = { ESTABLISHED, false },
+	[FIN_WAIT_1]   = { ESTABLISHED, false },
+	[FIN_WAIT_2]   = { CLOSE_WAIT,  true }, /* it has acknowledged our FIN */
+	[CLOSE_WAIT]   = { FIN_WAIT_2,  false },
+	[CLOSING]      = { CLOSING,     false },
+	[LAST_ACK]     = { FIN_WAIT_2,  false },
+	[TIME_WAIT]    = { CLOSED,      true },
 };
+/* clang-format on */
 
 /* ---- which sockets ---- */
 
 static void read_addr(struct local_addr *out, const struct sockaddr *sa)
 {
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 
 	if (sa->sa_family == AF_INET6) {
 		memcpy(out->addr, &((const struct sockaddr_in6 *)sa)->sin6_addr, 16);
@@ -91,8 +93,8 @@ static void read_addrs(struct seeds *s)
 
 static bool is_loopback(const uint8_t *addr)
 {
-	static const uint8_t lo4[13] = {[10] = 0xff, [11] = 0xff, [12] = 127};
-	static const uint8_t lo6[16] = {[15] = 1};
+	static const uint8_t lo4[13] = { [10] = 0xff, [11] = 0xff, [12] = 127 };
+	static const uint8_t lo6[16] = { [15] = 1 };
 
 	return !memcmp(addr, lo4, sizeof(lo4)) || !memcmp(addr, lo6, sizeof(lo6));
 }
@@ -307,7 +309,7 @@ static int collect_stale(const struct flow_key *key, const struct flow *flow, bo
  */
 static int remove_stale(const struct seeds *s)
 {
-	struct stale_keys stale = {.s = s};
+	struct stale_keys stale = { .s = s };
 	size_t i;
 	int err = ward_flows_each(s->w, collect_stale, &stale);
 

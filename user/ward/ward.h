@@ -49,10 +49,12 @@ int ward_fail(int err, const char *remedy, const char *fmt, ...) __attribute__((
 void ward_verbose(bool on);
 
 /* ---- life of an instance ---- */
-/* Loads maps and programs; nothing is attached or pinned. */
+/* Checks that this process and kernel can; for replay also loads maps and programs. What is to be attached is loaded by
+ * ward_attach(), once its interfaces are known, or by the first call that needs the maps. */
 int ward_load(const struct ward_options *opt, struct ward **out);
 /* Pins all by name below /sys/fs/bpf/tcpward/NAME/, attaches to the interfaces, seeds from the kernel's sockets.
- * keep: the instance is to outlive this process (attach). On failure nothing is left. */
+ * keep: the instance is to outlive this process (attach), and gets a keeper process; else its links are held by this
+ * process alone, and a guardian process cleans up should it be killed. On failure nothing is left. */
 int ward_attach(struct ward *w, const char *const *ifnames, int count, bool keep);
 /* Opens a pinned instance; name NULL: the only one there is (several: -EINVAL naming them; none: -ENOENT, exit 3). */
 int ward_open(const char *name, struct ward **out);

@@ -107,6 +107,8 @@ static void print_event(const struct event *ev, size_t size, void *ctx)
 		return;
 	report_event(p->report, ev, NULL);
 	p->printed++;
+	if (ferror(stdout))
+		exit(output_finish(EXIT_OK)); /* nobody reads on; nothing is attached or pinned */
 }
 
 static void print_ladder(const struct event *ev, size_t size, void *ctx)
@@ -167,8 +169,8 @@ static void summary(struct replaying *p, const struct replay *r)
 	sheet_number(s, "reordered", "older time stamps", r->clock.reordered, NULL);
 	sheet_number(s, "rebased", "steps back of the clock", r->clock.rebased, NULL);
 	sheet_number(s, "first_ns", "", r->first_ns, NULL);
-	sheet_number(s, "last_ns", "", r->clock.now_ns, NULL);
-	sheet_duration(s, "duration_ns", "duration", &(uint64_t){ r->clock.now_ns - r->first_ns }, NULL);
+	sheet_number(s, "last_ns", "", r->last_ns, NULL);
+	sheet_duration(s, "duration_ns", "duration", &(uint64_t){ r->last_ns - r->first_ns }, NULL);
 	sheet_object(s, "not_followed", "not followed");
 	for (int i = 0; i < REASON_COUNT; i++)
 		if (style.json || c.reason[i])
@@ -181,10 +183,10 @@ static void warn(const struct replay *r)
 {
 	fflush(stdout);
 	if (r->clock.rebased)
-		fprintf(stderr, "tcpward: time stamps went back by more than 1 s %llu times: the clock went on from there\n",
+		fprintf(stderr, "tcpward: steps back of the time stamps by more than 1 s: %llu; the clock went on from there\n",
 			(unsigned long long)r->clock.rebased);
 	if (r->clock.reordered)
-		fprintf(stderr, "tcpward: %llu packets bore older time stamps than packets before them: they kept the clock\n",
+		fprintf(stderr, "tcpward: packets older than those before them, by up to 1 s: %llu; they kept the clock\n",
 			(unsigned long long)r->clock.reordered);
 	if (r->lost)
 		fprintf(stderr, "tcpward: %llu events were lost: the ring buffer was full\n", (unsigned long long)r->lost);

@@ -191,9 +191,10 @@ int replay_finish(struct replay *r, uint64_t linger_ns)
 	uint64_t end = r->clock.now_ns + linger_ns, step = linger_ns / LINGER_STEPS;
 	int err = r->packets ? sweep(r, r->clock.now_ns) : 0;
 
+	r->last_ns = r->clock.now_ns;
 	if (step < NS_PER_S)
 		step = NS_PER_S;
-	while (!err && r->swept_ns < end)
+	while (!err && r->packets && r->swept_ns < end)
 		err = sweep(r, end - r->swept_ns > step ? r->swept_ns + step : end);
 	hand_out(r);
 	r->clock.now_ns = end;

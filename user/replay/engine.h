@@ -20,7 +20,8 @@ struct replay {
 	uint32_t batch_count, batch_size;
 	struct objects objects;
 	struct capture_clock clock;
-	uint64_t first_ns, swept_ns;
+	uint64_t first_ns, last_ns; /* of the packets */
+	uint64_t swept_ns;
 	uint64_t packets, undrained, swept_packets;
 	uint64_t cut;  /* packets that end inside their link header */
 	uint64_t lost; /* events that did not fit the ring buffer */

@@ -104,7 +104,7 @@ static void test_names(void **state)
 	assert_string_equal(flag_name(FLAG_COUNT), "?");
 }
 
-/* Zeek's conn_state, tcp-states.md 6.3. */
+/* Zeek's conn_state. */
 static void test_conn_state(void **state)
 {
 	static const struct {

@@ -143,7 +143,7 @@ static const char *conn_state_of_reset(const struct flow *flow, unsigned o, unsi
 }
 
 /*
- * Zeek's conn_state from the coarse states of both ends, the first rule that matches (tcp-states.md 6.3).
+ * Zeek's conn_state from the coarse states of both ends, the first rule that matches.
  * S1 includes handshakes whose third segment never came: that is Zeek's meaning, not ours.
  */
 const char *conn_state_name(const struct flow *flow)

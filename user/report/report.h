@@ -32,7 +32,7 @@ const char *event_type_name(enum ward_event_type type);
 const char *flag_name(unsigned bit); /* "SYN_RTX" */
 /* "ESTABLISHED", "ESTABLISHED?" when not confirmed */
 const char *state_text(enum tcp_state state, bool confirmed, char buf[20]);
-/* Zeek's conn_state of a flow: "SF", "S1", ... (tcp-states.md 6.3) */
+/* Zeek's conn_state of a flow: "SF", "S1", ..., as in its conn.log */
 const char *conn_state_name(const struct flow *flow);
 /* IPv4 without the ::ffff: prefix. buf of INET6_ADDRSTRLEN (46) bytes. */
 const char *addr_text(const __u8 addr[16], char buf[46]);

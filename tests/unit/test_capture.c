@@ -18,7 +18,17 @@
 #define PCAP_NS 0xa1b23c4du
 #define NS 1000000000ULL
 
-enum { ETHERNET = 1, NULL_LINK = 0, RAW = 101, LOOP = 108, SLL = 113, IPV4 = 228, IPV6 = 229, SLL2 = 276, IEEE802_11 = 105 };
+enum {
+	ETHERNET = 1,
+	NULL_LINK = 0,
+	RAW = 101,
+	LOOP = 108,
+	SLL = 113,
+	IPV4 = 228,
+	IPV6 = 229,
+	SLL2 = 276,
+	IEEE802_11 = 105
+};
 
 /* ---- a file in the making ---- */
 struct bytes {
@@ -55,7 +65,8 @@ static void pcap_header(struct bytes *b, uint32_t magic, uint32_t link)
 	add32(b, link);
 }
 
-static void pcap_packet(struct bytes *b, uint32_t s, uint32_t fraction, const uint8_t *data, uint32_t len, uint32_t wire)
+static void pcap_packet(struct bytes *b, uint32_t s, uint32_t fraction, const uint8_t *data, uint32_t len,
+			uint32_t wire)
 {
 	add32(b, s);
 	add32(b, fraction);
@@ -441,14 +452,11 @@ static void the_clock_goes_on(void **state)
 	static const struct {
 		uint64_t ts, now, reordered, rebased;
 	} steps[] = {
-		{ 100 * NS, 100 * NS, 0, 0 },
-		{ 101 * NS, 101 * NS, 0, 0 },
-		{ 100 * NS, 101 * NS, 1, 0 },           /* a second back: reordering */
-		{ 102 * NS, 102 * NS, 1, 0 },
-		{ 50 * NS, 102 * NS, 1, 1 },            /* 52 s back: goes on from there */
-		{ 55 * NS, 107 * NS, 1, 1 },
-		{ 54 * NS + NS / 2, 107 * NS, 2, 1 },
-		{ 108 * NS, 108 * NS, 2, 1 },           /* the former stamps again */
+		{ 100 * NS, 100 * NS, 0, 0 }, { 101 * NS, 101 * NS, 0, 0 },
+		{ 100 * NS, 101 * NS, 1, 0 },				   /* a second back: reordering */
+		{ 102 * NS, 102 * NS, 1, 0 }, { 50 * NS, 102 * NS, 1, 1 }, /* 52 s back: goes on from there */
+		{ 55 * NS, 107 * NS, 1, 1 },  { 54 * NS + NS / 2, 107 * NS, 2, 1 },
+		{ 108 * NS, 108 * NS, 2, 1 }, /* the former stamps again */
 		{ 109 * NS, 109 * NS, 2, 1 },
 	};
 	struct capture_clock clock = { 0 };

@@ -139,7 +139,7 @@ static const struct {
 	link_fn fn;
 } links[] = {
 	{ DLT_EN10MB, link_ethernet }, { DLT_LINUX_SLL, link_sll }, { DLT_LINUX_SLL2, link_sll2 },
-	{ DLT_RAW, link_raw },         { DLT_IPV4, link_raw },      { DLT_IPV6, link_raw },
+	{ DLT_RAW, link_raw },	       { DLT_IPV4, link_raw },	    { DLT_IPV6, link_raw },
 	{ DLT_NULL, link_null },       { DLT_LOOP, link_null },
 };
 
@@ -153,7 +153,8 @@ static int choose_link(struct capture *c, struct capture_error *error)
 			c->link = links[i].fn;
 	if (c->link)
 		return 0;
-	return fail(error, -EPROTONOSUPPORT, "capture again as Ethernet, Linux cooked (tcpdump -i any), raw IP or BSD loopback",
+	return fail(error, -EPROTONOSUPPORT,
+		    "capture again as Ethernet, Linux cooked (tcpdump -i any), raw IP or BSD loopback",
 		    "cannot replay '%s': link type '%s' (%d) is not known here", c->path, name ? name : "?", type);
 }
 
@@ -163,7 +164,9 @@ static const char *compression(FILE *file)
 	static const struct {
 		uint8_t magic[4];
 		const char *command;
-	} known[] = { { { 0x1f, 0x8b }, "zcat" }, { { 0x28, 0xb5, 0x2f, 0xfd }, "zstdcat" }, { { 0xfd, '7', 'z', 'X' }, "xzcat" } };
+	} known[] = { { { 0x1f, 0x8b }, "zcat" },
+		      { { 0x28, 0xb5, 0x2f, 0xfd }, "zstdcat" },
+		      { { 0xfd, '7', 'z', 'X' }, "xzcat" } };
 	uint8_t head[4] = { 0 };
 
 	rewind(file);
@@ -236,7 +239,9 @@ static int read_error(const struct capture *c, struct capture_error *error)
 {
 	const char *cause = pcap_geterr(c->pcap);
 	bool truncated = strstr(cause, "truncated") != NULL;
-	int err = fail(error, -EIO, truncated ? "what stands before is reported; the capture was cut while being written or copied" : "",
+	int err = fail(error, -EIO,
+		       truncated ? "what stands before is reported; the capture was cut while being written or copied"
+				 : "",
 		       "'%s': damaged after packet %llu: %s", c->path, (unsigned long long)c->count, cause);
 
 	error->truncated = truncated;

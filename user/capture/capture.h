@@ -19,16 +19,16 @@ struct capture;
 
 struct capture_packet {
 	const uint8_t *data; /* valid until the next call */
-	size_t len;          /* bytes at data, at most CAPTURE_BYTES */
+	size_t len;	     /* bytes at data, at most CAPTURE_BYTES */
 	uint32_t wire_len;   /* length of the whole packet on the wire, counted from data on */
-	bool l3;             /* data starts at the IP header, else at an Ethernet header */
-	uint64_t ts_ns;      /* the capture's time stamp, since the epoch */
+	bool l3;	     /* data starts at the IP header, else at an Ethernet header */
+	uint64_t ts_ns;	     /* the capture's time stamp, since the epoch */
 };
 
 struct capture_error {
-	char text[400];   /* "cannot read 'x.pcap': cause" */
+	char text[400];	  /* "cannot read 'x.pcap': cause" */
 	char remedy[200]; /* "" if there is none */
-	bool truncated;   /* the file ends inside a packet: what came before is good */
+	bool truncated;	  /* the file ends inside a packet: what came before is good */
 };
 
 /* Opens path ("-": standard input). 0, or a negative errno with *error filled. */
@@ -42,10 +42,10 @@ void capture_close(struct capture *c);
 
 struct capture_clock {
 	uint64_t now_ns;
-	uint64_t offset_ns;  /* added to the file's stamps since the last larger step back */
-	uint64_t before_ns;  /* the offset before that one */
-	uint64_t reordered;  /* packets that kept the clock */
-	uint64_t rebased;    /* larger steps back */
+	uint64_t offset_ns; /* added to the file's stamps since the last larger step back */
+	uint64_t before_ns; /* the offset before that one */
+	uint64_t reordered; /* packets that kept the clock */
+	uint64_t rebased;   /* larger steps back */
 	bool started;
 };
 

@@ -6,8 +6,8 @@
 static const char *ingress_name(unsigned ingress)
 {
 	static const char *const names[] = {
-		[INGRESS_AUTO] = "auto",         [INGRESS_XDP] = "native XDP", [INGRESS_XDP_GENERIC] = "generic XDP",
-		[INGRESS_TC] = "tc",             [INGRESS_NONE] = "nothing",
+		[INGRESS_AUTO] = "auto", [INGRESS_XDP] = "native XDP", [INGRESS_XDP_GENERIC] = "generic XDP",
+		[INGRESS_TC] = "tc",	 [INGRESS_NONE] = "nothing",
 	};
 
 	return ingress <= INGRESS_NONE ? names[ingress] : "?";
@@ -18,8 +18,8 @@ static void print_attached(const struct ward *w)
 	const struct ward_instance *info = ward_info(w);
 
 	for (unsigned i = 0; i < info->iface_count && i < WARD_IFACES; i++)
-		printf("%.*s: attached, instance '%s', ingress by %s\n", WARD_NAME_LEN, info->iface[i].name, ward_name(w),
-		       ingress_name(info->iface[i].ingress));
+		printf("%.*s: attached, instance '%s', ingress by %s\n", WARD_NAME_LEN, info->iface[i].name,
+		       ward_name(w), ingress_name(info->iface[i].ingress));
 }
 
 int cmd_attach(int argc, char **argv)

@@ -114,9 +114,11 @@ static void bash(void)
 	}
 	puts("\t\tesac\n\tfi");
 	puts("\tif [ \"$what\" = ifaces ] && [[ $cur != -* ]]; then\n\t\twords=$(command ls /sys/class/net)\n\tfi");
-	puts("\tif [ \"$what\" = files ] && [[ $cur != -* ]]; then\n\t\tCOMPREPLY=($(compgen -f -- \"$cur\"))\n\t\treturn\n\tfi");
+	puts("\tif [ \"$what\" = files ] && [[ $cur != -* ]]; then\n\t\tCOMPREPLY=($(compgen -f -- "
+	     "\"$cur\"))\n\t\treturn\n\tfi");
 	puts("\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))");
-	puts("\t[[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace\n\treturn 0\n}\ncomplete -o default -F _tcpward tcpward");
+	puts("\t[[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace\n\treturn 0\n}\ncomplete -o default -F _tcpward "
+	     "tcpward");
 }
 
 /* ---- zsh ---- */
@@ -148,9 +150,9 @@ static void zsh(void)
 	for (const struct command *c = commands; c->name; c++) {
 		printf("\t%s)\n\t\t_arguments \\\n", c->name);
 		each_option(c, zsh_option);
-		printf("\t\t\t'--help[help]' '*:%s' ;;\n", takes_ifaces(c) ? "interface:_net_interfaces" :
-							   takes_files(c)  ? "capture:_files" :
-									     "word:");
+		printf("\t\t\t'--help[help]' '*:%s' ;;\n", takes_ifaces(c)  ? "interface:_net_interfaces"
+							   : takes_files(c) ? "capture:_files"
+									    : "word:");
 	}
 	puts("\tesac\n}\n_tcpward \"$@\"");
 }
@@ -176,7 +178,8 @@ static void fish(void)
 		puts("'");
 		each_option(c, fish_option);
 		if (takes_ifaces(c))
-			printf("complete -c tcpward -n '__fish_seen_subcommand_from %s' -a '(command ls /sys/class/net)'\n",
+			printf("complete -c tcpward -n '__fish_seen_subcommand_from %s' -a '(command ls "
+			       "/sys/class/net)'\n",
 			       c->name);
 		if (takes_files(c))
 			printf("complete -c tcpward -n '__fish_seen_subcommand_from %s' -F\n", c->name);

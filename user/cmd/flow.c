@@ -73,7 +73,8 @@ static int take_tuple(const struct cmd_line *line, struct flow_key *key)
 	int code = EXIT_OK;
 
 	if (!text || tuple_parse(text, key, &error))
-		code = cmd_error(EXIT_USAGE, "tcpward flow 192.0.2.1:40000-198.51.100.2:443, as `tcpward flows` shows it",
+		code = cmd_error(EXIT_USAGE,
+				 "tcpward flow 192.0.2.1:40000-198.51.100.2:443, as `tcpward flows` shows it",
 				 "tuple '%s': %s", text ? text : "", error);
 	free(text);
 	return code;
@@ -89,8 +90,8 @@ static int show_record(const struct watching *f)
 	char a[60], b[60];
 
 	if (ward_flow_get(f->w, &f->key, &flow, &embryo))
-		return cmd_error(EXIT_FAILED, "tcpward flows lists those that are known", "no flow '%s-%s' in instance '%s'",
-				 endpoint_text(f->key.a_addr, f->key.a_port, a),
+		return cmd_error(EXIT_FAILED, "tcpward flows lists those that are known",
+				 "no flow '%s-%s' in instance '%s'", endpoint_text(f->key.a_addr, f->key.a_port, a),
 				 endpoint_text(f->key.b_addr, f->key.b_port, b), ward_name(f->w));
 	view.iface = ward_iface_name(f->w, flow.iface);
 	view.embryo = embryo;

@@ -44,7 +44,8 @@ int cmd_flows(int argc, char **argv)
 	int code;
 
 	cmd_parse(&line, OPT_OUTPUT | OPT_FAMILY | OPT_NAME, NULL, NULL, NULL, "[FILTER]",
-		  "List connections with the state of both ends; without a filter all that are not closed.", argc, argv);
+		  "List connections with the state of both ends; without a filter all that are not closed.", argc,
+		  argv);
 	code = cmd_filter(&line, 0, &filter);
 	if (!code)
 		code = cmd_open(&line, &w);

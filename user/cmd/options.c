@@ -118,8 +118,7 @@ static void take_name(struct argp_state *state, const char *arg, struct ward_opt
 	size_t len = strlen(arg);
 
 	if (!len || len >= WARD_NAME_LEN || strchr(arg, '/'))
-		argp_error(state, "--name '%s': not a name of 1 to %d characters without '/'", arg,
-			   WARD_NAME_LEN - 1);
+		argp_error(state, "--name '%s': not a name of 1 to %d characters without '/'", arg, WARD_NAME_LEN - 1);
 	track->name = arg;
 }
 
@@ -234,7 +233,8 @@ static void add_child(struct parse *p, const struct argp *argp)
 static void list_options(const struct parse *p)
 {
 	for (int i = 0; i < p->count; i++)
-		for (const struct argp_option *o = p->children[i].argp->options; o && (o->name || o->key || o->doc); o++)
+		for (const struct argp_option *o = p->children[i].argp->options; o && (o->name || o->key || o->doc);
+		     o++)
 			if (o->name && !(o->flags & OPTION_HIDDEN))
 				printf("%s\t%c\t%c\t%s\n", o->name, o->key > ' ' && o->key < 0x7f ? o->key : '-',
 				       o->arg ? '=' : '-', o->doc ? o->doc : "");

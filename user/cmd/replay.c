@@ -30,7 +30,7 @@ struct replaying {
 	struct rungs rungs;  /* of the ladder */
 	struct report *report;
 	uint64_t printed; /* events */
-	uint64_t steps;   /* of the ladder */
+	uint64_t steps;	  /* of the ladder */
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -88,8 +88,8 @@ static int take_words(struct replaying *p)
 		return cmd_error(EXIT_USAGE, NULL, "replay: --events and --flow exclude each other");
 	p->files = count_files(&p->line);
 	if (p->tuple && tuple_parse(p->tuple, &p->key, &error))
-		return cmd_error(EXIT_USAGE, "tcpward replay --flow 192.0.2.1:40000-198.51.100.2:443 FILE", "tuple '%s': %s",
-				 p->tuple, error);
+		return cmd_error(EXIT_USAGE, "tcpward replay --flow 192.0.2.1:40000-198.51.100.2:443 FILE",
+				 "tuple '%s': %s", p->tuple, error);
 	if (p->files < p->line.argc)
 		return cmd_filter_all(&p->line, p->files, &p->filter);
 	return EXIT_OK;
@@ -128,8 +128,9 @@ static void print_flows(struct replaying *p, const struct replay *r)
 
 	for (uint32_t i = 0; report && i < r->objects.count && output_alive(); i++) {
 		const struct replay_object *obj = &r->objects.list[i];
-		struct flow_view view = { .key = &obj->key, .flow = &obj->flow, .now_ns = r->clock.now_ns,
-					  .embryo = obj->embryo };
+		struct flow_view view = {
+			.key = &obj->key, .flow = &obj->flow, .now_ns = r->clock.now_ns, .embryo = obj->embryo
+		};
 
 		if (obj->filled && cmd_family_ok(&p->line, &obj->key) &&
 		    (!p->filter || filter_match_flow(p->filter, &view)))
@@ -162,7 +163,8 @@ static void summary(struct replaying *p, const struct replay *r)
 	sheet_number(s, "v", "", 1, NULL);
 	sheet_text(s, "type", "", "summary", NULL);
 	sheet_number(s, "packets", NULL, r->packets, NULL);
-	sheet_number(s, "segments", "TCP segments followed", c.counter[CNT_RX_SEGMENTS] + c.counter[CNT_TX_SEGMENTS], NULL);
+	sheet_number(s, "segments", "TCP segments followed", c.counter[CNT_RX_SEGMENTS] + c.counter[CNT_TX_SEGMENTS],
+		     NULL);
 	sheet_number(s, "flows", NULL, r->objects.count, NULL);
 	sheet_number(s, "events", "events printed", p->printed, NULL);
 	sheet_number(s, "lost", "events lost", r->lost, NULL);
@@ -183,13 +185,16 @@ static void warn(const struct replay *r)
 {
 	fflush(stdout);
 	if (r->clock.rebased)
-		fprintf(stderr, "tcpward: steps back of the time stamps by more than 1 s: %llu; the clock went on from there\n",
+		fprintf(stderr,
+			"tcpward: steps back of the time stamps by more than 1 s: %llu; the clock went on from there\n",
 			(unsigned long long)r->clock.rebased);
 	if (r->clock.reordered)
-		fprintf(stderr, "tcpward: packets older than those before them, by up to 1 s: %llu; they kept the clock\n",
+		fprintf(stderr,
+			"tcpward: packets older than those before them, by up to 1 s: %llu; they kept the clock\n",
 			(unsigned long long)r->clock.reordered);
 	if (r->lost)
-		fprintf(stderr, "tcpward: %llu events were lost: the ring buffer was full\n", (unsigned long long)r->lost);
+		fprintf(stderr, "tcpward: %llu events were lost: the ring buffer was full\n",
+			(unsigned long long)r->lost);
 }
 
 static int feed_error(int err, const struct capture_error *error)
@@ -277,7 +282,8 @@ int cmd_replay(int argc, char **argv)
 	int code;
 
 	cmd_parse(&p.line, OPT_OUTPUT | OPT_FAMILY | OPT_TRACK, options, parse, &p, "FILE... [--] [FILTER]",
-		  "Run capture files (pcap, pcapng; '-': standard input) through the same programs, with the capture's clock.\v"
+		  "Run capture files (pcap, pcapng; '-': standard input) through the same programs, with the capture's "
+		  "clock.\v"
 		  "Without --events or --flow it prints every flow that it saw, in order of first packet.",
 		  argc, argv);
 	code = take_words(&p);

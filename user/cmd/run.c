@@ -87,8 +87,9 @@ int cmd_run(int argc, char **argv)
 	struct ward *w;
 	int code;
 
-	cmd_parse(&line, OPT_OUTPUT | OPT_FAMILY | OPT_NAME | OPT_TRACK, options, parse, &seconds, "IFACE... [-- FILTER]",
-		  "Attach to interfaces, print events as they happen, detach on exit (Ctrl-C).", argc, argv);
+	cmd_parse(&line, OPT_OUTPUT | OPT_FAMILY | OPT_NAME | OPT_TRACK, options, parse, &seconds,
+		  "IFACE... [-- FILTER]", "Attach to interfaces, print events as they happen, detach on exit (Ctrl-C).",
+		  argc, argv);
 	if (!line.before)
 		return cmd_error(EXIT_USAGE, "tcpward run IFACE...", "run: no interface given");
 	if (line.argc > line.before && (code = cmd_filter(&line, line.before, &filter)))

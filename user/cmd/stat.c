@@ -70,7 +70,7 @@ static void show_rates(struct sheet *s, const struct reading *now, const struct 
 		const char *name;
 	} rates[] = {
 		{ CNT_RX_SEGMENTS, "rx-segments" }, { CNT_TX_SEGMENTS, "tx-segments" }, { CNT_RX_BYTES, "rx-bytes" },
-		{ CNT_TX_BYTES, "tx-bytes" },       { CNT_FLOWS_NEW, "flows-new" },     { CNT_EVENTS, "events" },
+		{ CNT_TX_BYTES, "tx-bytes" },	    { CNT_FLOWS_NEW, "flows-new" },	{ CNT_EVENTS, "events" },
 	};
 	double seconds = (double)(now->ns - last->ns) / 1e9;
 
@@ -90,7 +90,8 @@ static void show_gauges(struct sheet *s, const struct ward_gauges *g, const stru
 	sheet_object(s, "tables", "tables, at the last sweep");
 	sheet_number(s, "flows", NULL, g->flows, "live records of finished handshakes");
 	sheet_number(s, "flows_max", NULL, info->flows_max, "the table's capacity");
-	sheet_number(s, "fill_permille", NULL, info->flows_max ? g->flows * 1000 / info->flows_max : 0, "flows of flows_max");
+	sheet_number(s, "fill_permille", NULL, info->flows_max ? g->flows * 1000 / info->flows_max : 0,
+		     "flows of flows_max");
 	sheet_number(s, "embryos", NULL, g->embryos, "unfinished handshakes, one-way flows");
 	sheet_number(s, "embryos_max", NULL, info->embryos_max, "their capacity");
 	sheet_number(s, "tombstones", NULL, g->tombstones, "ended, not yet removed");
@@ -98,7 +99,8 @@ static void show_gauges(struct sheet *s, const struct ward_gauges *g, const stru
 	sheet_close(s);
 	/* Row 0, "no record", is not an endpoint's state. */
 	rows(s, "states", "endpoints in each state", states + 1, g->state + 1, STATE_COUNT - 1, all);
-	rows(s, "confirmed", "... proven by a segment of their own", states + 1, g->confirmed + 1, STATE_COUNT - 1, all);
+	rows(s, "confirmed", "... proven by a segment of their own", states + 1, g->confirmed + 1, STATE_COUNT - 1,
+	     all);
 }
 
 static void show(const struct stat *st, const struct reading *now)
@@ -171,8 +173,8 @@ int cmd_stat(int argc, char **argv)
 	struct cmd_line line;
 	int code;
 
-	cmd_parse(&line, OPT_OUTPUT | OPT_NAME, options, parse, &st.interval, "", "Show all counters of an instance.", argc,
-		  argv);
+	cmd_parse(&line, OPT_OUTPUT | OPT_NAME, options, parse, &st.interval, "", "Show all counters of an instance.",
+		  argc, argv);
 	code = cmd_no_words(&line);
 	if (!code)
 		code = cmd_open(&line, &st.w);

@@ -19,8 +19,8 @@ struct snapshot {
 };
 
 static const char *const ingress_names[] = {
-	[INGRESS_AUTO] = "auto", [INGRESS_XDP] = "xdp", [INGRESS_XDP_GENERIC] = "xdp-generic",
-	[INGRESS_TC] = "tc",     [INGRESS_NONE] = "none",
+	[INGRESS_AUTO] = "auto", [INGRESS_XDP] = "xdp",	  [INGRESS_XDP_GENERIC] = "xdp-generic",
+	[INGRESS_TC] = "tc",	 [INGRESS_NONE] = "none",
 };
 
 static const char *egress_name(const struct ward_iface *iface)
@@ -55,7 +55,8 @@ static void show_iface(struct sheet *s, const struct ward_iface *iface)
 	sheet_text(s, "iface", "interface", name, NULL);
 	sheet_number(s, "ifindex", NULL, iface->ifindex, NULL);
 	sheet_text(s, "presence", NULL, presence(iface), NULL);
-	sheet_text(s, "ingress", "ingress by", iface->ingress <= INGRESS_NONE ? ingress_names[iface->ingress] : "?", NULL);
+	sheet_text(s, "ingress", "ingress by", iface->ingress <= INGRESS_NONE ? ingress_names[iface->ingress] : "?",
+		   NULL);
 	sheet_text(s, "egress", "egress by", egress_name(iface), NULL);
 	sheet_bool(s, "l3", "without Ethernet header", iface->flags & IFACE_L3, NULL);
 	sheet_close(s);
@@ -185,7 +186,8 @@ int cmd_status(int argc, char **argv)
 	struct sheet *sheet;
 	int count, code;
 
-	cmd_parse(&line, OPT_OUTPUT | OPT_NAME, NULL, NULL, NULL, "", "Show what is attached, and how it fares.", argc, argv);
+	cmd_parse(&line, OPT_OUTPUT | OPT_NAME, NULL, NULL, NULL, "", "Show what is attached, and how it fares.", argc,
+		  argv);
 	code = cmd_no_words(&line);
 	if (code)
 		return code;
@@ -203,6 +205,7 @@ int cmd_status(int argc, char **argv)
 	}
 	sheet_end(sheet);
 	if (!count)
-		return cmd_error(EXIT_DETACHED, "tcpward run IFACE, or tcpward attach IFACE", "not attached to any interface");
+		return cmd_error(EXIT_DETACHED, "tcpward run IFACE, or tcpward attach IFACE",
+				 "not attached to any interface");
 	return code;
 }

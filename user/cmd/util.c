@@ -25,8 +25,8 @@ int parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *out)
 
 static int filter_error(const struct filter_error *error, int shift)
 {
-	return cmd_error(EXIT_USAGE, "the grammar is ss(8)'s: state established and dport = :443", "filter: %s (column %d)",
-			 error->text, error->column > shift ? error->column - shift : 1);
+	return cmd_error(EXIT_USAGE, "the grammar is ss(8)'s: state established and dport = :443",
+			 "filter: %s (column %d)", error->text, error->column > shift ? error->column - shift : 1);
 }
 
 int cmd_filter(const struct cmd_line *line, int from, struct filter **out)

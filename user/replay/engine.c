@@ -7,10 +7,10 @@
 
 #define NS_PER_S 1000000000ULL
 #define RING_BYTES (64U << 20)
-#define DRAIN_PACKETS 8192   /* a packet emits some 1 KB at the very most */
-#define SWEEP_SLICES 100000  /* more would be a sweep that never ends */
+#define DRAIN_PACKETS 8192  /* a packet emits some 1 KB at the very most */
+#define SWEEP_SLICES 100000 /* more would be a sweep that never ends */
 #define LINGER_STEPS 256
-#define SWEEP_PACKETS 4096 /* a sweep costs as much as about a thousand packets: not more often than that, ... */
+#define SWEEP_PACKETS 4096	 /* a sweep costs as much as about a thousand packets: not more often than that, ... */
 #define SWEEP_NS (60 * NS_PER_S) /* ... but at least once in that time of the capture */
 #define ETH_LEN 14
 
@@ -64,7 +64,7 @@ static int order_events(const void *a, const void *b, void *ctx)
 		return x->ts_ns < y->ts_ns ? -1 : 1;
 	if (x->timer != y->timer)
 		return x->timer ? -1 : 1; /* a deadline has passed before what happens at that time */
-	if (x->timer) { /* the walk of a hash map has no order that means anything */
+	if (x->timer) {			  /* the walk of a hash map has no order that means anything */
 		int differ = memcmp(&x->key, &y->key, sizeof(x->key));
 
 		if (differ)

@@ -32,7 +32,8 @@ static uint32_t *slot_of(const struct objects *o, const struct flow_key *key)
 
 static int grow_slots(struct objects *o)
 {
-	uint32_t *old = o->slots, size = old ? (o->slot_mask + 1) * 2 : FIRST_SLOTS, old_size = old ? o->slot_mask + 1 : 0;
+	uint32_t *old = o->slots, size = old ? (o->slot_mask + 1) * 2 : FIRST_SLOTS,
+		 old_size = old ? o->slot_mask + 1 : 0;
 	uint32_t *slots = calloc(size, sizeof(*slots));
 
 	if (!slots)

@@ -13,8 +13,8 @@ struct replay_object {
 	struct flow_key key;
 	struct flow flow; /* the last that is known of it */
 	uint64_t start_ns;
-	uint32_t older;   /* number + 1 of the former object of this 4-tuple, 0: none */
-	bool filled;      /* flow is valid */
+	uint32_t older; /* number + 1 of the former object of this 4-tuple, 0: none */
+	bool filled;	/* flow is valid */
 	bool embryo;
 };
 

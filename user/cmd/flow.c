@@ -131,6 +131,8 @@ static void renew(void *ctx)
 	ward_ladder(f->w, &f->key, ward_now_ns(f->w) + LADDER_NS);
 	if (ward_reader_lost(f->reader))
 		fputs("tcpward: events were lost: the ladder has a gap\n", stderr);
+	if (!cmd_still_pinned(f->w))
+		loop_end(f->loop, cmd_error(EXIT_FAILED, NULL, "instance '%s' was detached", ward_name(f->w)));
 }
 
 static int follow(struct watching *f)

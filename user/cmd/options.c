@@ -253,12 +253,16 @@ static int split_at_dashes(int argc, char **argv)
 
 static void line_init(struct cmd_line *line, int argc)
 {
+	static char **words; /* live as long as the process: a command parses once */
+
+	free(words);
+	words = calloc((size_t)argc + 1, sizeof(*words));
+	if (!words)
+		exit(cmd_error(EXIT_FAILED, NULL, "cannot read the command line: out of memory"));
 	memset(line, 0, sizeof(*line));
 	ward_options_init(&line->track);
 	line->numeric = true;
-	line->argv = calloc((size_t)argc + 1, sizeof(*line->argv)); /* lives as long as the command */
-	if (!line->argv)
-		exit(cmd_error(EXIT_FAILED, NULL, "cannot read the command line: out of memory"));
+	line->argv = words;
 }
 
 void cmd_parse(struct cmd_line *line, unsigned groups, const struct argp_option *extra,

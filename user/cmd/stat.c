@@ -143,6 +143,10 @@ static void on_second(void *ctx)
 	struct stat *st = ctx;
 	int code;
 
+	if (!cmd_still_pinned(st->w)) {
+		loop_end(st->loop, cmd_error(EXIT_FAILED, NULL, "instance '%s' was detached", ward_name(st->w)));
+		return;
+	}
 	if (++st->elapsed % st->interval)
 		return;
 	if (!st->style.json)

@@ -54,17 +54,6 @@ static void on_event(const struct event *ev, size_t size, void *ctx)
 	report_event(s->report, ev, iface);
 }
 
-static bool still_pinned(const struct ward *w)
-{
-	char names[64][WARD_NAME_LEN];
-	int count = ward_instances(names, 64);
-
-	for (int i = 0; i < count; i++)
-		if (!strncmp(names[i], ward_name(w), WARD_NAME_LEN))
-			return true;
-	return count >= 64;
-}
-
 static void tell_lost(struct stream *s)
 {
 	uint64_t lost = ward_reader_lost(s->reader);
@@ -84,7 +73,7 @@ static void on_second(void *ctx)
 	for (int i = 0; s->sweeps && i < SWEEP_SLICES && ward_sweep(s->w, ward_now_ns(s->w)) > 0; i++)
 		;
 	tell_lost(s);
-	if (!s->sweeps && !still_pinned(s->w)) {
+	if (!s->sweeps && !cmd_still_pinned(s->w)) {
 		footer_erase(s);
 		loop_end(s->loop, cmd_error(EXIT_FAILED, NULL, "instance '%s' was detached", ward_name(s->w)));
 		return;

@@ -86,6 +86,17 @@ int cmd_instances(char names[][WARD_NAME_LEN], int max)
 			  "cannot look for instances: %s", strerror(-count));
 }
 
+bool cmd_still_pinned(const struct ward *w)
+{
+	char names[64][WARD_NAME_LEN];
+	int count = ward_instances(names, 64);
+
+	for (int i = 0; i < count; i++)
+		if (!strncmp(names[i], ward_name(w), WARD_NAME_LEN))
+			return true;
+	return count >= 64;
+}
+
 int cmd_no_words(const struct cmd_line *line)
 {
 	if (!line->argc)

@@ -31,6 +31,9 @@ int cmd_open(const struct cmd_line *line, struct ward **out);
 /* The pinned instances, at most max: how many, or on error (reported) minus the exit code. */
 int cmd_instances(char names[][WARD_NAME_LEN], int max);
 
+/* Is the instance of w still there, or has somebody detached it? */
+bool cmd_still_pinned(const struct ward *w);
+
 /* Refuses words that a command does not take. 0, or the exit code (2). */
 int cmd_no_words(const struct cmd_line *line);
 

@@ -250,7 +250,9 @@ static __always_inline void parse_options(struct scratch *sc, struct tcphdr *tcp
 
 	if (n < 4 || (void *)(word + 1) > end)
 		return;
-	if (n >= 12 && (void *)(word + 3) <= end && word[0] == bpf_htonl(TCPOPT_TS_ALONE)) {
+	/* behind it no option matters, except in a SYN */
+	if ((n == 12 || (n > 12 && !(sc->seg.bits & TH_SYN))) && (void *)(word + 3) <= end &&
+	    word[0] == bpf_htonl(TCPOPT_TS_ALONE)) {
 		sc->seg.tsval = bpf_ntohl(word[1]);
 		sc->seg.opts |= SEG_TS;
 		return;

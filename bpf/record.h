@@ -8,8 +8,8 @@
  * it went from DEAD to DELETING: whoever looked it up meanwhile has either revived it or is long done. A pointer would have
  * to be held for that whole grace by a program that takes less than ten microseconds.
  *
- * The try-lock is bounded: 512 attempts, some 5 us. It fails only if the holder was stopped for that long (by a
- * hypervisor), or if the sweep, in process context, was interrupted on this very CPU inside its few locked instructions.
+ * The try-lock is bounded: 100,000 attempts, about a millisecond. It fails only if the holder was stopped for that long (by
+ * a hypervisor), or if the sweep, in process context, was interrupted on this very CPU inside its few locked instructions.
  * Then the segment is not applied to its record, and counted (lock-busy).
  */
 #ifndef BPF_RECORD_H
@@ -18,7 +18,7 @@
 #include "maps.h"
 
 #define WORD_PHASE(bits) ((__u64)(bits) << 40)
-#define LOCK_TRIES 512
+#define LOCK_TRIES 100000
 #define DEATH_GRACE_NS 1000000000ULL
 
 enum lock_result {

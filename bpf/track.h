@@ -24,9 +24,9 @@ int track_missing(void);
  * The established fast path: both ends open and confirmed, nothing rare known of them, the next segment in order with an
  * ack of what was sent. Judge and commit in one, since no state, flag or letter can change.
  *
- * No lock. Worst cases, with two CPUs in one flow: packets and bytes are added atomically and exact; of two segments of one
- * side that run at once the older may store its numbers last, and the next segment then looks out of order and is judged
- * by the slow path, which heals it (RTX may be counted once too often). A state cannot be lost: this path writes none.
+ * No lock. Worst cases, with two CPUs in one flow: packets and bytes are added atomically and exact, and nxt moves by
+ * compare-and-swap, never back; of two segments of one side that run at once the older may store its ack and window last,
+ * which the next one heals. A state cannot be lost: this path writes none.
  * Returns 1 if it took the segment.
  */
 static __always_inline int track_fast(struct flow *f, const struct segment *seg)
@@ -57,7 +57,8 @@ static __always_inline int track_fast(struct flow *f, const struct segment *seg)
 	if ((__s32)(redge - s->redge) > 0)
 		s->redge = redge;
 	f->win[seg->dir & 1] = seg->win;
-	s->nxt = end;
+	if (seg->len)
+		__sync_val_compare_and_swap(&s->nxt, seg->seq, end); /* never back, should another CPU be ahead */
 	s->ack = seg->ack;
 	if (seg->opts & SEG_TS)
 		s->tsval = seg->tsval;

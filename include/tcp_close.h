@@ -68,7 +68,8 @@ TCP_STAGE int tcp_judge_unopened(struct tcp_judgement *j, const struct segment *
 			tcp_move(s, TCP_MET_OPEN, 1);
 			tcp_move(d, TCP_MET_OPEN, 0);
 			j->flags |= FLAG_ASYM;
-		} else if (!tcp_conf(s)) {
+		} else if (!tcp_conf(s) || (d->state == SYN_RECEIVED && tcp_syn_acked(d, seg->ack))) {
+			/* its SYN, sent again (O4), crossed the SYN-ACK that it has received after all */
 			tcp_move(s, TCP_MET_OPEN, 1);
 		}
 	}

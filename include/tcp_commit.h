@@ -13,10 +13,23 @@
 
 #define STAMP_MAX_NS 4000000000ULL /* a 32-bit stamp of nanoseconds must not wrap */
 
-static __always_inline void tcp_store32(__u32 *at, __u32 value)
+/* The hot numbers of side i: what this segment changed, or all of a new object. */
+static __always_inline void tcp_commit_hot(struct flow *f, int i, const struct tcp_end *e, int fresh)
 {
-	if (*at != value)
-		*at = value;
+	struct flow_half *h = &f->half[i];
+
+	if (fresh || e->nxt != e->was.nxt)
+		h->nxt = e->nxt;
+	if (fresh || e->ack != e->was.ack)
+		h->ack = e->ack;
+	if (fresh || e->redge != e->was.redge)
+		h->redge = e->redge;
+	if (fresh || e->tsval != e->was.tsval)
+		h->tsval = e->tsval;
+	if (fresh || e->win != e->was.win)
+		f->win[i] = e->win;
+	if (fresh || e->maxwin != e->was.maxwin)
+		f->maxwin[i] = e->maxwin;
 }
 
 /* When the endpoint entered its state. What may be taken back (SYN-RECEIVED -> ESTABLISHED?) keeps the older time. */
@@ -38,7 +51,7 @@ static __always_inline void tcp_commit_since(struct flow *f, int i, const struct
 	f->since_ns[i & 1] = now_ns;
 }
 
-static __always_inline void tcp_commit_end(struct flow *f, int i, struct tcp_end *e, __u64 now_ns)
+static __always_inline void tcp_commit_end(struct flow *f, int i, struct tcp_end *e, __u64 now_ns, int fresh)
 {
 	__u64 badack = tcp_mark_badack(i);
 	__u8 hist;
@@ -53,10 +66,7 @@ static __always_inline void tcp_commit_end(struct flow *f, int i, struct tcp_end
 	} else {
 		e->known &= ~KNOWN_HOLE;
 	}
-	tcp_store32(&f->half[i].nxt, e->nxt);
-	tcp_store32(&f->half[i].ack, e->ack);
-	tcp_store32(&f->half[i].redge, e->redge);
-	tcp_store32(&f->half[i].tsval, e->tsval);
+	tcp_commit_hot(f, i, e, fresh);
 	f->isn[i] = e->isn;
 	if (e->known & KNOWN_FIN) {
 		f->fin[i] = e->fin;
@@ -71,8 +81,6 @@ static __always_inline void tcp_commit_end(struct flow *f, int i, struct tcp_end
 		f->flags |= tcp_mark_sent(i);
 	else
 		f->flags &= ~tcp_mark_sent(i);
-	f->win[i] = e->win;
-	f->maxwin[i] = e->maxwin;
 	hist = f->known[i] & (KNOWN_HIST_A | KNOWN_HIST_D);
 	f->state[i] = e->state;
 	f->known[i] = (e->known & ~(KNOWN_HIST_A | KNOWN_HIST_D)) | hist;
@@ -203,18 +211,18 @@ static __always_inline int tcp_is_slow(const struct tcp_judgement *j, __u64 flag
  */
 static __always_inline void tcp_commit(struct flow *f, const struct segment *seg, struct tcp_judgement *j)
 {
-	int s = seg->dir & 1, reset = j->outcome == OUTCOME_NEW && (seg->bits & TH_RST);
+	int s = seg->dir & 1, fresh = j->outcome == OUTCOME_NEW, reset = fresh && (seg->bits & TH_RST);
 	__u8 unseen, zeek;
 
-	if (j->outcome == OUTCOME_NEW) {
+	if (fresh) {
 		tcp_commit_clear(f, seg, j);
 		if (j->from_pend)
 			tcp_commit_pending_syn(f, seg, j, j->orig_sent ? &j->s : &j->d);
 	}
 	if (!reset) /* the RST that made way for the new object belongs to the old one (R12) */
 		tcp_commit_counts(f, seg, j);
-	tcp_commit_end(f, s, &j->s, seg->now_ns);
-	tcp_commit_end(f, s ^ 1, &j->d, seg->now_ns);
+	tcp_commit_end(f, s, &j->s, seg->now_ns, fresh);
+	tcp_commit_end(f, s ^ 1, &j->d, seg->now_ns, fresh);
 	if (s) {
 		f->wscale = (__u8)(j->d.ws & 15) | (__u8)(j->s.ws << 4);
 		unseen = j->d.unseen | j->s.unseen << 4;

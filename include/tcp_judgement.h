@@ -12,6 +12,12 @@
 
 #define WS_NONE 15 /* a SYN without window scale option; only while the handshake goes on */
 
+/* What the fast path of another CPU may move while a segment is judged: commit stores only what the judgement changed. */
+struct tcp_hot {
+	__u32 nxt, ack, redge, tsval;
+	__u16 win, maxwin;
+};
+
 /* One endpoint, in its own sequence space. */
 struct tcp_end {
 	__u32 isn, nxt, contig, fin, ack, redge, tsval;
@@ -25,6 +31,7 @@ struct tcp_end {
 	__u8 has_badack;
 	__u8 zeek;
 	__u8 in_tw; /* 2MSL starts (again) with this segment */
+	struct tcp_hot was; /* as read from the record */
 };
 
 /* A pending SYN. */
@@ -118,17 +125,17 @@ static __always_inline void tcp_end_load(const struct flow *f, int i, struct tcp
 {
 	i &= 1;
 	e->isn = f->isn[i];
-	e->nxt = f->half[i].nxt;
+	e->nxt = e->was.nxt = f->half[i].nxt;
 	e->known = f->known[i];
 	e->contig = e->known & KNOWN_HOLE ? f->contig[i] : e->nxt;
 	e->fin = f->fin[i];
 	e->badack = f->fin[i];
 	e->has_badack = !!(f->flags & tcp_mark_badack(i));
-	e->ack = f->half[i].ack;
-	e->redge = f->half[i].redge;
-	e->tsval = f->half[i].tsval;
-	e->win = f->win[i];
-	e->maxwin = f->maxwin[i];
+	e->ack = e->was.ack = f->half[i].ack;
+	e->redge = e->was.redge = f->half[i].redge;
+	e->tsval = e->was.tsval = f->half[i].tsval;
+	e->win = e->was.win = f->win[i];
+	e->maxwin = e->was.maxwin = f->maxwin[i];
 	e->state = f->state[i];
 	e->ws = tcp_wscale(f, i);
 	e->unseen = (f->unseen >> (4 * i)) & 0x0f;

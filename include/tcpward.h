@@ -400,6 +400,7 @@ struct event_with_segment {
 #define IFACE_L3 0x01      /* frames start at the IP header */
 #define IFACE_XDP_L3 0x02  /* ... in XDP too (generic XDP on a device without Ethernet header) */
 #define IFACE_GENERIC 0x04 /* XDP sees super-segments */
+#define IFACE_CLSACT 0x08  /* its clsact qdisc is ours: it goes with our filters, if nobody else has one on it */
 
 struct ward_iface {
 	char name[WARD_NAME_LEN];

@@ -27,6 +27,7 @@ void rig_options_init(struct rig_options *opt)
 	memset(opt, 0, sizeof(*opt));
 	ward_options_init(&opt->ward);
 	opt->ward.replay = true;
+	opt->ward.all_hooks = true;
 	opt->ward.flows = 1024;
 	opt->ward.embryos = 64;
 }

@@ -4,9 +4,10 @@
  *
  * XDP by bpf_link. tc by tcx link (Linux 6.6), else by a clsact filter, which no descriptor holds: whoever detaches
  * finds it by priority and handle and makes sure by the program's id that it is ours. A clsact qdisc that we made
- * stays behind, empty: taking it away could take another's filters with it.
+ * goes with them, unless somebody else has put a filter on it.
  */
 #include <errno.h>
+#include <linux/pkt_sched.h>
 #include <linux/if_link.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "ward/filters.h"
 #include "ward/inside.h"
 
 /* enum bpf_attach_type of Linux 6.6; older headers lack them */
@@ -189,7 +191,9 @@ static int clsact_filter(struct ward *w, int row, bool egress)
 		    .prog_fd = w->prog[egress ? PROG_TC_EGRESS : PROG_TC_INGRESS]);
 	int err = bpf_tc_hook_create(&hook);
 
-	if (err && err != -EEXIST)
+	if (!err)
+		w->info->iface[row].flags |= IFACE_CLSACT;
+	else if (err != -EEXIST)
 		return err;
 	return bpf_tc_attach(&hook, &opts);
 }
@@ -224,6 +228,19 @@ static int detach_filter(const struct ward_iface *row, bool egress, uint32_t id)
 	return bpf_tc_detach(&hook, &gone);
 }
 
+/*
+ * The qdisc that we made goes too, unless somebody has put a filter on it meanwhile. A filter that is added between the two
+ * calls would go with it: a window of microseconds, once a detach.
+ */
+static void remove_clsact(const struct ward_iface *row)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)row->ifindex, .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+
+	if (row->flags & IFACE_CLSACT && !filters_foreign(row->ifindex, TC_H_MIN_INGRESS) &&
+	    !filters_foreign(row->ifindex, TC_H_MIN_EGRESS))
+		bpf_tc_hook_destroy(&hook);
+}
+
 int detach_clsact(const struct ward_iface *row, const struct prog_ids *ids)
 {
 	int err;
@@ -231,7 +248,11 @@ int detach_clsact(const struct ward_iface *row, const struct prog_ids *ids)
 	if (!row->ifindex || row->netns != iface_netns())
 		return 0;
 	err = detach_filter(row, false, ids->tc_ingress);
-	return err ? err : detach_filter(row, true, ids->tc_egress);
+	if (!err)
+		err = detach_filter(row, true, ids->tc_egress);
+	if (!err)
+		remove_clsact(row);
+	return err;
 }
 
 /* ---- one interface ---- */

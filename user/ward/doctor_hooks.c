@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "ward/checks.h"
+#include "ward/filters.h"
 
 /* In the kernel's enum since 6.6; older headers lack them. */
 #define TCX_INGRESS 46
@@ -132,60 +133,9 @@ static void check_tcx_hook(const char *ifname, unsigned ifindex, int hook, struc
 }
 
 /* ---- clsact ---- */
-static int take_filter_attr(const struct nlattr *attr, void *data)
-{
-	if (mnl_attr_get_type(attr) == TCA_BPF_NAME && is_ours(mnl_attr_get_str(attr)))
-		*(bool *)data = true;
-	return MNL_CB_OK;
-}
-
-static int take_filter_options(const struct nlattr *attr, void *data)
-{
-	if (mnl_attr_get_type(attr) == TCA_OPTIONS)
-		mnl_attr_parse_nested(attr, take_filter_attr, data);
-	return MNL_CB_OK;
-}
-
-static int take_filter(const struct nlmsghdr *nlh, void *data)
-{
-	const struct tcmsg *tc = mnl_nlmsg_get_payload(nlh);
-	int *foreign = data;
-	bool ours = false;
-
-	if (!tc->tcm_handle) /* the head of a chain of filters */
-		return MNL_CB_OK;
-	mnl_attr_parse(nlh, sizeof(*tc), take_filter_options, &ours);
-	*foreign += !ours;
-	return MNL_CB_OK;
-}
-
-/* Filters at a clsact hook that are not ours. */
-static int foreign_filters(unsigned ifindex, uint32_t hook)
-{
-	struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	char buf[32768];
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	struct tcmsg *tc = mnl_nlmsg_put_extra_header(nlh, sizeof(*tc));
-	int more = 1, foreign = 0;
-	ssize_t len;
-
-	if (!nl)
-		return 0;
-	nlh->nlmsg_type = RTM_GETTFILTER;
-	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	tc->tcm_ifindex = (int)ifindex;
-	tc->tcm_parent = TC_H_MAKE(TC_H_CLSACT, hook);
-	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0 || mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0)
-		more = -1;
-	while (more > 0 && (len = mnl_socket_recvfrom(nl, buf, sizeof(buf))) > 0)
-		more = mnl_cb_run(buf, len, 0, 0, take_filter, &foreign);
-	mnl_socket_close(nl);
-	return foreign;
-}
-
 static void check_clsact(const char *ifname, unsigned ifindex, struct check_list *list)
 {
-	int in = foreign_filters(ifindex, TC_H_MIN_INGRESS), out = foreign_filters(ifindex, TC_H_MIN_EGRESS);
+	int in = filters_foreign(ifindex, TC_H_MIN_INGRESS), out = filters_foreign(ifindex, TC_H_MIN_EGRESS);
 	char remedy[96];
 
 	snprintf(remedy, sizeof(remedy), "tc filter show dev %s ingress; tc filter show dev %s egress", ifname, ifname);

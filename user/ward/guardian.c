@@ -79,10 +79,14 @@ static bool parent_died(int pipe_end, pid_t parent)
 
 static void clean_up(const struct ward *w)
 {
+	struct ward_iface row;
 	unsigned i;
 
-	for (i = 0; i < w->plan.iface_count; i++)
-		detach_clsact(&w->plan.iface[i], &w->ids);
+	for (i = 0; i < w->plan.iface_count; i++) {
+		row = w->plan.iface[i];
+		row.flags = w->info->iface[i].flags; /* shared memory: what the parent did since the fork */
+		detach_clsact(&row, &w->ids);
+	}
 	pins_remove(w->name);
 }
 

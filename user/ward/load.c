@@ -229,7 +229,9 @@ static int set_rodata(struct ward *w, struct tcpward_bpf *skel)
 	}
 	for (i = 0; i < EVENT_COUNT; i++)
 		skel->rodata->event_limit[i] = w->opt.replay ? 0 : EVENTS_PER_S;
-	if (getrandom((void *)skel->rodata->boot_secret, sizeof(skel->rodata->boot_secret), 0) < 0)
+	if (w->opt.replay) /* the same capture, the same output */
+		memset((void *)skel->rodata->boot_secret, 0x5a, sizeof(skel->rodata->boot_secret));
+	else if (getrandom((void *)skel->rodata->boot_secret, sizeof(skel->rodata->boot_secret), 0) < 0)
 		return -errno;
 	return 0;
 }
@@ -258,7 +260,7 @@ static int find_fds(struct ward *w, struct bpf_object *obj)
 	for (i = 0; i < PROG_COUNT; i++) {
 		prog = bpf_object__find_program_by_name(obj, ward_prog_names[i]);
 		w->prog[i] = prog ? bpf_program__fd(prog) : -1;
-		if (w->prog[i] < 0)
+		if (w->prog[i] < 0 && (!prog || bpf_program__autoload(prog)))
 			return ward_fail(-EPROTO, "", "the BPF object has no program '%s'", ward_prog_names[i]);
 	}
 	return 0;
@@ -311,6 +313,14 @@ static void spare_iterator(struct tcpward_bpf *skel)
 		bpf_program__set_autoload(prog, false);
 }
 
+/* Captures go through XDP alone: what is not loaded is not verified either. */
+static void spare_tc(struct tcpward_bpf *skel)
+{
+	bpf_program__set_autoload(skel->progs.ward_tc_ingress, false);
+	bpf_program__set_autoload(skel->progs.ward_tc_egress, false);
+	bpf_program__set_autoload(skel->progs.flows_text, false);
+}
+
 static int load_failed(int err)
 {
 	if (err == -EPERM || err == -EACCES) {
@@ -337,6 +347,8 @@ int load_programs(struct ward *w)
 	if (!err)
 		err = size_maps(w, skel);
 	spare_iterator(skel);
+	if (w->opt.replay && !w->opt.all_hooks)
+		spare_tc(skel);
 	if (!err)
 		err = tcpward_bpf__load(skel);
 	if (err)
@@ -346,8 +358,10 @@ int load_programs(struct ward *w)
 		err = load_map_memory(w);
 	if (err)
 		return err;
-	w->ids.tc_ingress = prog_id(w->prog[PROG_TC_INGRESS]);
-	w->ids.tc_egress = prog_id(w->prog[PROG_TC_EGRESS]);
+	if (!w->opt.replay) {
+		w->ids.tc_ingress = prog_id(w->prog[PROG_TC_INGRESS]);
+		w->ids.tc_egress = prog_id(w->prog[PROG_TC_EGRESS]);
+	}
 	fill_plan(w);
 	err = clock_measure(w, true);
 	if (err)

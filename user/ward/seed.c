@@ -225,6 +225,8 @@ static void merge_twins(struct seeds *s)
 	size_t in, out = 0;
 	int side;
 
+	if (!s->count)
+		return;
 	qsort(s->list, s->count, sizeof(*s->list), by_key);
 	for (in = 0; in < s->count; in++) {
 		struct flow *twin;

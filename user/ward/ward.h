@@ -34,6 +34,7 @@ struct ward_options {
 	unsigned msl_s;  /* MSL, seconds (2MSL is twice that) */
 	unsigned flows;  /* capacity of the flow table */
 	unsigned embryos;
+	bool all_hooks;  /* with replay: load the tc programs too (ward_feed_tc) */
 	bool replay;     /* load for BPF_PROG_TEST_RUN: the capture's clock, no limits on events */
 };
 

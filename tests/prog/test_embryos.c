@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The embryo table under more SYNs than it has places: the oldest of the set gives way, and each is counted and told. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+
+#include "embryo.h"
+#include "prog/rig.h"
+
+#define SETS 8
+#define SYNS 2000
+
+struct told {
+	int evicted, ends;
+	struct flow_key last;
+};
+
+static void on_event(const struct event *ev, size_t size, void *ctx)
+{
+	struct told *t = ctx;
+
+	(void)size;
+	if (ev->type != EVENT_END)
+		return;
+	t->ends++;
+	t->evicted += ev->reason == END_EVICTED;
+	t->last = ev->key;
+}
+
+static struct flow_key send_syn(struct rig *rig, int i, uint8_t bits)
+{
+	struct wire_segment seg = {.bits = bits, .seq = 1000, .ack = bits & TH_ACK ? 5001 : 0, .win = 64240};
+	struct wire_layout v4 = {.name = "v4"};
+	struct wire_end from, to;
+	struct flow_key key;
+	uint8_t frame[WIRE_MAX];
+	size_t len;
+
+	wire_address(&from, false, 100 + i, 40000);
+	wire_address(&to, false, 5, 80);
+	wire_key(&key, &from, &to);
+	len = wire_build(frame, &v4, &from, &to, &seg);
+	rig_send(rig, HOOK_XDP, frame, len, (uint32_t)len, false, 0);
+	return key;
+}
+
+static void read_sets(struct rig *rig, struct embryo_set sets[SETS])
+{
+	uint32_t i;
+
+	for (i = 0; i < SETS; i++)
+		if (bpf_map_lookup_elem(rig->w->map[MAP_EMBRYOS], &i, &sets[i])) {
+			printf("not ok programs: cannot read set %u\n", i);
+			exit(1);
+		}
+}
+
+static int find(const struct embryo_set *set, const struct flow_key *key)
+{
+	int i;
+
+	for (i = 0; i < EMBRYO_WAYS; i++)
+		if (set->tag[i] && !memcmp(&set->way[i].key, key, sizeof(*key)))
+			return i;
+	return -1;
+}
+
+/* Which of the set's embryos began first. */
+static int oldest(const struct embryo_set *set)
+{
+	int i, best = 0;
+
+	for (i = 1; i < EMBRYO_WAYS; i++)
+		if (set->way[i].flow.start_ns < set->way[best].flow.start_ns)
+			best = i;
+	return best;
+}
+
+/* One SYN more; returns 1 if it did not go where it should. */
+static int one_more(struct rig *rig, struct ward_reader *reader, struct told *told, int i, struct embryo_set *before,
+		    struct embryo_set *after)
+{
+	struct flow_key key;
+	int set, way, free = 0, j, ends = told->ends;
+
+	rig->now_ns += 1000;
+	read_sets(rig, before);
+	key = send_syn(rig, i, TH_SYN);
+	read_sets(rig, after);
+	ward_reader_poll(reader);
+	for (set = 0; set < SETS && find(&after[set], &key) < 0; set++)
+		;
+	if (set == SETS)
+		return printf("# SYN %d is nowhere\n", i);
+	way = find(&after[set], &key);
+	for (j = 0; j < EMBRYO_WAYS; j++)
+		free += !before[set].tag[j];
+	if (free)
+		return before[set].tag[way] ? printf("# SYN %d took a place while one was free\n", i) : 0;
+	if (way != oldest(&before[set]))
+		return printf("# SYN %d evicted another than the oldest\n", i);
+	if (told->ends != ends + 1 || memcmp(&told->last, &before[set].way[way].key, sizeof(key)))
+		return printf("# SYN %d: the end of the evicted flow was not told\n", i);
+	return 0;
+}
+
+static void test_eviction(struct rig *rig, struct ward_reader *reader, struct told *told)
+{
+	struct embryo_set *before = calloc(SETS, sizeof(*before)), *after = calloc(SETS, sizeof(*after));
+	struct ward_counters c0 = rig_counters(rig), c;
+	int i, bad = 0, held = 0, j, gone;
+
+	for (i = 0; i < SYNS; i++)
+		bad += !!one_more(rig, reader, told, i, before, after);
+	for (i = 0; i < SETS; i++)
+		for (j = 0; j < EMBRYO_WAYS; j++)
+			held += !!after[i].tag[j];
+	c = rig_counters(rig);
+	gone = SYNS - held;
+	bad += (int)(c.counter[CNT_EVICT_SYN_SENT] - c0.counter[CNT_EVICT_SYN_SENT]) != gone;
+	bad += (int)(c.counter[CNT_END_EVICTED] - c0.counter[CNT_END_EVICTED]) != gone;
+	bad += (int)(c.counter[CNT_FLOWS_NEW] - c0.counter[CNT_FLOWS_NEW]) != SYNS;
+	bad += told->evicted != gone;
+	rig_report(!bad, "embryos: the oldest of the set gives way, counted and told",
+		   "%d SYNs into %d places, %d evicted, %d wrong", SYNS, SETS * EMBRYO_WAYS, gone, bad);
+	free(before);
+	free(after);
+}
+
+/* A flood of SYNs cannot push out what is established. */
+static void test_flood(struct rig *rig)
+{
+	struct wire_layout v4 = {.name = "v4"};
+	struct wire_end c, s;
+	struct flow_key key;
+	uint8_t frame[WIRE_MAX];
+	struct wire_segment steps[] = {
+		{.bits = TH_SYN, .seq = 1000, .win = 64240},
+		{.bits = TH_SYN | TH_ACK, .seq = 5000, .ack = 1001, .win = 64240},
+		{.bits = TH_ACK, .seq = 1001, .ack = 5001, .win = 64240},
+	};
+	struct flow f;
+	bool embryo = true;
+	size_t len;
+	int i, err;
+
+	rig_empty(rig);
+	wire_address(&c, false, 3, 40000);
+	wire_address(&s, false, 5, 443);
+	wire_key(&key, &c, &s);
+	for (i = 0; i < 3; i++) {
+		len = wire_build(frame, &v4, i == 1 ? &s : &c, i == 1 ? &c : &s, &steps[i]);
+		rig_send(rig, HOOK_XDP, frame, len, (uint32_t)len, false, 0);
+	}
+	for (i = 0; i < SYNS; i++)
+		send_syn(rig, 10000 + i, TH_SYN);
+	err = ward_flow_get(rig->w, &key, &f, &embryo);
+	rig_report(!err && !embryo && f.state[0] == ESTABLISHED && f.state[1] == ESTABLISHED,
+		   "embryos: a flood of SYNs leaves what is open", "%d SYNs%s", SYNS, err ? ", the flow is gone" : "");
+}
+
+int main(void)
+{
+	struct rig_options opt;
+	struct ward_reader *reader;
+	struct told told = {0};
+	struct rig rig;
+
+	rig_options_init(&opt);
+	opt.ward.embryos = SETS * EMBRYO_WAYS;
+	rig_open(&rig, &opt);
+	if (ward_reader_open(rig.w, 1 << 20, on_event, &told, &reader)) {
+		printf("not ok programs: reader: %s\n", ward_reason());
+		return 1;
+	}
+	test_eviction(&rig, reader, &told);
+	ward_reader_close(reader);
+	test_flood(&rig);
+	rig_close(&rig);
+	return rig_result();
+}

@@ -2,6 +2,7 @@
 /*
  * The conformance vectors as capture files, through "tcpward replay" as a user runs it: the state pair after every packet
  * from its events, then flags, conn_state and history of the flow object. Also that two runs print the same bytes.
+ * Traces with the same options share a capture, one after the other, told apart by the client's port.
  */
 #include <arpa/inet.h>
 #include <pcap/pcap.h>
@@ -15,18 +16,19 @@
 
 #include "lib/vectors.h"
 
-#define CLIENT_PORT 40000
+#define CLIENT_PORT 40000 /* + number of the trace */
 #define SERVER_PORT 80
-#define START_S 1700000000ULL
+#define START_NS 1700000000000000000ULL
+#define SPACING_NS 500000000000ULL /* between two traces */
 
 static int failed;
 static char dir[] = "/tmp/tcpward-replay-XXXXXX";
 
 /* One frame: Ethernet, IPv4, TCP with the options of the vector, payload cut away by the snap length. */
-static int frame(uint8_t *at, const struct vector_step *st)
+static int frame(uint8_t *at, const struct vector_step *st, uint16_t client)
 {
 	uint8_t *ip = at + 14, *tcp = ip + 20, *opt = tcp + 20;
-	uint16_t sport = st->from_client ? CLIENT_PORT : SERVER_PORT, dport = st->from_client ? SERVER_PORT : CLIENT_PORT;
+	uint16_t sport = st->from_client ? client : SERVER_PORT, dport = st->from_client ? SERVER_PORT : client;
 	uint32_t v;
 	int hlen;
 
@@ -57,33 +59,50 @@ static int frame(uint8_t *at, const struct vector_step *st)
 	return 14 + 20 + hlen;
 }
 
-/* Writes the trace as a capture; returns the seconds of a WAIT after the last packet. */
-static unsigned write_capture(const struct vector_trace *t, const char *path)
+/* A trace in its capture. */
+struct placed {
+	const struct vector_trace *t;
+	uint64_t start_ns;
+	int first_pkt; /* number of its first packet */
+	uint16_t client;
+};
+
+/* Appends the trace; returns the number of packets written. */
+static int write_trace(pcap_dumper_t *out, const struct placed *p)
+{
+	uint64_t now = p->start_ns;
+	uint8_t data[128];
+	int i, count = 0;
+
+	for (i = 0; i < p->t->count; i++) {
+		const struct vector_step *st = &p->t->steps[i];
+		struct pcap_pkthdr h = {0};
+
+		now += st->wait_ns;
+		if (st->wait)
+			continue;
+		h.ts.tv_sec = (time_t)(now / 1000000000ULL);
+		h.ts.tv_usec = (suseconds_t)(now % 1000000000ULL);
+		h.caplen = (bpf_u_int32)frame(data, st, p->client);
+		h.len = h.caplen + st->len;
+		pcap_dump((u_char *)out, &h, data);
+		count++;
+	}
+	return count;
+}
+
+static void write_capture(struct placed *placed, int count, const char *path)
 {
 	pcap_t *p = pcap_open_dead_with_tstamp_precision(DLT_EN10MB, 128, PCAP_TSTAMP_PRECISION_NANO);
 	pcap_dumper_t *out = pcap_dump_open(p, path);
-	uint64_t now = START_S * 1000000000ULL, last = now;
-	uint8_t data[128];
-	int i;
+	int i, pkt = 1;
 
-	for (i = 0; i < t->count; i++) {
-		const struct vector_step *st = &t->steps[i];
-		struct pcap_pkthdr h = {0};
-
-		if (st->wait) {
-			now += st->wait_ns;
-			continue;
-		}
-		h.ts.tv_sec = (time_t)(now / 1000000000ULL);
-		h.ts.tv_usec = (suseconds_t)(now % 1000000000ULL);
-		h.caplen = (bpf_u_int32)frame(data, st);
-		h.len = h.caplen + st->len;
-		pcap_dump((u_char *)out, &h, data);
-		last = now;
+	for (i = 0; i < count; i++) {
+		placed[i].first_pkt = pkt;
+		pkt += write_trace(out, &placed[i]);
 	}
 	pcap_dump_close(out);
 	pcap_close(p);
-	return (unsigned)((now - last) / 1000000000ULL);
 }
 
 static void bad(const struct vector_trace *t, const char *fmt, const char *a, const char *b)
@@ -95,16 +114,15 @@ static void bad(const struct vector_trace *t, const char *fmt, const char *a, co
 }
 
 /* Runs replay; returns its output lines as JSON objects in an array. */
-static struct json_object *replay(const struct vector_trace *t, const char *path, unsigned linger, const char *how)
+static struct json_object *replay(const struct vector_trace *t, const char *path, const char *how)
 {
 	struct json_object *all = json_object_new_array(), *one;
 	char command[400], *line = NULL;
 	size_t room = 0;
 	FILE *in;
 
-	snprintf(command, sizeof(command), "build/tcpward replay -j --flows 64 --embryos 64 %s%s --msl %d %s%s --linger %u %s state all", how,
-		 t->tap ? " --tap" : "", t->msl2 / 2, t->rfc1337 ? "--rfc1337" : "", t->loose ? "" : " --no-pickup", linger,
-		 path);
+	snprintf(command, sizeof(command), "build/tcpward replay -j --flows 1024 --embryos 1024 %s%s --msl %d %s%s --linger 400 %s state all", how,
+		 t->tap ? " --tap" : "", t->msl2 / 2, t->rfc1337 ? "--rfc1337" : "", t->loose ? "" : " --no-pickup", path);
 	in = popen(command, "r");
 	while (getline(&line, &room, in) > 0) {
 		one = json_tokener_parse(line);
@@ -154,11 +172,17 @@ struct told {
 	uint64_t flags;
 };
 
-static void follow(struct told *told, struct json_object *ev)
+static bool concerns(struct json_object *o, uint16_t client)
+{
+	return json_object_get_int(json_object_object_get(o, "sport")) == client ||
+	       json_object_get_int(json_object_object_get(o, "dport")) == client;
+}
+
+static void follow(struct told *told, struct json_object *ev, uint16_t port)
 {
 	const char *type = text(ev, "type");
 	struct json_object *flags = json_object_object_get(ev, "flags");
-	bool client = json_object_get_int(json_object_object_get(ev, "sport")) == CLIENT_PORT;
+	bool client = json_object_get_int(json_object_object_get(ev, "sport")) == port;
 	size_t i;
 
 	if (!strcmp(type, "state")) {
@@ -174,12 +198,22 @@ static void follow(struct told *told, struct json_object *ev)
 	}
 }
 
-static int check_steps(const struct vector_trace *t, struct json_object *events)
+/* true: the event is not due yet at packet pkt and time now */
+static bool later(struct json_object *ev, int pkt, uint64_t now)
 {
+	struct json_object *number = json_object_object_get(ev, "pkt");
+
+	return number ? json_object_get_int(number) > pkt
+		      : (uint64_t)json_object_get_int64(json_object_object_get(ev, "ts_ns")) > now;
+}
+
+static int check_steps(const struct placed *p, struct json_object *events)
+{
+	const struct vector_trace *t = p->t;
 	struct told told = {.state = {"CLOSED", "CLOSED"}};
 	size_t next = 0, count = json_object_array_length(events);
-	uint64_t now = START_S * 1000000000ULL;
-	int i, pkt = 0, who, pairs = 0;
+	uint64_t now = p->start_ns;
+	int i, pkt = p->first_pkt - 1, who, pairs = 0;
 	char want[24], flags[400], have[400];
 
 	for (i = 0; i < t->count; i++) {
@@ -189,14 +223,12 @@ static int check_steps(const struct vector_trace *t, struct json_object *events)
 		pkt += !st->wait;
 		for (; next < count; next++) {
 			struct json_object *ev = json_object_array_get_idx(events, next);
-			struct json_object *number = json_object_object_get(ev, "pkt");
 
-			if (!strcmp(text(ev, "type"), "summary"))
+			if (!concerns(ev, p->client))
+				continue;
+			if (later(ev, pkt, now))
 				break;
-			if (number ? json_object_get_int(number) > pkt
-				   : (uint64_t)json_object_get_int64(json_object_object_get(ev, "ts_ns")) > now)
-				break;
-			follow(&told, ev);
+			follow(&told, ev, p->client);
 		}
 		for (who = 0; who < 2; who++, pairs++) {
 			if (st->state[who] == VECTOR_EXPIRED) {
@@ -217,16 +249,20 @@ static int check_steps(const struct vector_trace *t, struct json_object *events)
 	if (told.started && told.flags != t->flags)
 		bad(t, "want flags %s, told %s", vector_flags_text(t->flags, flags, sizeof(flags)),
 		    vector_flags_text(told.flags, have, sizeof(have)));
-	if (!count || strcmp(text(json_object_array_get_idx(events, count - 1), "type"), "summary"))
-		bad(t, "the last line is no summary%s%s", "", "");
 	return pairs;
 }
 
-static void check_flow(const struct vector_trace *t, struct json_object *flows)
+static void check_flow(const struct placed *p, struct json_object *flows)
 {
-	size_t n = json_object_array_length(flows);
-	struct json_object *last = n ? json_object_array_get_idx(flows, n - 1) : NULL;
+	struct json_object *last = NULL, *one;
+	const struct vector_trace *t = p->t;
+	size_t i;
 
+	for (i = 0; i < json_object_array_length(flows); i++) {
+		one = json_object_array_get_idx(flows, i);
+		if (concerns(one, p->client))
+			last = one;
+	}
 	if (!last) {
 		if (strcmp(t->conn_state, "OTH"))
 			bad(t, "want conn_state %s, no flow%s", t->conn_state, "");
@@ -238,22 +274,27 @@ static void check_flow(const struct vector_trace *t, struct json_object *flows)
 		bad(t, "want history %s, have %s", t->history, text(last, "history"));
 }
 
-static int run_trace(const struct vector_trace *t)
+static int run_group(struct placed *group, int count)
 {
-	struct json_object *events, *again, *flows;
+	const struct vector_trace *t = group[0].t;
+	struct json_object *events, *again, *flows, *end;
+	int i, pairs = 0;
 	char path[300];
-	unsigned linger;
-	int pairs;
 
 	snprintf(path, sizeof(path), "%s/%s.pcap", dir, t->id);
-	linger = write_capture(t, path);
-	events = replay(t, path, linger, "--events");
-	pairs = check_steps(t, events);
-	again = replay(t, path, linger, "--events");
+	write_capture(group, count, path);
+	events = replay(t, path, "--events");
+	again = replay(t, path, "--events");
+	flows = replay(t, path, "");
+	end = json_object_array_get_idx(events, json_object_array_length(events) - 1);
+	if (!end || strcmp(text(end, "type"), "summary"))
+		bad(t, "the last line is no summary%s%s", "", "");
 	if (strcmp(json_object_to_json_string(events), json_object_to_json_string(again)))
 		bad(t, "two replays differ%s%s", "", "");
-	flows = replay(t, path, linger, "");
-	check_flow(t, flows);
+	for (i = 0; i < count; i++) {
+		pairs += check_steps(&group[i], events);
+		check_flow(&group[i], flows);
+	}
 	json_object_put(events);
 	json_object_put(again);
 	json_object_put(flows);
@@ -261,19 +302,39 @@ static int run_trace(const struct vector_trace *t)
 	return pairs;
 }
 
+static bool same_options(const struct vector_trace *a, const struct vector_trace *b)
+{
+	return a->msl2 == b->msl2 && a->rfc1337 == b->rfc1337 && a->loose == b->loose && a->tap == b->tap;
+}
+
 static void run_file(const char *path)
 {
 	struct vector_trace *t;
-	int i, count = vectors_read(path, &t), before = failed, pairs = 0;
+	int i, k, n, count = vectors_read(path, &t), before = failed, pairs = 0, captures = 0;
+	struct placed *group = calloc((size_t)count, sizeof(*group));
+	bool *done = calloc((size_t)count, sizeof(*done));
 
-	for (i = 0; i < count; i++)
-		pairs += run_trace(&t[i]);
-	printf("# %s: %d captures, %d states compared\n", path, count, pairs);
+	for (i = 0; i < count; i++) {
+		for (n = 0, k = i; k < count; k++) {
+			if (done[k] || !same_options(&t[i], &t[k]))
+				continue;
+			group[n] = (struct placed){&t[k], START_NS + n * SPACING_NS, 0, (uint16_t)(CLIENT_PORT + k)};
+			done[k] = true;
+			n++;
+		}
+		if (n) {
+			pairs += run_group(group, n);
+			captures++;
+		}
+	}
+	printf("# %s: %d traces in %d captures, %d states compared\n", path, count, captures, pairs);
 	if (failed == before && count && pairs)
 		printf("ok replay: %s\n", path);
 	else
 		printf("not ok replay: %s: %d differences\n", path, failed - before);
 	fflush(stdout);
+	free(group);
+	free(done);
 }
 
 int main(void)

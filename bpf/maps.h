@@ -113,6 +113,7 @@ __weak const volatile __u8 key_vlan;
 __weak const volatile __u8 replay; /* BPF_PROG_TEST_RUN over a capture: its clock, its packet numbers */
 __weak const volatile __u32 iface_count;
 __weak const volatile struct iface_row ifaces[WARD_IFACES];
+__weak const volatile __u32 flows_max;   /* capacity of "flows" */
 __weak const volatile __u32 embryo_mask; /* sets - 1 */
 __weak const volatile __u64 boot_secret[2];
 __weak const volatile __u64 tick_ns; /* of one jiffy */

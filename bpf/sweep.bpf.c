@@ -15,6 +15,7 @@ struct walk {
 	struct ward_gauges *g;
 	__u32 budget;
 	__u32 more;
+	__u64 entries; /* of the flow table that are taken, by the dead too */
 };
 
 static __always_inline void tally(struct ward_gauges *g, const struct flow *f)
@@ -113,6 +114,7 @@ static long sweep_flow(void *map, struct flow_key *key, struct flow *f, struct w
 		w->more = 1;
 		return 1;
 	}
+	w->entries++;
 	if (life == PHASE_DEAD) {
 		sweep_dead(w, key, f, word);
 		return 0;
@@ -180,6 +182,8 @@ int ward_sweep(struct sweep_args *args)
 	args->more = w.more;
 	if (w.more)
 		return 0;
+	if (flows_max)
+		ctl->fill_permille = w.entries * 1000 / flows_max;
 	g->swept_ns = args->now_ns;
 	g->sweep_cpu_ns = bpf_ktime_get_ns() - began;
 	bpf_map_update_elem(&gauges, &ready, g, BPF_ANY);

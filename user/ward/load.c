@@ -220,6 +220,7 @@ static int set_rodata(struct ward *w, struct tcpward_bpf *skel)
 	skel->rodata->key_vlan = w->opt.key_vlan;
 	skel->rodata->replay = w->opt.replay;
 	skel->rodata->tick_ns = clock_tick_ns();
+	skel->rodata->flows_max = w->opt.flows;
 	skel->rodata->embryo_mask = embryo_sets(w->opt.embryos) - 1;
 	skel->rodata->iface_count = w->plan.iface_count;
 	for (i = 0; i < w->plan.iface_count; i++) {

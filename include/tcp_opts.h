@@ -6,7 +6,7 @@
 #include "tcpward.h"
 
 #define NS_PER_S 1000000000ULL
-#define TAP_REORDER_NS 3000000ULL /* a mirror port swaps the two directions within so much */
+#define TAP_REORDER_NS 3000000ULL
 
 /* X(NAME, name, seconds, meaning): idle time-outs of a record; of its two states the first row that fits decides */
 #define WARD_TIMEOUTS(X)                                                                                               \
@@ -34,6 +34,7 @@ enum ward_timeout {
 struct track_opts {
 	__u64 timeout_ns[TIMEOUT_COUNT];
 	__u64 msl2_ns;  /* twice the MSL */
+	__u64 reorder_ns; /* with tap: the mirror swaps the two directions within so much; not less than the clock's tick */
 	__u8 rfc1337;   /* a RST does not end TIME-WAIT */
 	__u8 loose;     /* pick up connections mid-stream */
 	__u8 tap;       /* a lossy mirror: believe acks of unseen data, allow for swapped directions */
@@ -53,6 +54,7 @@ static inline void track_opts_init(struct track_opts *o)
 	for (i = 0; i < TIMEOUT_COUNT; i++)
 		o->timeout_ns[i] = seconds[i] * NS_PER_S;
 	o->msl2_ns = 60 * NS_PER_S;
+	o->reorder_ns = TAP_REORDER_NS;
 	o->rfc1337 = 0;
 	o->loose = 1;
 	o->tap = 0;

@@ -107,7 +107,7 @@ static __always_inline void tcp_judge_load(struct tcp_judgement *j, const struct
 	j->last_ack = (__u32)prev;
 	j->has_last_ack = ((prev >> 32) & 1) && ((prev >> 33) & 1) != (seg->dir & 1);
 	j->from_orig = (seg->dir & 1) == (f->orig & 1);
-	j->reordered = o->tap && seg->now_ns - f->half[!(seg->dir & 1)].last_ns <= TAP_REORDER_NS;
+	j->reordered = o->tap && seg->now_ns - f->half[!(seg->dir & 1)].last_ns <= o->reorder_ns;
 	j->outcome = OUTCOME_UPDATE;
 }
 

@@ -208,6 +208,8 @@ static void set_track_opts(struct track_opts *track, const struct ward_options *
 	track->rfc1337 = opt->rfc1337;
 	track->loose = !opt->no_pickup;
 	track->tap = opt->tap;
+	if (!opt->replay && track->reorder_ns < clock_tick_ns())
+		track->reorder_ns = clock_tick_ns();
 }
 
 static int set_rodata(struct ward *w, struct tcpward_bpf *skel)

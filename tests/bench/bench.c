@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * bench [packets|tables|replay]...: measures, prints a table and writes build/bench.json.
+ *
+ * Method: one CPU; the base lines and the cases by turns, 7 rounds, medians; thread CPU time, not wall clock; each
+ * repetition of BPF_PROG_TEST_RUN meets another flow; verdicts and counters are checked, since what fails early looks fast.
+ * Nanoseconds are net of an empty program's repetition; "x" is the ratio to a plain parser that drops.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <sched.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bench/bench.h"
+
+#define JSON_FILE "build/bench.json"
+#define RESULTS_MAX 120
+
+static struct result results[RESULTS_MAX];
+static int result_count;
+
+static bool met(const struct result *r)
+{
+	return !r->goal || (r->at_least ? r->value >= r->goal : r->value <= r->goal);
+}
+
+void result_add(const char *name, double value, const char *unit, double goal, bool at_least)
+{
+	struct result *r = &results[result_count];
+
+	if (result_count + 1 < RESULTS_MAX)
+		result_count++;
+	snprintf(r->name, sizeof(r->name), "%s", name);
+	snprintf(r->unit, sizeof(r->unit), "%s", unit);
+	r->value = value;
+	r->goal = goal;
+	r->at_least = at_least;
+	printf("  %-44s %12.*f %-14s", name, value < 1000 ? 2 : 0, value, unit);
+	if (goal)
+		printf(" %s %g: %s", at_least ? "at least" : "at most", goal, met(r) ? "met" : "MISSED");
+	putchar('\n');
+	fflush(stdout);
+}
+
+void bench_title(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vprintf(fmt, args);
+	va_end(args);
+	putchar('\n');
+}
+
+void bench_die(const char *fmt, ...)
+{
+	va_list args;
+
+	fflush(stdout);
+	fputs("bench: ", stderr);
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fputc('\n', stderr);
+	exit(1);
+}
+
+uint64_t bench_cpu_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+uint64_t bench_wall_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+static int ascending(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+double median(double *values, int n)
+{
+	qsort(values, n, sizeof(*values), ascending);
+	return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+}
+
+static void write_json(void)
+{
+	FILE *out = fopen(JSON_FILE, "w");
+	struct utsname u;
+	int i;
+
+	if (!out)
+		bench_die("cannot write '%s'", JSON_FILE);
+	uname(&u);
+	fprintf(out, "{\n  \"kernel\": \"%s\",\n  \"machine\": \"%s\",\n  \"version\": \"%s\",\n  \"results\": [\n", u.release,
+		u.machine, TCPWARD_VERSION);
+	for (i = 0; i < result_count; i++) {
+		const struct result *r = &results[i];
+
+		fprintf(out, "    {\"name\": \"%s\", \"value\": %.3f, \"unit\": \"%s\"", r->name, r->value, r->unit);
+		if (r->goal)
+			fprintf(out, ", \"goal\": %g, \"goal_is\": \"%s\", \"met\": %s", r->goal,
+				r->at_least ? "at least" : "at most", met(r) ? "true" : "false");
+		fprintf(out, "}%s\n", i + 1 < result_count ? "," : "");
+	}
+	fputs("  ]\n}\n", out);
+	if (fclose(out))
+		bench_die("cannot write '%s'", JSON_FILE);
+}
+
+static bool wanted(int argc, char **argv, const char *part)
+{
+	int i;
+
+	for (i = 1; i < argc; i++)
+		if (!strcmp(argv[i], part))
+			return true;
+	return argc == 1;
+}
+
+int main(int argc, char **argv)
+{
+	int i, missed = 0, goals = 0;
+	cpu_set_t one;
+
+	if (geteuid())
+		bench_die("needs root");
+	CPU_ZERO(&one);
+	CPU_SET(sysconf(_SC_NPROCESSORS_ONLN) - 1, &one);
+	if (wanted(argc, argv, "replay")) /* first: it is not pinned */
+		bench_replay();
+	sched_setaffinity(0, sizeof(one), &one);
+	if (wanted(argc, argv, "packets")) {
+		bench_packets(10000, 262144, "10 k", true);
+		bench_packets(1000000, 1 << 21, "1 M", false);
+	}
+	if (wanted(argc, argv, "tables")) {
+		bench_sweep(262144, 262144, "262,144", 0);
+		bench_sweep(1000000, 1 << 20, "1 M", 110);
+		bench_programs();
+	}
+	for (i = 0; i < result_count; i++) {
+		goals += results[i].goal != 0;
+		missed += !met(&results[i]);
+	}
+	write_json();
+	printf("%d of %d goals met; %s\n", goals - missed, goals, JSON_FILE);
+	return 0;
+}

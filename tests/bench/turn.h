@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef TESTS_TURN_H
+#define TESTS_TURN_H
+
+/* Where the rotation of bench.bpf.c stands. Flow numbers go round by a stride, so that each comes once a round. */
+struct turn {
+	__u32 flows, stride;
+	__u32 number, seen, round;
+	__u32 syn; /* the next SYN's number: never used before */
+};
+
+#endif

@@ -1,0 +1,213 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# faults: bad input, bad places, bad ends. Each time one clear line (what, which value, why, and what to do), the right exit
+# code, nothing half attached, and the interface as it was.
+. "$(dirname "$0")/lib.sh"
+A=$(dev a) B=$(dev b)
+LAYOUT_BYTES=8 # of the map "instance": its layout hash comes first
+
+host a b
+wire a "$A" 192.0.2.1/24 b "$B" 192.0.2.2/24
+start b "$BIN/crowd" serve 9000 || exit
+
+# What an attach could leave on the interface or elsewhere.
+traces() {
+	on a tc qdisc show dev "$A"
+	on a tc filter show dev "$A" ingress
+	on a tc filter show dev "$A" egress
+	on a ip link show dev "$A" | grep -o 'xdp.*'
+	[ -z "$BPFTOOL" ] || on a "$BPFTOOL" net show dev "$A" | grep -E 'ward|stranger' | sed 's/ id .*//'
+	ls "$PINS" 2>/dev/null | grep "$ID"
+	ls /run/tcpward 2>/dev/null | grep "$ID"
+}
+traces >"$work/clean"
+same() {
+	traces >"$work/traces"
+	cmp -s "$work/clean" "$work/traces"
+}
+untouched() { # name: soon, all is as it was
+	if await 4 same; then ok "$1"; else fail "$1" "$(diff "$work/clean" "$work/traces" | tr '\n' ' ')"; fi
+}
+refused() { # name, exit code, pattern of the message, pattern of the way out (may be empty)
+	exits "$1: exit code" "$2"
+	says "$1: the message" "^tcpward.*$3"
+	[ -z "$4" ] || says "$1: the way out" "$4"
+	is "$1: the message is one line" "$(grep '^tcpward' "$work/err" | grep -vc 'no flows_text')" 1
+}
+
+# ---- words ----
+ward a run nosuch0
+refused "run on an unknown interface" 1 "'nosuch0': no such device" "ip link"
+ward a attach "$A" nosuch0
+refused "attach to one that is there and one that is not" 1 "'nosuch0': no such device" ""
+ward a run "$A" "$A"
+refused "the same interface twice" 2 "'$A' twice" ""
+ward a run "$A" --ingress sideways
+exits "a wrong option: exit code" 2
+says "a wrong option: its value and the right ones" "'sideways': not auto, xdp, xdp-generic or tc"
+ward a run "$A" -- state estabished
+refused "a wrong filter" 2 "'estabished'" "ss\(8\)"
+ward a flows "dport = :99999"
+refused "a port that is none" 2 "99999" ""
+ward a detach "$A"
+refused "detach what is not attached" 3 "'$A' is not attached" "tcpward attach"
+ward a flows
+exits "flows with nothing attached" 3
+untouched "after wrong words nothing is left"
+
+# ---- no privilege ----
+cp "$TCPWARD" "$work/tcpward" && chmod 755 "$work" "$work/tcpward"
+for words in "run $A" "attach $A"; do
+	on a setpriv --reuid=65534 --regid=65534 --clear-groups "$work/tcpward" $words >"$work/out" 2>"$work/err"
+	code=$?
+	refused "${words% *} without privilege" 1 "not permitted" "CAP_BPF, CAP_NET_ADMIN"
+done
+on a setpriv --bounding-set=-all --inh-caps=-all "$work/tcpward" attach "$A" >"$work/out" 2>"$work/err"
+code=$?
+refused "root without capabilities" 1 "not permitted" "CAP_BPF"
+untouched "without privilege nothing is left"
+
+# ---- a stranger is there already ----
+cat >"$work/stranger.bpf.c" <<'C'
+__attribute__((section("xdp"), used)) int stranger(void *ctx) { (void)ctx; return 2; }
+char _license[] __attribute__((section("license"), used)) = "GPL";
+C
+if clang -O2 -g -target bpf -c "$work/stranger.bpf.c" -o "$work/stranger.o" 2>/dev/null &&
+	on a ip link set dev "$A" xdp obj "$work/stranger.o" sec xdp 2>/dev/null; then
+	for how in auto xdp; do
+		ward a attach "$A" --ingress $how
+		refused "a foreign XDP program, $how" 1 "'$A'.*another XDP program.*'stranger'" "--ingress tc"
+	done
+	is "the stranger is still there" "$(on a ip -d link show dev "$A" | grep -c 'prog/xdp.*')" 1
+	must a attach "$A" --ingress tc
+	ok "--ingress tc lives beside it"
+	must a detach "$A"
+	on a ip link set dev "$A" xdp off
+	untouched "beside a stranger nothing is left"
+else
+	skip "a foreign XDP program" "ip(8) cannot load one here"
+fi
+
+# ---- captures ----
+head -c 5000 /dev/urandom >"$work/garbage.pcap"
+ward a replay "$work/garbage.pcap"
+refused "a file that is no capture" 1 "garbage.pcap': not a capture" "pcapng"
+: >"$work/empty.pcap"
+ward a replay "$work/empty.pcap"
+refused "an empty file" 1 "empty.pcap': not a capture" ""
+ward a replay "$work/nosuch.pcap"
+refused "a capture that is not there" 1 "nosuch.pcap': No such file" ""
+if command -v tcpdump >/dev/null; then
+	launch a tcpdump -Z root --immediate-mode -U -i "$A" -w "$work/good.pcap" tcp
+	await 5 grep -q listening "$log"
+	start a "$BIN/crowd" load 192.0.2.2 9000 5 1 n || exit
+	sleep 0.5
+	stop "${pids[-2]}" -INT
+	size=$(stat -c %s "$work/good.pcap")
+	head -c $((size - 20)) "$work/good.pcap" >"$work/cut.pcap"
+	ward a replay "$work/cut.pcap"
+	refused "a capture that ends within a packet" 1 "cut.pcap'.*(truncated|ends)" ""
+	is "... what came before is shown" "$(grep -c 9000 "$work/out")" 5
+else
+	skip "a truncated capture" "no tcpdump"
+fi
+
+# ---- two at once ----
+runs() { # words...: a run in the background; its pid to $run
+	launch a "$TCPWARD" run "$A" "$@"
+	run=$pid run_log=$log
+	await 10 grep -q "'$A'\|$A" "$run_log" || true
+	await 10 test -e "$PINS/$A/instance"
+	sleep 0.3
+}
+runs
+ward a run "$A"
+refused "a second run" 1 "'$A' is already watched by tcpward run, pid $run" "end it"
+ward a attach "$A"
+refused "attach where run is" 1 "'$A' is already watched" ""
+ward b attach "$B" --name "$A"
+refused "a name that is taken, by another namespace too" 1 "instance name '$A' is taken" "--name"
+ward a flows
+exits "the first goes on" 0
+
+# ---- the ends of run ----
+stop "$run" -INT
+code=$?
+is "SIGINT: exit code" $code 0
+untouched "SIGINT: the interface is as before"
+for clsact in "" --clsact; do
+	for signal in TERM HUP KILL; do
+		runs $clsact
+		[ -n "$clsact" ] && expect "run --clsact: a filter is there" "$(on a tc filter show dev "$A" egress | grep -c ward)" -ge 1
+		stop "$run" -$signal
+		code=$?
+		[ $signal = KILL ] || is "SIG$signal $clsact: exit code" $code 0
+		untouched "SIG$signal $clsact: the interface is as before"
+	done
+done
+# Its guardian dies with it: nobody is left to clean up but the next one.
+runs --clsact
+kill -KILL $(pgrep -P "$run") "$run"
+wait "$run" 2>/dev/null
+runs
+ward a flows
+exits "after kill -9 of run and its guardian the next run takes over" 0
+is "... and finds no second filter" "$(on a tc filter show dev "$A" egress | grep -c ward)" 0
+stop "$run" -TERM
+untouched "... and leaves nothing of either"
+
+# ---- the interface goes away ----
+on a ip link add "x$A" type veth peer name "y$A"
+on a ip link set "x$A" up
+launch a "$TCPWARD" run "x$A"
+await 10 test -e "$PINS/x$A/instance"
+sleep 0.5
+on a ip link del "x$A"
+await 5 gone "$pid"
+wait "$pid"
+is "the interface goes away: exit code" $? 1
+is "the interface goes away: it is said, once" "$(grep -c "^tcpward: interface 'x$A' is gone" "$log")" 1
+untouched "the interface goes away: nothing is left"
+
+# ---- a full table ----
+runs --flows 64 --embryos 64
+start a "$BIN/crowd" hold 192.0.2.2 9000 300 || exit
+holder=$pid
+sleep 1.2
+full=$(counter a "$A" table-full)
+expect "a full table is counted" "$full" -gt 0
+expect "evicted ones are counted" "$(counter a "$A" ended-evicted)" -gt 0
+kept=$(on a "$TCPWARD" stat -j --name "$A" | sed 's/.*"tables":{"flows":\([0-9]*\).*/\1/')
+is "the table holds what it can" "$kept" 64
+ward a stat
+says "stat shows it" "table.full|found the table full"
+stop "$holder"
+stop "$run" -INT
+cp "$run_log" "$work/out"
+: >"$work/err"
+says "it is said on exit" "tables too small.* flow table was full"
+says "the evicted ones too" "tables too small.* embryos evicted"
+untouched "after a full table nothing is left"
+
+# ---- another version's state ----
+if [ -n "$BPFTOOL" ]; then
+	must a attach "$A"
+	value=$("$BPFTOOL" -j map lookup pinned "$PINS/$A/instance" key 0 0 0 0 | grep -o '"value":\["0x[^]]*\]' | grep -o '0x[0-9a-f]*' | tr '\n' ' ')
+	read -r -a bytes <<<"$value"
+	other=("${bytes[@]}")
+	other[0]=$(printf '0x%02x' $((bytes[0] ^ 0xff)))
+	expect "the instance can be read" ${#bytes[@]} -gt $LAYOUT_BYTES
+	"$BPFTOOL" map update pinned "$PINS/$A/instance" key 0 0 0 0 value "${other[@]}"
+	for words in flows stat verify "detach $A"; do
+		ward a $words $([ "$words" = "detach $A" ] || echo --name "$A")
+		refused "${words% *} of another version's instance" 1 "instance '$A': another build" "detach with the tcpward that made it, or: .*rm -r"
+	done
+	ward a attach "$A"
+	expect "attach over another version's instance is refused" $code = 1
+	says "... with the way out" "rm -r|--name|another"
+	"$BPFTOOL" map update pinned "$PINS/$A/instance" key 0 0 0 0 value "${bytes[@]}"
+	must a detach "$A"
+	untouched "with its own version again it goes without a trace"
+else
+	skip "another version's state" "no bpftool"
+fi

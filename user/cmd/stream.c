@@ -125,11 +125,36 @@ static const char *const reason_names[] = {
 #undef X
 };
 
+/* What did not fit into the tables since it began. */
+static const struct {
+	enum ward_counter counter;
+	const char *text;
+} overflow[] = {
+	{ CNT_TABLE_FULL, "times the flow table was full" },
+	{ CNT_END_EVICTED, "embryos evicted" },
+	{ CNT_EARLY_EXPIRY, "closed flows removed early" },
+};
+
+/* "what: 3 this, 1 that" of the counts that are not 0; nothing where all are. */
+static void list_count(const char *what, uint64_t n, const char *text, bool *begun)
+{
+	if (!n)
+		return;
+	fprintf(stderr, "%s%s%llu %s", *begun ? "" : what, *begun ? ", " : ": ", (unsigned long long)n, text);
+	*begun = true;
+}
+
+static void list_end(bool begun)
+{
+	if (begun)
+		fputc('\n', stderr);
+}
+
 void stream_summary(struct stream *s)
 {
+	bool unfollowed = false, full = false;
 	struct ward_counters now;
 	char flows[16], segs[16];
-	bool first = true;
 
 	if (ward_counters_read(s->w, &now))
 		return;
@@ -137,16 +162,16 @@ void stream_summary(struct stream *s)
 	fprintf(stderr, "%s flows, %s segments, %llu events lost\n",
 		quantity_text(now.counter[CNT_FLOWS_NEW] - s->first.counter[CNT_FLOWS_NEW], flows),
 		quantity_text(segments(&now) - segments(&s->first), segs), (unsigned long long)s->lost);
-	for (int i = 0; i < REASON_COUNT; i++) {
-		uint64_t n = now.reason[i] - s->first.reason[i];
+	for (int i = 0; i < REASON_COUNT; i++)
+		list_count("not followed", now.reason[i] - s->first.reason[i], reason_names[i], &unfollowed);
+	list_end(unfollowed);
+	for (size_t i = 0; i < sizeof(overflow) / sizeof(*overflow); i++) {
+		enum ward_counter c = overflow[i].counter;
 
-		if (n)
-			fprintf(stderr, "%s%llu %s", first ? "not followed: " : ", ", (unsigned long long)n,
-				reason_names[i]);
-		first = first && !n;
+		list_count("tables too small (--flows, --embryos)", now.counter[c] - s->first.counter[c],
+			   overflow[i].text, &full);
 	}
-	if (!first)
-		fputc('\n', stderr);
+	list_end(full);
 }
 
 void stream_close(struct stream *s)

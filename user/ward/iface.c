@@ -169,7 +169,8 @@ static int fill_row(struct ward_iface *row, const char *name, struct iface_facts
 	int err = strlen(name) < WARD_NAME_LEN ? read_facts(name, facts) : -ENODEV;
 
 	if (err == -ENODEV)
-		return ward_fail(err, "", "cannot attach to '%s': no such device", name);
+		return ward_fail(err, "'ip link' lists the interfaces of this network namespace",
+				 "cannot attach to '%s': no such device", name);
 	if (err)
 		return ward_fail(err, "", "cannot ask about interface '%s': %s", name, strerror(-err));
 	memset(row, 0, sizeof(*row));

@@ -65,6 +65,7 @@ dev() {
 # ---- processes ----
 launch() { # host command...: in the background; its pid to $pid, what it prints to $log
 	log=$work/log.${#pids[@]}
+	: >"$log"
 	(exec nsenter --net="/run/netns/tw-$ID-$1" "${@:2}") >"$log" 2>&1 </dev/null &
 	pid=$!
 	pids+=("$pid")

@@ -42,7 +42,7 @@ static size_t put_tag(uint8_t *at, uint16_t type, const char *vlan)
 int main(int argc, char **argv)
 {
 	uint8_t frame[65536], tagged[65536 + 8];
-	int in, out;
+	int in, out, room = 64 << 20;
 
 	if (argc < 3 || argc > 5) {
 		fprintf(stderr, "usage: mirror FROM TO [VLAN [INNER]]\n");
@@ -50,6 +50,7 @@ int main(int argc, char **argv)
 	}
 	in = open_packet(argv[1], ETH_P_ALL);
 	out = open_packet(argv[2], 0);
+	setsockopt(in, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
 	puts("ready");
 	fflush(stdout);
 	for (;;) {

@@ -7,6 +7,7 @@ struct turn {
 	__u32 flows, stride;
 	__u32 number, seen, round;
 	__u32 syn; /* the next SYN's number: never used before */
+	__u64 stamp;
 };
 
 #endif

@@ -195,7 +195,7 @@ bench: all $(call binaries,bench)
 MAN_SRC := $(wildcard man/*.scd)
 MAN := $(MAN_SRC:man/%.scd=$(O)/man/%)
 
-$(O)/gendoc: docs/gendoc.c include/tcpward.h user/verify/verify.h Makefile
+$(O)/gendoc: docs/gendoc.c $(wildcard include/*.h) user/verify/verify.h Makefile
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(WARN) -Iinclude -Iuser $< -o $@

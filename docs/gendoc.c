@@ -7,7 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tcpward.h"
+#include "tcp_opts.h"
+#include "tcp_seq.h"
+/* after tcp_seq.h */
+#include "tcp_fsm.h"
 #include "verify/verify.h"
 
 struct row {
@@ -26,6 +29,10 @@ static const struct row states[] = { WARD_STATES(X) };
 #undef X
 #define X(id, text) { #id, NULL, text },
 static const struct row flags[] = { WARD_FLAGS(X) };
+static const struct row fsm_events[] = { TCP_EVENTS(X) };
+#undef X
+#define X(id, name, seconds, text) { name, #seconds " s", text },
+static const struct row timeouts[] = { WARD_TIMEOUTS(X) };
 #undef X
 
 struct table {
@@ -43,6 +50,8 @@ static const struct table tables[] = {
 	{ "reasons", { "Reason", NULL, "Meaning" }, ROWS(reasons) },
 	{ "counters", { "Counter", NULL, "Meaning" }, ROWS(counters) },
 	{ "event-types", { "Type", NULL, "When" }, ROWS(events) },
+	{ "timeouts", { "Time-out", "Default", "Meaning" }, ROWS(timeouts) },
+	{ "fsm-events", { "Event", NULL, "What happened at the endpoint" }, ROWS(fsm_events) },
 	{ "verify-classes", { "Class", NULL, "Meaning" }, ROWS(verify_classes) },
 };
 
@@ -99,14 +108,68 @@ static void table_markdown(const struct table *t)
 	}
 }
 
-static const struct table *table_of(const char *line)
+/* ---- Figure 5: states against events, in two halves so that a page can hold them ---- */
+static const struct fsm_part {
+	const char *name;
+	enum tcp_event first, end;
+} fsm_parts[] = {
+	{ "figure-5", TCP_SND_SYN, TCP_AGAIN_SYN },
+	{ "figure-5-more", TCP_AGAIN_SYN, TCP_EVENT_COUNT },
+};
+
+/* The row of tcp_fsm[] has an edge in these columns. */
+static bool fsm_has_edges(unsigned state, const struct fsm_part *part)
+{
+	for (unsigned event = part->first; event < part->end; event++)
+		if (tcp_fsm[state][event])
+			return true;
+	return false;
+}
+
+static void fsm_markdown(const struct fsm_part *part)
+{
+	printf("| State |");
+	for (unsigned event = part->first; event < part->end; event++)
+		printf(" `%s` |", fsm_events[event].name);
+	printf("\n|---|");
+	for (unsigned event = part->first; event < part->end; event++)
+		printf("---|");
+	putchar('\n');
+	for (unsigned state = 0; state < STATE_COUNT; state++) {
+		if (!fsm_has_edges(state, part))
+			continue;
+		printf("| %s |", state == NO_STATE ? "(no record)" : states[state].detail);
+		for (unsigned event = part->first; event < part->end; event++)
+			printf(" %s |", tcp_fsm[state][event] ? states[tcp_fsm[state][event]].detail : "");
+		putchar('\n');
+	}
+}
+
+/* The name between the marks of a line that is only "@name@"; 0: another line. */
+static size_t mark_length(const char *line)
 {
 	size_t len = strcspn(line, "\n");
 
-	if (len < 3 || line[0] != '@' || line[len - 1] != '@')
-		return NULL;
+	return len < 3 || line[0] != '@' || line[len - 1] != '@' ? 0 : len - 2;
+}
+
+static bool is_mark(const char *line, const char *name)
+{
+	return strlen(name) == mark_length(line) && !strncmp(name, line + 1, strlen(name));
+}
+
+static const struct fsm_part *fsm_part_of(const char *line)
+{
+	for (size_t i = 0; i < sizeof(fsm_parts) / sizeof(fsm_parts[0]); i++)
+		if (is_mark(line, fsm_parts[i].name))
+			return &fsm_parts[i];
+	return NULL;
+}
+
+static const struct table *table_of(const char *line)
+{
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
-		if (strlen(tables[i].name) == len - 2 && !strncmp(tables[i].name, line + 1, len - 2))
+		if (is_mark(line, tables[i].name))
 			return &tables[i];
 	return NULL;
 }
@@ -128,8 +191,15 @@ int main(int argc, char **argv)
 	}
 	while (fgets(line, sizeof(line), in)) {
 		const struct table *table = table_of(line);
+		const struct fsm_part *part = fsm_part_of(line);
 
-		if (!table)
+		if (mark_length(line) && !table && (!part || scdoc)) {
+			fprintf(stderr, "gendoc: %s: no such table: %s", argv[2], line);
+			return 1;
+		}
+		if (part)
+			fsm_markdown(part);
+		else if (!table)
 			fputs(line, stdout);
 		else if (scdoc)
 			table_scdoc(table);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Segments with ACK: is it acceptable, and what does it move? Rows O13 to O23, C1 to C17, N5. */
+/* Segments with ACK: is it acceptable, and what does it move? Rows O13 to O23, C1 to C17, N5, V4, V5. */
 #ifndef TCP_CLOSE_H
 #define TCP_CLOSE_H
 

@@ -5,7 +5,7 @@
  *
  * As if delivered: a segment that is accepted is applied twice, as sent by its sender (which proves something about it)
  * and as received by the other end (which is presumed: KNOWN_CONF is cleared until that end shows it).
- * Rows (O1, C4, R7, N2 ...) are those of docs/states-and-flags.md. "S" is the sender, "D" the receiver.
+ * Rows (O1, C4, R7, N2 ...) are those of docs/tracker.md. "S" is the sender, "D" the receiver.
  */
 #ifndef TCP_TRACK_H
 #define TCP_TRACK_H

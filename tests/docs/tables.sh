@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The generated pages say what the headers say, and the repository stands alone.
 cd "$(dirname "$0")/../.." || exit 1
-echo "# docs/states-and-flags.md against include/tcpward.h; stray references"
+echo "# docs/states-and-flags.md against the tables of include/*.h; stray references"
 
 result() { # status name why
 	if [ "$1" = 0 ]; then echo "ok $2"; else echo "not ok $2: $3"; fi
@@ -10,6 +10,14 @@ result() { # status name why
 
 build/gendoc markdown docs/states-and-flags.in | cmp -s - docs/states-and-flags.md
 result $? "docs/states-and-flags.md is up to date" "run: make docs"
+
+want="States|The state machine|Flags|Why a flow ended|Time-outs|Events|Frames that are not followed|Counters"
+missing=$(echo "$want" | tr '|' '\n' | while read -r title; do
+	awk -v title="## $title" '$0 == title { on = 1; next } /^## / { on = 0 } on && /^\| [`A-Z]/ { n++ } END { exit n < 2 }' \
+		docs/states-and-flags.md || echo "$title"
+done)
+[ -z "$missing" ]
+result $? "it has every table" "no rows below: $missing"
 
 # The words are cut in two so that this file does not find itself.
 found=$(grep -rlE '\.\./sha''red|/work/ma''in|(tcp-sta''tes|des''ign|fac''ts)\.md' --include='*' --exclude-dir=build --exclude-dir=.git . | tr '\n' ' ')

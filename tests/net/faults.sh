@@ -189,6 +189,22 @@ says "it is said on exit" "tables too small.* flow table was full"
 says "the evicted ones too" "tables too small.* embryos evicted"
 untouched "after a full table nothing is left"
 
+# ---- a reader that does not read: its ring is full ----
+runs -j
+kill -STOP "$run"
+start a "$BIN/crowd" load 192.0.2.2 9000 9000 8 rRR || exit
+lost=$(counter a "$A" events-lost-ring)
+expect "events that found the ring full are counted" "$lost" -gt 0
+kill -CONT "$run"
+sleep 1.5
+stop "$run" -INT
+told=$(grep '"type":"lost"' "$run_log" | sed 's/.*"count":\([0-9]*\).*/\1/' | awk '{ n += $1 } END { print n + 0 }')
+expect "... told among the events" "$told" -ge "$lost"
+cp "$run_log" "$work/out"
+: >"$work/err"
+says "... and on exit" "flows, .* segments, $told events lost"
+untouched "after a slow reader nothing is left"
+
 # ---- another version's state ----
 if [ -n "$BPFTOOL" ]; then
 	must a attach "$A"

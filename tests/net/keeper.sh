@@ -33,7 +33,7 @@ ESTABLISHED=5 TIME_WAIT=11
 start a "$BIN/crowd" hold 192.0.2.2 9000 40 || exit
 holder=$pid
 start a "$BIN/crowd" load 192.0.2.2 9000 200 20 ncs || exit
-start a "$BIN/crowd" load 192.0.2.99 9000 1 1 n >/dev/null & # a black hole: ends after 20 s, or with us
+launch a "$BIN/crowd" load 192.0.2.99 9000 1 1 n # into a black hole
 sleep 1.6
 is "open endpoints in the gauges" "$(state $ESTABLISHED)" 80
 expect "TIME-WAIT in the gauges" "$(state $TIME_WAIT)" -ge 150

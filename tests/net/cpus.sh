@@ -59,7 +59,7 @@ idle >"$work/before"
 is "500 idle flows" "$(wc -l <"$work/before")" 500
 keeper=$(on a "$TCPWARD" -j | member keeper_pid)
 kill -STOP "$keeper"
-launch a "$BIN/sweeps" "$A" 7
+launch a "$BIN/sweeps" "$A" 6
 sweeps=$log
 # Connections of one port after the other; ends by RST, since TIME-WAIT would use up the ports.
 start b "$BIN/crowd" serve 9100 || exit

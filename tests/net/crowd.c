@@ -26,7 +26,7 @@
 
 #define REQUEST 300
 #define ECHO 1000
-#define PATIENCE_S 20
+#define PATIENCE_S 8
 #define TOGETHER_NS 60000000 /* both ends close so long after the request was made */
 
 enum closing {

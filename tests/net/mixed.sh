@@ -51,6 +51,7 @@ for h in a b; do
 	echo "# host $h: $(verify_count sockets) sockets, $(verify_count compared) compared, $(verify_count agree) agree," \
 		"$(counter $h "$name" SYN_RTX) SYN_RTX, $(counter $h "$name" RTX) RTX, $(counter $h "$name" SIMUL_CLOSE) SIMUL_CLOSE"
 	expect "host $h: nothing met a busy record" "$(counter $h "$name" lock-busy)" = 0
-	is "host $h: nothing was picked up mid-stream" "$(counter $h "$name" midstream-new)" 0
+	# (veth's ring of 256 may lose a RST: then the peer's FIN comes late, to a host that has forgotten. That is NO_TCB.)
+	is "host $h: nothing was picked up mid-stream" "$(flows_json $h "$name" 'state all' | grep MIDSTREAM | grep -v NO_TCB)" ""
 	expect "host $h: every connection is a flow" "$(counter $h "$name" flows-new)" -ge "$N"
 done

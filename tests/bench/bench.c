@@ -4,8 +4,9 @@
  *
  * Method: one CPU; the base lines and the cases by turns, 7 rounds, medians; thread CPU time, not wall clock; each
  * repetition of BPF_PROG_TEST_RUN meets another flow; verdicts and counters are checked, since what fails early looks fast.
- * Nanoseconds are net of an empty program's repetition. "x" is the ratio to a plain parser that drops, both with what
- * BPF_PROG_TEST_RUN itself costs, which stands for what any driver does with a packet.
+ * Nanoseconds are net of an empty program's repetition. Ratios to a plain parser that drops are printed twice: net of that
+ * repetition on both sides, which the goals are held against, and gross. The net base is a few nanoseconds, most of them
+ * the wrapper's, so the net ratio is very sensitive; the gross one is diluted by what test_run costs. Neither alone is the truth.
  */
 #include <stdarg.h>
 #include <stdio.h>

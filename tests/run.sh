@@ -22,7 +22,7 @@ fi
 if [ -n "${TCPWARD_TESTS_INSIDE:-}" ]; then
 	mount -t sysfs sysfs /sys && mount -t bpf bpf /sys/fs/bpf || exit 1
 	[ -d /sys/kernel/tracing ] && mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null
-	mkdir -p /run/netns && mount -t tmpfs tmpfs /run/netns || exit 1
+	mkdir -p /run/netns /run/tcpward && mount -t tmpfs tmpfs /run/netns && mount -t tmpfs tmpfs /run/tcpward || exit 1
 	ip link set lo up
 fi
 
@@ -123,7 +123,7 @@ interfaces_before=$(interfaces) # lo, and what kernel modules put into each new 
 left_over() {
 	ip netns list 2>/dev/null | grep -E '^(tcpward-|tw-)'
 	interfaces | grep -vxF "$interfaces_before" | sed 's/^/interface /'
-	ls -d /sys/fs/bpf/tcpward/* 2>/dev/null
+	ls -d /sys/fs/bpf/tcpward/* /run/tcpward/* 2>/dev/null
 	local exe
 	for exe in /proc/[0-9]*/exe; do
 		case $(readlink "$exe" 2>/dev/null) in
@@ -146,7 +146,7 @@ note_left_over() { # folder/name
 	sed -n 's/^process \([0-9]*\):.*/\1/p' <<<"$left" | xargs -r kill -9 2>/dev/null
 	ip netns list | sed -n 's/^\(tcpward-\|tw-\)\([^ ]*\).*/\1\2/p' | xargs -rn1 ip netns del
 	sed -n 's/^interface \([^@]*\).*/\1/p' <<<"$left" | xargs -rn1 ip link del 2>/dev/null
-	rm -rf /sys/fs/bpf/tcpward
+	rm -rf /sys/fs/bpf/tcpward /run/tcpward/*
 }
 report_left_over() {
 	[ -n "${TCPWARD_TESTS_INSIDE:-}" ] || return

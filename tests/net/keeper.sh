@@ -54,7 +54,10 @@ used=$(($(awk '{ print $14 + $15 }' "/proc/$keeper/stat") - counted))
 echo "# keeper: $used ticks of CPU in $((($(gauge swept_ns) - swept) / 1000000000)) s, last sweep $(gauge sweep_cpu_ns) ns," \
 	"$(awk '/VmRSS/ { print $2 }' "/proc/$keeper/status") kB"
 verified=$(on a "$TCPWARD" stat -j --name "$A")
-is "ended: counted once each" "$(member ended-closed <<<"$verified")" 200
+ends=$(grep -o '"ended-[a-z]*":[0-9]*' <<<"$verified" | tr -d '"')
+is "ended: counted once each" "$(awk -F: '{ n += $2 } END { print n }' <<<"$ends")" 200
+expect "... and nearly all as closed (a veth may lose a segment)" "$(member ended-closed <<<"$verified")" -ge 195
+echo "# $(tr '\n' ' ' <<<"$ends")"
 is "stat and the maps agree" "$(sed 's/.*"tables":{"flows":\([0-9]*\).*/\1/' <<<"$verified")" 40
 is "no correction of a gauge was needed" "$(member gauges-corrected <<<"$verified")" 0
 

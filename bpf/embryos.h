@@ -9,65 +9,64 @@
 #define BPF_EMBRYOS_H
 
 #include "flow.h"
-
-/* Keyed, so that nobody outside can choose which embryos share a set. */
-static __always_inline __u64 key_hash(const struct flow_key *key)
-{
-	const __u64 *w = (const __u64 *)key;
-	__u64 h = boot_secret[0];
-	int i;
-
-	for (i = 0; i < 5; i++) {
-		h = (h ^ w[i]) * 0x9e3779b97f4a7c15ULL;
-		h ^= h >> 29;
-		h += boot_secret[1];
-	}
-	h *= 0xbf58476d1ce4e5b9ULL;
-	return h ^ h >> 32;
-}
-
-static __always_inline int key_equal(const struct flow_key *a, const struct flow_key *b)
-{
-	const __u64 *x = (const __u64 *)a, *y = (const __u64 *)b;
-
-	return !((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]) | (x[4] ^ y[4]));
-}
+#include "key.h"
 
 #define NO_WAY EMBRYO_WAYS
 
-static __always_inline __u32 set_find(const struct embryo_set *set, __u32 tag, const struct flow_key *key)
+/*
+ * Looks in the set for the key in scratch and, on the same way, for a place for it: a free one, else the oldest. Returns the
+ * way of the key (or NO_WAY), and the place << 8. A function of its own to the verifier.
+ */
+__weak __noinline int set_scan(struct embryo_set *set, __u32 tag)
 {
-	__u32 i;
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+	__u32 i, t, age, most = 0, place = 0;
 
-	for (i = 0; i < EMBRYO_WAYS; i++)
-		if (*(const volatile __u32 *)&set->tag[i] == tag && key_equal(&set->way[i].key, key))
-			return i;
-	return NO_WAY;
-}
-
-/* The place for a new embryo: a free one, else the oldest. */
-static __always_inline __u32 set_victim(const struct embryo_set *set)
-{
-	__u32 i, oldest = 0;
-	__u16 age, most = 0;
-
+	if (!sc || !set)
+		return NO_WAY;
 	for (i = 0; i < EMBRYO_WAYS; i++) {
-		if (!set->tag[i])
+		t = *(const volatile __u32 *)&set->tag[i];
+		if (t == tag && key_equal(&set->way[i].key, &sc->seg.key))
 			return i;
-		age = (__u16)(set->clock - set->age[i]);
+		age = t ? (__u16)(set->clock - set->age[i]) : 0x10000;
 		if (age > most) {
 			most = age;
-			oldest = i;
+			place = i;
 		}
 	}
-	return oldest;
+	return NO_WAY | place << 8;
 }
 
-/* An embryo gives way to a newer one. Its record is locked. */
+/*
+ * The lines of a record that is about to be written are fetched together: else each locked instruction below would wait for
+ * one after the other.
+ */
+static __always_inline void fetch_record(const struct embryo *e)
+{
+	*(const volatile __u64 *)&e->key;
+	*(const volatile __u64 *)&e->flow.half[0].last_ns;
+	*(const volatile __u64 *)&e->flow.half[1].last_ns;
+	*(const volatile __u64 *)&e->flow.since_ns[1];
+}
+
+/*
+ * An embryo gives way to a newer one. Its record is locked. A fresh one, all that a flood evicts, is reported from its hot
+ * part alone.
+ */
 static __always_inline void report_eviction(struct scratch *sc, struct embryo *e)
 {
 	struct flow *f = &e->flow;
 
+	if ((f->phase & PHASE_FRESH) && !replay) {
+		bump(CNT_END_EVICTED);
+		bump(CNT_EVICT_SYN_SENT);
+		if (!event_wanted(sc))
+			return;
+		event_begin_fresh(sc, &e->key, f, EVENT_END);
+		sc->ev.event.reason = END_EVICTED;
+		emit(SCRATCH_PACKET, EMIT_PLAIN);
+		return;
+	}
 	embryo_complete(f);
 	if (!(f->flags & MARK_ENDED)) {
 		emit_end(sc, SCRATCH_PACKET, &e->key, f, END_EVICTED, sc->seg.now_ns, 0);
@@ -91,17 +90,19 @@ static __always_inline int set_claim(struct scratch *sc, struct embryo_set *set,
 {
 	struct embryo *e;
 	__u64 word, next;
-	__u32 i;
+	__u32 i, scan;
 	int got;
 
 	if (!word_lock(&set->lock))
 		return CLAIM_BUSY;
-	if (set_find(set, tag, &sc->seg.key) != NO_WAY) { /* another CPU was faster */
+	scan = set_scan(set, tag);
+	if ((scan & 0xff) != NO_WAY) {
 		word_unlock(&set->lock);
 		return CLAIM_EXISTS;
 	}
-	i = set_victim(set) & (EMBRYO_WAYS - 1);
+	i = scan >> 8 & (EMBRYO_WAYS - 1);
 	e = &set->way[i];
+	fetch_record(e);
 	word = record_word(&e->flow);
 	/* another generation, so that nobody takes the new record for the old one */
 	next = (word & 0xffff00ffffffffffULL) + (1ULL << 48);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Emit: tagged records into the ring buffer of each reader. Without a reader it costs eight loads. Records come without
+ * Emit: tagged records into the ring buffer of each reader. Without a reader no record is made. Records come without
  * wake-up (one costs 220 ns): readers look at regular intervals. What does not fit, or is more than the type's limit, is
  * counted.
  */
@@ -66,9 +66,20 @@ __weak __noinline int emit(__u32 owner, __u32 kind)
 	return 0;
 }
 
-/* Fills the event of a record as it is now. timer: ts is a deadline, not a segment's time. */
-static __always_inline void event_begin(struct scratch *sc, const struct flow_key *key, const struct flow *f,
-					enum ward_event_type type, __u64 ts, int timer)
+/* Somebody listens: an event is worth making. */
+static __always_inline int event_wanted(const struct scratch *sc)
+{
+	struct ward_control *ctl = control_get();
+
+	return ctl && ctl->listen_until_ns > sc->seg.now_ns;
+}
+
+/*
+ * Fills the event of a record as it is now, but for what stands in the record's cold part: event_begin() below, or the
+ * caller. timer: ts is a deadline, not a segment's time.
+ */
+static __always_inline void event_begin_hot(struct scratch *sc, const struct flow_key *key, const struct flow *f,
+					    enum ward_event_type type, __u64 ts, int timer)
 {
 	struct ward_control *ctl;
 	struct event *ev = &sc->ev.event;
@@ -83,10 +94,6 @@ static __always_inline void event_begin(struct scratch *sc, const struct flow_ke
 	ev->start_ns = f->start_ns;
 	ev->flags = f->flags & FLAGS_REPORTED;
 	ev->type = type;
-	ev->reason = f->end_reason;
-	ev->orig = f->orig;
-	ev->iface = f->iface;
-	ev->vlan = f->vlan;
 	ev->timer = !!timer;
 	ev->first = 0;
 	ev->state[0] = ev->old_state[0] = f->state[0];
@@ -94,6 +101,32 @@ static __always_inline void event_begin(struct scratch *sc, const struct flow_ke
 	ev->conf = (f->known[0] & KNOWN_CONF) | (f->known[1] & KNOWN_CONF) << 1;
 	ev->old_conf = ev->conf;
 	ev->pad[0] = ev->pad[1] = 0;
+}
+
+static __always_inline void event_begin(struct scratch *sc, const struct flow_key *key, const struct flow *f,
+					enum ward_event_type type, __u64 ts, int timer)
+{
+	struct event *ev = &sc->ev.event;
+
+	event_begin_hot(sc, key, f, type, ts, timer);
+	ev->reason = f->end_reason;
+	ev->orig = f->orig;
+	ev->iface = f->iface;
+	ev->vlan = f->vlan;
+}
+
+/* The event of a fresh embryo: its cold part is not written yet. */
+static __always_inline void event_begin_fresh(struct scratch *sc, const struct flow_key *key, const struct flow *f,
+					      enum ward_event_type type)
+{
+	__u64 packed = f->half[0].bytes | f->half[1].bytes;
+	struct event *ev = &sc->ev.event;
+
+	event_begin_hot(sc, key, f, type, sc->seg.now_ns, 0);
+	ev->reason = END_NONE;
+	ev->orig = packed >> 56 & 1;
+	ev->iface = (__u8)(packed >> 48);
+	ev->vlan = (__u16)(packed >> 32);
 }
 
 static __always_inline void count_end(enum ward_end_reason why)
@@ -129,6 +162,8 @@ static __always_inline void emit_end(struct scratch *sc, __u32 owner, const stru
 	f->flags |= MARK_ENDED;
 	f->end_reason = why;
 	count_end(why);
+	if (!event_wanted(sc))
+		return;
 	event_begin(sc, key, f, EVENT_END, ts, timer);
 	emit(owner, EMIT_PLAIN);
 }

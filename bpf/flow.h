@@ -41,6 +41,8 @@ static __always_inline int apply_timer(struct scratch *sc, __u32 owner, const st
 	if (t->kind == TIMER_FLAG) {
 		f->flags |= t->flag;
 		count_flags(t->flag);
+		if (!event_wanted(sc))
+			return 1;
 		event_begin(sc, key, f, EVENT_FLAG, t->at_ns, 1);
 		sc->ev.event.flags = t->flag;
 		emit(owner, EMIT_PLAIN);
@@ -160,12 +162,14 @@ __weak __noinline int flow_report(struct flow *f, int fresh, __u32 old_states, _
 	__u8 old_a = old_states, old_b = old_states >> 8, old_conf = old_states >> 16, conf;
 	struct scratch *sc = scratch_get(SCRATCH_PACKET);
 	__u64 added;
+	int wanted;
 
 	if (!sc || !f)
 		return 0;
 	conf = (f->known[0] & KNOWN_CONF) | (f->known[1] & KNOWN_CONF) << 1;
 	added = f->flags & ~old_flags & FLAGS_REPORTED;
-	if (fresh || f->state[0] != old_a || f->state[1] != old_b || conf != old_conf) {
+	wanted = event_wanted(sc);
+	if (wanted && (fresh || f->state[0] != old_a || f->state[1] != old_b || conf != old_conf)) {
 		event_begin(sc, &sc->seg.key, f, EVENT_STATE, sc->seg.now_ns, 0);
 		sc->ev.event.old_state[0] = old_a;
 		sc->ev.event.old_state[1] = old_b;
@@ -173,18 +177,21 @@ __weak __noinline int flow_report(struct flow *f, int fresh, __u32 old_states, _
 		sc->ev.event.first = !!fresh;
 		emit(SCRATCH_PACKET, EMIT_PLAIN);
 	}
-	if (added) {
-		count_flags(added);
+	count_flags(added);
+	if (wanted && added) {
 		event_begin(sc, &sc->seg.key, f, EVENT_FLAG, sc->seg.now_ns, 0);
 		sc->ev.event.flags = added;
 		emit(SCRATCH_PACKET, EMIT_PLAIN);
 	}
 	if (!fresh && sc->j.ended) {
 		count_end(sc->j.ended);
-		event_begin(sc, &sc->seg.key, f, EVENT_END, sc->seg.now_ns, 0);
-		emit(SCRATCH_PACKET, EMIT_PLAIN);
+		if (wanted) {
+			event_begin(sc, &sc->seg.key, f, EVENT_END, sc->seg.now_ns, 0);
+			emit(SCRATCH_PACKET, EMIT_PLAIN);
+		}
 	}
-	emit_segment(sc, f);
+	if (wanted)
+		emit_segment(sc, f);
 	return 0;
 }
 

@@ -26,6 +26,7 @@ struct scratch {
 	struct tcp_judgement j;
 	struct event_with_flow ev;
 	struct flow fresh;     /* a record on its way into the flow table */
+	__u64 hash;            /* of the key, if it is a SYN: track.h */
 	__u64 promotions;      /* value of "promotions" before the flow table was searched */
 	__u64 limit_second;    /* rate limit of events: the second that limit_count belongs to */
 	__u32 limit_count[EVENT_COUNT];

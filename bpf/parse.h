@@ -89,32 +89,46 @@ static __always_inline void *header_at(struct scratch *sc, void *data)
 	return at > L4_MAX ? (void *)0 : data + at;
 }
 
-/* IPv4. left: bytes of the frame from here. Returns PARSED or a reason. */
-static __always_inline int parse_ipv4(struct scratch *sc, void *data, void *end, __u32 left)
+/*
+ * Checks an IPv4 header. left: bytes of the frame from here on; hlen, len: of the header and of what it carries.
+ * Returns PARSED or a reason.
+ */
+static __always_inline int check_ipv4(const struct iphdr *ip, __u32 left, __u32 *hlen, __u32 *len)
 {
-	struct iphdr *ip = header_at(sc, data);
-	__u32 hlen, total;
-	__u16 frag;
+	__u32 total = bpf_ntohs(ip->tot_len) ?: left;
+	__u16 frag = bpf_ntohs(ip->frag_off);
 
-	if (!ip || (void *)(ip + 1) > end)
-		return REASON_TRUNCATED;
-	hlen = ip->ihl * 4;
-	total = bpf_ntohs(ip->tot_len) ?: left;
-	if (ip->version != 4 || hlen < sizeof(*ip) || total < hlen)
+	*hlen = ip->ihl * 4;
+	if (ip->version != 4 || *hlen < sizeof(*ip) || total < *hlen)
 		return REASON_BAD_IP;
 	if (ip->protocol != IPPROTO_TCP)
 		return REASON_NOT_TCP;
-	frag = bpf_ntohs(ip->frag_off);
 	if (frag & IP_OFFSET)
 		return REASON_FRAG_LATER;
 	if (frag & IP_MF)
 		return REASON_FRAG_FIRST;
 	if (total > left)
 		return REASON_TRUNCATED;
+	*len = total - *hlen;
+	return PARSED;
+}
+
+/* IPv4. left: bytes of the frame from here. Returns PARSED or a reason. */
+static __always_inline int parse_ipv4(struct scratch *sc, void *data, void *end, __u32 left)
+{
+	struct iphdr *ip = header_at(sc, data);
+	__u32 hlen, len;
+	int reason;
+
+	if (!ip || (void *)(ip + 1) > end)
+		return REASON_TRUNCATED;
+	reason = check_ipv4(ip, left, &hlen, &len);
+	if (reason != PARSED)
+		return reason;
 	map_v4(sc->saddr, ip->saddr);
 	map_v4(sc->daddr, ip->daddr);
 	sc->l4_at += hlen;
-	sc->l4_len = total - hlen;
+	sc->l4_len = len;
 	return PARSED;
 }
 
@@ -338,15 +352,12 @@ static __always_inline int parse_network(struct scratch *sc, void *data, void *d
 	return reason;
 }
 
-/* The TCP header at sc->l4_at, and with it the whole of sc->seg but time, interface and number of segments. */
-static __always_inline int parse_tcp(struct scratch *sc, void *data, void *data_end)
+/* The numbers and options of a TCP header. len: of header and payload. Returns PARSED or a reason. */
+static __always_inline int parse_header(struct scratch *sc, struct tcphdr *tcp, void *data_end, __u32 len)
 {
 	struct segment *seg = &sc->seg;
-	struct tcphdr *tcp = header_at(sc, data);
-	__u32 hlen, len = sc->l4_len;
+	__u32 hlen;
 
-	if (!tcp)
-		return REASON_EXT_CHAIN;
 	if ((void *)(tcp + 1) > data_end)
 		return len < sizeof(*tcp) ? REASON_BAD_TCP : REASON_TRUNCATED;
 	hlen = tcp->doff * 4;
@@ -361,9 +372,66 @@ static __always_inline int parse_tcp(struct scratch *sc, void *data, void *data_
 	seg->tsval = 0;
 	seg->ws = 0;
 	seg->mss = 0;
-	fill_key(seg, sc->saddr, bpf_ntohs(tcp->source), sc->daddr, bpf_ntohs(tcp->dest));
+	/* here, and not where it is used: reading the clock waits for all loads that are under way */
+	seg->stamp_ns = replay ? (__u32)seg->now_ns | 1 : seg->bits & TH_SYN ? (__u32)bpf_ktime_get_ns() | 1 : 0;
 	parse_options(sc, tcp, hlen, data_end);
 	return PARSED;
+}
+
+/* The TCP header at sc->l4_at, and with it the whole of sc->seg but time, interface and number of segments. */
+static __always_inline int parse_tcp(struct scratch *sc, void *data, void *data_end)
+{
+	struct tcphdr *tcp = header_at(sc, data);
+	int reason;
+
+	if (!tcp)
+		return REASON_EXT_CHAIN;
+	reason = parse_header(sc, tcp, data_end, sc->l4_len);
+	if (reason == PARSED)
+		fill_key(&sc->seg, sc->saddr, bpf_ntohs(tcp->source), sc->daddr, bpf_ntohs(tcp->dest));
+	return reason;
+}
+
+/* The key of an IPv4 segment, without the detour over 16-byte addresses. */
+static __always_inline void fill_key_v4(struct segment *seg, __be32 saddr, __u16 sport, __be32 daddr, __u16 dport)
+{
+	struct flow_key *k = &seg->key;
+	__u32 s = bpf_ntohl(saddr), d = bpf_ntohl(daddr);
+	int below = s == d ? sport < dport : s < d;
+
+	map_v4(k->a_addr, below ? saddr : daddr);
+	map_v4(k->b_addr, below ? daddr : saddr);
+	k->a_port = below ? sport : dport;
+	k->b_port = below ? dport : sport;
+	k->vlan = key_vlan && seg->vlan != VLAN_UNSEEN ? seg->vlan : 0;
+	seg->dir = !below;
+}
+
+#define NOT_PLAIN (-2) /* look at it step by step: parse_network(), parse_tcp() */
+
+/*
+ * The usual frame, in one go: Ethernet without a tag, IPv4. What it is not sure of it leaves to the two steps.
+ * Returns PARSED, a reason, or NOT_PLAIN.
+ */
+static __always_inline int parse_plain(struct scratch *sc, void *data, void *data_end, __u16 vlan)
+{
+	struct ethhdr *eth = data;
+	struct iphdr *ip = (void *)(eth + 1);
+	struct tcphdr *tcp;
+	__u32 hlen, len;
+	int reason;
+
+	if ((void *)(ip + 1) > data_end || eth->h_proto != bpf_htons(ETH_P_IP) || !ip->tot_len)
+		return NOT_PLAIN;
+	reason = check_ipv4(ip, data_end - (void *)ip, &hlen, &len);
+	if (reason != PARSED)
+		return reason == REASON_TRUNCATED ? NOT_PLAIN : reason;
+	tcp = (void *)ip + hlen;
+	sc->seg.vlan = vlan;
+	reason = parse_header(sc, tcp, data_end, len);
+	if (reason == PARSED)
+		fill_key_v4(&sc->seg, ip->saddr, bpf_ntohs(tcp->source), ip->daddr, bpf_ntohs(tcp->dest));
+	return reason == REASON_TRUNCATED ? NOT_PLAIN : reason;
 }
 
 /* Row of the interface in the instance's table; 0xff: none of ours. */

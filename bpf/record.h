@@ -80,17 +80,17 @@ __weak __noinline int record_lock(struct flow *f)
 	return w.result;
 }
 
-/* Releases the record; the atomic orders all stores before it. */
+/* Releases the record; the exchange orders all stores before it. Nobody else writes the word while it is locked. */
 static __always_inline void record_unlock(struct flow *f)
 {
-	__sync_fetch_and_and((__u64 *)f, ~WORD_PHASE(PHASE_LOCKED));
+	__sync_lock_test_and_set((__u64 *)f, record_word(f) & ~WORD_PHASE(PHASE_LOCKED));
 }
 
 /* Releases it as dead; the sweep deletes it later. since_ns[0] keeps the time of death. */
 static __always_inline void record_bury(struct flow *f, __u64 now)
 {
 	f->since_ns[0] = now;
-	/* LIVE (1) and LOCKED go, DEAD (2) comes: one exchange, all stores before it are visible */
+	/* LIVE (1) goes, DEAD (2) comes; then the lock goes with one exchange, and all stores before it are visible */
 	f->phase = (f->phase & ~(PHASE_LIFE | PHASE_SLOW)) | PHASE_DEAD;
 	record_unlock(f);
 }
@@ -107,17 +107,19 @@ static long word_spin(__u32 i, struct word_wait *w)
 	return w->taken;
 }
 
-/* A plain lock word (embryo sets). 1: taken. */
-__weak __noinline int word_lock(__u32 *lock)
+__weak __noinline int word_wait(__u32 *lock)
 {
 	struct word_wait w = {.lock = lock};
 
-	if (!lock)
-		return 0;
-	if (__sync_val_compare_and_swap(lock, 0, 1) == 0)
-		return 1;
-	bpf_loop(LOCK_TRIES, word_spin, &w, 0);
+	if (lock)
+		bpf_loop(LOCK_TRIES, word_spin, &w, 0);
 	return w.taken;
+}
+
+/* A plain lock word (embryo sets). 1: taken. */
+static __always_inline int word_lock(__u32 *lock)
+{
+	return __sync_val_compare_and_swap(lock, 0, 1) == 0 || word_wait(lock);
 }
 
 static __always_inline void word_unlock(__u32 *lock)

@@ -11,6 +11,8 @@
 
 /* What the callbacks of one walk share; the rest is in the sweep's scratch. */
 struct walk {
+	__u64 busy_since;     /* an open flow that spoke after this cannot have timed out */
+	__u64 open, open_conf; /* such flows, and how many of their ends are confirmed */
 	struct scratch *sc;
 	struct ward_gauges *g;
 	__u32 budget;
@@ -53,6 +55,16 @@ static __always_inline int early(const struct flow *f, __u32 fill, __u64 now)
 		return 1;
 	timeout = opts.timeout_ns[which & 15] / (FILL_ZERO - FILL_SHRINK) * (FILL_ZERO - fill);
 	return flow_last_ns(f) + timeout <= now;
+}
+
+/* Most of a busy table: both ends open, and nothing can be due but the time-out that they are far from. */
+#define OPEN_WORD ((__u64)ESTABLISHED | (__u64)ESTABLISHED << 8 | WORD_PHASE(PHASE_LIVE))
+#define OPEN_MASK (0xffffULL | WORD_PHASE(PHASE_LIFE))
+
+static __always_inline int is_busy(const struct walk *w, const struct flow *f, __u64 word)
+{
+	return (word & OPEN_MASK) == OPEN_WORD &&
+	       (f->half[0].last_ns > w->busy_since || f->half[1].last_ns > w->busy_since);
 }
 
 enum sweep_fate { FATE_LIVES, FATE_OVER, FATE_MOVED };
@@ -110,6 +122,11 @@ static long sweep_flow(void *map, struct flow_key *key, struct flow *f, struct w
 	__u8 life = word_life(word);
 
 	(void)map;
+	if (is_busy(w, f, word)) {
+		w->open++;
+		w->open_conf += (word >> 16 & KNOWN_CONF) + (word >> 24 & KNOWN_CONF);
+		return 0;
+	}
 	if (w->budget && w->sc->emitted >= w->budget) {
 		w->more = 1;
 		return 1;
@@ -176,7 +193,12 @@ int ward_sweep(struct sweep_args *args)
 	w.sc->fill = ctl->fill_permille;
 	w.sc->emitted = 0;
 	__builtin_memset(g, 0, sizeof(*g));
+	w.busy_since = args->now_ns - opts.timeout_ns[TIMEOUT_ESTABLISHED];
 	bpf_for_each_map_elem(&flows, sweep_flow, &w, 0);
+	w.entries += w.open;
+	g->flows += w.open;
+	g->state[ESTABLISHED] += 2 * w.open;
+	g->confirmed[ESTABLISHED] += w.open_conf;
 	if (!w.more)
 		bpf_for_each_map_elem(&embryos, sweep_embryos, &w, 0);
 	args->more = w.more;

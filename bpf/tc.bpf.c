@@ -22,25 +22,37 @@ __weak __noinline int parse_skb_tcp(struct __sk_buff *skb)
 __weak __noinline int parse_skb_network(struct __sk_buff *skb)
 {
 	struct scratch *sc = scratch_get(SCRATCH_PACKET);
-	__u32 l3, row;
+
+	if (!sc)
+		return REASON_NO_ROOM;
+	return parse_network(sc, (void *)(long)skb->data, (void *)(long)skb->data_end, skb->len,
+			     !!(ifaces[sc->seg.iface & (WARD_IFACES - 1)].flags & IFACE_L3), sc->seg.vlan);
+}
+
+__weak __noinline int parse_skb_plain(struct __sk_buff *skb)
+{
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
 	__u16 vlan;
 
 	if (!sc)
 		return REASON_NO_ROOM;
-	row = iface_row(skb->ifindex);
 	vlan = skb->vlan_present ? skb->vlan_tci & 0x0fff : VLAN_UNSEEN;
-	sc->seg.iface = row;
+	sc->seg.vlan = vlan;
+	sc->seg.iface = iface_row(skb->ifindex);
 	sc->seg.segs = skb->gso_segs ?: 1;
-	sc->seg.stamp_ns = 0;
 	sc->seg.now_ns = now_ns();
-	l3 = ifaces[row & (WARD_IFACES - 1)].flags & IFACE_L3;
-	return parse_network(sc, (void *)(long)skb->data, (void *)(long)skb->data_end, skb->len, !!l3, vlan);
+	if (ifaces[sc->seg.iface & (WARD_IFACES - 1)].flags & IFACE_L3)
+		return NOT_PLAIN;
+	return parse_plain(sc, (void *)(long)skb->data, (void *)(long)skb->data_end, vlan);
 }
 
 static __always_inline int parse_skb(struct __sk_buff *skb)
 {
-	int reason = parse_skb_network(skb);
+	int reason = parse_skb_plain(skb);
 
+	if (reason != NOT_PLAIN)
+		return reason;
+	reason = parse_skb_network(skb);
 	return reason == PARSED ? parse_skb_tcp(skb) : reason;
 }
 

@@ -14,8 +14,6 @@ int track_slow(struct flow *f)
 
 	if (!sc || !f)
 		return 1;
-	if (sc->seg.bits & TH_SYN && !replay)
-		sc->seg.stamp_ns = (__u32)bpf_ktime_get_ns() | 1;
 	lock = record_lock(f);
 	if (lock == LOCK_GONE)
 		return 0;
@@ -46,6 +44,8 @@ static __always_inline int step_embryo(struct scratch *sc, struct embryo_set *se
 		record_unlock(&e->flow);
 		return 0;
 	}
+	if (!sc->seg.stamp_ns) /* the ACK of a handshake, perhaps */
+		sc->seg.stamp_ns = (__u32)bpf_ktime_get_ns() | 1;
 	embryo_complete(&e->flow);
 	step = flow_step(sc, &e->flow, 1);
 	if (step == STEP_DEAD || (step == STEP_OPEN && !promote(sc, &e->flow)))
@@ -63,11 +63,11 @@ static __always_inline void open_embryo(struct scratch *sc, struct flow *f)
 	embryo_open(f, &sc->seg);
 	f->phase = PHASE_LIVE | PHASE_LOCKED | PHASE_FRESH | PHASE_SLOW;
 	bump(CNT_FLOWS_NEW);
-	event_begin(sc, &sc->seg.key, f, EVENT_STATE, sc->seg.now_ns, 0);
-	ev->orig = sc->seg.dir;
-	ev->iface = sc->seg.iface;
-	ev->vlan = sc->seg.vlan;
-	ev->reason = END_NONE;
+	if (!event_wanted(sc)) {
+		record_unlock(f);
+		return;
+	}
+	event_begin_fresh(sc, &sc->seg.key, f, EVENT_STATE);
 	ev->old_state[0] = ev->old_state[1] = CLOSED;
 	ev->old_conf = 3;
 	ev->first = 1;
@@ -119,16 +119,15 @@ int track_missing(void)
 
 	if (!sc)
 		return 0;
-	if (!replay)
-		sc->seg.stamp_ns = (__u32)bpf_ktime_get_ns() | 1;
-	hash = key_hash(&sc->seg.key);
+	hash = sc->seg.bits & TH_SYN ? sc->hash : key_hash(&sc->seg.key);
 	index = hash & embryo_mask;
 	tag = (__u32)(hash >> 32) | 1;
 	set = bpf_map_lookup_elem(&embryos, &index);
 	if (!set)
 		return 0;
-	for (i = 0; i < 3; i++) {
-		way = set_find(set, tag, &sc->seg.key);
+	for (i = 0; i < 4; i++) {
+		/* a SYN is new as a rule: it looks where it claims a place */
+		way = i || sc->seg.bits != TH_SYN ? set_scan(set, tag) & 0xff : NO_WAY;
 		if (way != NO_WAY) {
 			if (step_embryo(sc, set, way))
 				return 1;

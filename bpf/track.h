@@ -6,7 +6,7 @@
 #ifndef BPF_TRACK_H
 #define BPF_TRACK_H
 
-#include "maps.h"
+#include "key.h"
 
 /* A flow that is in the table, but not for the fast path. 1: done; 0: the entry is going away, look again. */
 int track_slow(struct flow *f);
@@ -69,6 +69,22 @@ static __always_inline int track_fast(struct flow *f, const struct segment *seg)
 	return 1;
 }
 
+/*
+ * A SYN will look for an embryo: its set is fetched while the flow table is searched. What is loaded here is not used, but
+ * in the cache when it is.
+ */
+static __always_inline void fetch_embryos(struct scratch *sc)
+{
+	struct embryo_set *set;
+	__u32 index;
+
+	sc->hash = key_hash(&sc->seg.key);
+	index = sc->hash & embryo_mask;
+	set = bpf_map_lookup_elem(&embryos, &index);
+	if (set)
+		*(volatile __u32 *)&set->tag[0];
+}
+
 /* A ladder over a capture shows every segment: then none takes the fast path. */
 static __always_inline int ladder_in_replay(void)
 {
@@ -86,6 +102,8 @@ static __always_inline void track(struct scratch *sc, struct ward_counters *c)
 	struct flow *f;
 
 	sc->promotions = *(volatile __u64 *)&promotions;
+	if (sc->seg.bits & TH_SYN)
+		fetch_embryos(sc);
 	f = bpf_map_lookup_elem(&flows, &sc->seg.key);
 	if (f) {
 		if (!ladder_in_replay() && track_fast(f, &sc->seg)) {

@@ -6,7 +6,7 @@
 #include "parse.h"
 #include "track.h"
 
-/* Both return PARSED or enum ward_reason. */
+/* All of these return PARSED, a reason, or NOT_PLAIN. */
 __weak __noinline int parse_xdp_tcp(struct xdp_md *ctx)
 {
 	struct scratch *sc = scratch_get(SCRATCH_PACKET);
@@ -17,42 +17,63 @@ __weak __noinline int parse_xdp_tcp(struct xdp_md *ctx)
 __weak __noinline int parse_xdp_network(struct xdp_md *ctx)
 {
 	struct scratch *sc = scratch_get(SCRATCH_PACKET);
-	struct ward_control *ctl;
+	struct ward_control *ctl = control_get();
 	__u32 frame_len, l3;
+
+	if (!sc || !ctl)
+		return REASON_NO_ROOM;
+	l3 = ifaces[sc->seg.iface & (WARD_IFACES - 1)].flags & IFACE_XDP_L3;
+	frame_len = bpf_xdp_get_buff_len(ctx);
+	if (replay) {
+		frame_len = ctl->replay_wire_len;
+		l3 = ctl->replay_flags & IFACE_L3;
+	}
+	return parse_network(sc, (void *)(long)ctx->data, (void *)(long)ctx->data_end, frame_len, !!l3, VLAN_UNSEEN);
+}
+
+__weak __noinline int parse_xdp(struct xdp_md *ctx)
+{
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+	struct ward_control *ctl;
 
 	if (!sc)
 		return REASON_NO_ROOM;
-	sc->seg.iface = iface_row(ctx->ingress_ifindex);
 	sc->seg.segs = 1;
-	sc->seg.stamp_ns = 0;
 	sc->seg.now_ns = now_ns();
-	l3 = ifaces[sc->seg.iface & (WARD_IFACES - 1)].flags & IFACE_XDP_L3;
 	if (replay) {
-		ctl = control_get();
-		if (!ctl)
-			return REASON_NO_ROOM;
-		frame_len = ctl->replay_wire_len;
-		l3 = ctl->replay_flags & IFACE_L3;
 		sc->seg.iface = 0;
-		sc->seg.stamp_ns = (__u32)sc->seg.now_ns | 1;
+		ctl = control_get();
+		if (!ctl || ctl->replay_flags & IFACE_L3)
+			return NOT_PLAIN;
 	} else {
-		frame_len = bpf_xdp_get_buff_len(ctx);
+		sc->seg.iface = iface_row(ctx->ingress_ifindex);
+		if (ifaces[sc->seg.iface & (WARD_IFACES - 1)].flags & IFACE_XDP_L3)
+			return NOT_PLAIN;
 	}
-	return parse_network(sc, (void *)(long)ctx->data, (void *)(long)ctx->data_end, frame_len, !!l3, VLAN_UNSEEN);
+	return parse_plain(sc, (void *)(long)ctx->data, (void *)(long)ctx->data_end, VLAN_UNSEEN);
+}
+
+/* The frame into the scratch. Each step is a function of its own: inlined with the rest the verifier would give up. */
+static __always_inline int parse(struct xdp_md *ctx)
+{
+	int reason = parse_xdp(ctx);
+
+	if (reason != NOT_PLAIN)
+		return reason;
+	reason = parse_xdp_network(ctx);
+	return reason == PARSED ? parse_xdp_tcp(ctx) : reason;
 }
 
 SEC("xdp.frags")
 int ward_xdp(struct xdp_md *ctx)
 {
-	int reason = parse_xdp_network(ctx);
+	int reason = parse(ctx);
 	struct scratch *sc = scratch_get(SCRATCH_PACKET);
 	struct ward_counters *c = counters_get();
 	__u32 row;
 
 	if (!sc || !c)
 		return XDP_PASS;
-	if (reason == PARSED)
-		reason = parse_xdp_tcp(ctx);
 	if (reason != PARSED) {
 		if (reason >= 0 && reason < REASON_COUNT)
 			c->reason[reason]++;

@@ -434,6 +434,7 @@ struct ward_instance {
 /* Map "control", one entry, written by user space while the programs run. */
 struct ward_control {
 	__u64 keeper_ns;               /* heartbeat: the last sweep */
+	__u64 listen_until_ns;         /* some reader listens until then: the latest of those below */
 	__u64 reader_until_ns[WARD_READERS]; /* the reader in this slot listens until then */
 	__u32 reader_pid[WARD_READERS];
 	struct flow_key ladder;        /* the flow whose segments are reported one by one */

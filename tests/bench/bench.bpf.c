@@ -221,7 +221,7 @@ int bench_clock(struct xdp_md *ctx)
 SEC("xdp")
 int bench_parse(struct xdp_md *ctx)
 {
-	if (!rotate(ctx, 0) || parse_xdp_network(ctx) != PARSED || parse_xdp_tcp(ctx) != PARSED)
+	if (!rotate(ctx, 0) || parse(ctx) != PARSED)
 		return tell(XDP_ABORTED);
 	return tell(XDP_DROP);
 }
@@ -232,7 +232,7 @@ int bench_lookup(struct xdp_md *ctx)
 {
 	struct scratch *sc = scratch_get(SCRATCH_PACKET);
 
-	if (!sc || !rotate(ctx, 0) || parse_xdp_network(ctx) != PARSED || parse_xdp_tcp(ctx) != PARSED)
+	if (!sc || !rotate(ctx, 0) || parse(ctx) != PARSED)
 		return tell(XDP_ABORTED);
 	return tell(bpf_map_lookup_elem(&flows, &sc->seg.key) ? XDP_DROP : XDP_ABORTED);
 }

@@ -35,7 +35,12 @@ struct ward_reader {
 
 static void store_until(struct ward *w, __u32 slot, uint64_t until)
 {
+	uint64_t latest = __atomic_load_n(&w->control->listen_until_ns, __ATOMIC_ACQUIRE);
+
 	__atomic_store_n(&w->control->reader_until_ns[slot], until, __ATOMIC_RELEASE);
+	while (until > latest && !__atomic_compare_exchange_n(&w->control->listen_until_ns, &latest, until, false,
+							      __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		;
 }
 
 static bool swap_pid(struct ward *w, __u32 slot, __u32 old, __u32 new)

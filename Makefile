@@ -84,7 +84,7 @@ include $(O)/tools.mk
 endif
 
 # ---- BPF programs: each compiled, all linked into one object, its skeleton ----
-BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -Wall -Werror -Iinclude -Ibpf -Ivmlinux
+BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -fno-strict-aliasing -Wall -Werror -Iinclude -Ibpf -Ivmlinux
 BPF_SRC := $(sort $(wildcard bpf/*.bpf.c))
 BPF_OBJ := $(BPF_SRC:bpf/%.c=$(O)/bpf/%.o)
 
@@ -109,7 +109,7 @@ $(O)/tcpward.skel.h: $(O)/tcpward.bpf.o
 
 # ---- the program ----
 HARDEN := -fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=2
-C_FLAGS = -std=gnu11 $(CFLAGS) $(WARN) -D_GNU_SOURCE -DTCPWARD_VERSION='"$(VERSION)"' -Iinclude -Iuser -I$(O) $(LIB_CFLAGS)
+C_FLAGS = -std=gnu11 -fno-strict-aliasing $(CFLAGS) $(WARN) -D_GNU_SOURCE -DTCPWARD_VERSION='"$(VERSION)"' -Iinclude -Iuser -I$(O) $(LIB_CFLAGS)
 LD_FLAGS := -pie -Wl,-z,relro,-z,now $(LDFLAGS)
 USER_SRC := $(sort $(wildcard user/*.c user/*/*.c))
 USER_OBJ := $(USER_SRC:%.c=$(O)/%.o)
@@ -131,7 +131,7 @@ $(O)/tcpward: $(O)/user/main.o $(LIBRARY)
 # ---- tests: files with a main() are programs; what lies beside them, and in tests/lib, is linked to each ----
 # unit: sanitised, against the part of user/ that knows no kernel; prog, net, bench: against all of user/
 SANITISE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-TEST_FLAGS = -std=gnu11 $(WARN) -D_GNU_SOURCE -DTCPWARD_VERSION='"$(VERSION)"' -Iinclude -Iuser -Itests -I$(O) -I$(O)/tests $(LIB_CFLAGS)
+TEST_FLAGS = -std=gnu11 -fno-strict-aliasing $(WARN) -D_GNU_SOURCE -DTCPWARD_VERSION='"$(VERSION)"' -Iinclude -Iuser -Itests -I$(O) -I$(O)/tests $(LIB_CFLAGS)
 UNIT_SRC := $(sort $(wildcard user/report/*.c user/capture/*.c user/policy/*.c))
 UNIT_OBJ := $(UNIT_SRC:%.c=$(O)/tests/san/%.o)
 sources = $(filter-out %.bpf.c,$(wildcard tests/$(1)/*.c))
@@ -198,7 +198,7 @@ MAN := $(MAN_SRC:man/%.scd=$(O)/man/%)
 $(O)/gendoc: docs/gendoc.c $(wildcard include/*.h) user/verify/verify.h Makefile
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(WARN) -Iinclude -Iuser $< -o $@
+	$(Q)$(CC) -std=gnu11 -fno-strict-aliasing $(CFLAGS) $(WARN) -Iinclude -Iuser $< -o $@
 
 $(O)/man/%: man/%.scd $(O)/gendoc
 	@mkdir -p $(@D)

@@ -133,13 +133,19 @@ static __always_inline void embryo_free(struct embryo_set *set, __u32 i)
 /* Moves the record into the flow table. 0: it moved, the embryo is to be freed. */
 static __always_inline int promote(struct scratch *sc, const struct flow *f)
 {
+	__u64 was;
+	long err;
+
 	__builtin_memcpy(&sc->fresh, f, sizeof(sc->fresh));
 	sc->fresh.phase &= ~PHASE_LOCKED;
-	if (bpf_map_update_elem(&flows, &sc->seg.key, &sc->fresh, BPF_NOEXIST)) {
-		bump(CNT_TABLE_FULL);
+	err = bpf_map_update_elem(&flows, &sc->seg.key, &sc->fresh, BPF_NOEXIST);
+	if (err) {
+		if (err != -17 /* EEXIST: the former record of this 4-tuple is about to be deleted */)
+			bump(CNT_TABLE_FULL);
 		return -1;
 	}
-	__sync_fetch_and_add(&promotions, 1); /* before the embryo goes: see missing() in track.bpf.c */
+	was = __sync_fetch_and_add(&promotions, 1); /* before the embryo goes: see track_missing() */
+	asm volatile("" : : "r"(was)); /* used: else it is the form without fetch, which orders nothing on arm64 */
 	bump(CNT_PROMOTED);
 	return 0;
 }

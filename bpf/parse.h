@@ -25,7 +25,7 @@
 #define NEXTHDR_DEST 60
 #define VLAN_DEPTH 2
 #define EXT_DEPTH 6
-#define OPT_STEPS 16
+#define OPT_STEPS 40
 #define L4_MAX 2047 /* TCP begins in the first 2 KiB of the frame */
 #define IP_MF 0x2000
 #define IP_OFFSET 0x1fff
@@ -89,13 +89,19 @@ static __always_inline void *header_at(struct scratch *sc, void *data)
 	return at > L4_MAX ? (void *)0 : data + at;
 }
 
+/* Length 0 means "see the frame" only beyond 64 KiB (BIG TCP), or in captures that were taken before segmentation. */
+static __always_inline __u32 length_or(__u32 length, __u32 left)
+{
+	return length ? length : replay || left > 0xffff ? left : 0;
+}
+
 /*
  * Checks an IPv4 header. left: bytes of the frame from here on; hlen, len: of the header and of what it carries.
  * Returns PARSED or a reason.
  */
 static __always_inline int check_ipv4(const struct iphdr *ip, __u32 left, __u32 *hlen, __u32 *len)
 {
-	__u32 total = bpf_ntohs(ip->tot_len) ?: left;
+	__u32 total = length_or(bpf_ntohs(ip->tot_len), left);
 	__u16 frag = bpf_ntohs(ip->frag_off);
 
 	*hlen = ip->ihl * 4;
@@ -187,6 +193,13 @@ static __always_inline int parse_extensions(struct scratch *sc, void *data, void
 	return *(volatile __u8 *)&sc->next_header == IPPROTO_TCP ? PARSED : REASON_EXT_CHAIN;
 }
 
+static __always_inline int v4_mapped(const __u8 addr[16])
+{
+	const __u32 *w = (const __u32 *)addr;
+
+	return !w[0] && !w[1] && w[2] == bpf_htonl(0xffff);
+}
+
 static __always_inline int parse_ipv6(struct scratch *sc, void *data, void *end, __u32 left)
 {
 	struct ipv6hdr *ip = header_at(sc, data);
@@ -197,11 +210,14 @@ static __always_inline int parse_ipv6(struct scratch *sc, void *data, void *end,
 	if (ip->version != 6)
 		return REASON_BAD_IP;
 	left -= sizeof(*ip);
-	len = bpf_ntohs(ip->payload_len) ?: left;
+	len = length_or(bpf_ntohs(ip->payload_len), left);
 	if (len > left)
 		return REASON_TRUNCATED;
 	__builtin_memcpy(sc->saddr, &ip->saddr, 16);
 	__builtin_memcpy(sc->daddr, &ip->daddr, 16);
+	/* no such address is on the wire (Linux drops it): it would be the key of an IPv4 flow */
+	if (v4_mapped(sc->saddr) || v4_mapped(sc->daddr))
+		return REASON_BAD_IP;
 	sc->l4_at += sizeof(*ip);
 	sc->l4_len = len;
 	if (ip->nexthdr == IPPROTO_TCP)

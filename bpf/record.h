@@ -4,13 +4,14 @@
  * lock, and everything that may change a state holds it. The established fast path does not.
  *
  * Two-phase deletion. A deleted hash entry is reused at once, under pointers that other CPUs still hold. So an entry is
- * first marked DEAD (by compare-and-swap), and only a later sweep, at least DEATH_GRACE_NS after, deletes it, and only if
- * it went from DEAD to DELETING: whoever looked it up meanwhile has either revived it or is long done. A pointer would have
- * to be held for that whole grace by a program that takes less than ten microseconds.
+ * first marked DEAD (by compare-and-swap); a later sweep, at least DEATH_GRACE_NS after, marks it DELETING, from where nobody
+ * takes it any more; and only a sweep one grace after that deletes it. Whoever looked it up before has revived it or is done:
+ * a pointer would have to be held for a second by a program that takes microseconds. Even then the slow path finds another
+ * generation behind the lock, and looks again.
  *
- * The try-lock is bounded: 100,000 attempts, about a millisecond. It fails only if the holder was stopped for that long (by
- * a hypervisor), or if the sweep, in process context, was interrupted on this very CPU inside its few locked instructions.
- * Then the segment is not applied to its record, and counted (lock-busy).
+ * The try-lock is bounded: 20,000 attempts, about 0.2 ms. It fails only if the holder was stopped for that long (by a
+ * hypervisor); or, at once, if the sweep, in process context, was interrupted on this very CPU while it held a lock. Then
+ * the segment is not applied to its record, and counted (lock-busy).
  */
 #ifndef BPF_RECORD_H
 #define BPF_RECORD_H
@@ -18,7 +19,7 @@
 #include "maps.h"
 
 #define WORD_PHASE(bits) ((__u64)(bits) << 40)
-#define LOCK_TRIES 100000
+#define LOCK_TRIES 20000
 #define DEATH_GRACE_NS 1000000000ULL
 
 enum lock_result {
@@ -67,6 +68,14 @@ static long record_spin(__u32 i, struct lock_wait *w)
 	return w->result != LOCK_BUSY;
 }
 
+/* The sweep was interrupted by us while it held a lock: it will not let go before we are done. */
+static __always_inline int sweep_below(void)
+{
+	struct scratch *sc = scratch_get(SCRATCH_SWEEP);
+
+	return sc && *(volatile __u32 *)&sc->holding;
+}
+
 /* Takes the record's lock; a dead one comes back to life. Returns enum lock_result. */
 __weak __noinline int record_lock(struct flow *f)
 {
@@ -75,7 +84,7 @@ __weak __noinline int record_lock(struct flow *f)
 	if (!f)
 		return LOCK_GONE;
 	w.result = record_try(f);
-	if (w.result == LOCK_BUSY)
+	if (w.result == LOCK_BUSY && !sweep_below())
 		bpf_loop(LOCK_TRIES, record_spin, &w, 0);
 	return w.result;
 }

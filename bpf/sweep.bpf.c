@@ -70,10 +70,11 @@ static __always_inline int is_busy(const struct walk *w, const struct flow *f, _
 enum sweep_fate { FATE_LIVES, FATE_OVER, FATE_MOVED };
 
 /*
- * What is due on a live record, whose key is in the sweep's scratch. FATE_OVER: it is locked, and free to go. A function of
- * its own, so that the verifier sees it once.
+ * What is due on a live record. Its key is in the sweep's scratch, or at *key, from where it is read behind the lock (the
+ * place of an embryo may be taken by another flow meanwhile). FATE_OVER: it is locked, and free to go. A function of its
+ * own, so that the verifier sees it once.
  */
-__weak __noinline int sweep_record(struct flow *f)
+__weak __noinline int sweep_record(struct flow *f, struct flow_key *key)
 {
 	struct scratch *sc = scratch_get(SCRATCH_SWEEP);
 	__u64 now;
@@ -85,13 +86,17 @@ __weak __noinline int sweep_record(struct flow *f)
 	tcp_timer_next(f, track_options(), &sc->timer);
 	if (sc->timer.at_ns > now && !early(f, sc->fill, now))
 		return FATE_LIVES;
+	*(volatile __u32 *)&sc->holding = 1; /* record_lock() of a program that interrupts us shall not wait */
 	lock = record_lock(f);
 	if (lock != LOCK_TAKEN) {
 		if (lock == LOCK_REVIVED)
 			record_bury(f, now);
+		sc->holding = 0;
 		bump(CNT_SWEEP_RACE);
 		return FATE_MOVED;
 	}
+	if (key)
+		__builtin_memcpy(&sc->seg.key, key, sizeof(*key));
 	embryo_complete(f);
 	if (!flow_timers(f, SCRATCH_SWEEP))
 		return FATE_OVER;
@@ -103,6 +108,7 @@ __weak __noinline int sweep_record(struct flow *f)
 		return FATE_OVER;
 	}
 	record_unlock(f);
+	sc->holding = 0;
 	return FATE_LIVES;
 }
 
@@ -111,9 +117,10 @@ static __always_inline void sweep_dead(struct walk *w, struct flow_key *key, str
 {
 	if (f->since_ns[0] + DEATH_GRACE_NS > w->sc->seg.now_ns)
 		return;
-	if (__sync_val_compare_and_swap((__u64 *)f, word, word | WORD_PHASE(PHASE_DELETING)) != word)
-		return;
-	bpf_map_delete_elem(&flows, key);
+	if (word_life(word) == PHASE_DELETING)
+		bpf_map_delete_elem(&flows, key);
+	else if (__sync_val_compare_and_swap((__u64 *)f, word, word | WORD_PHASE(PHASE_DELETING)) == word)
+		f->since_ns[0] = w->sc->seg.now_ns;
 }
 
 static long sweep_flow(void *map, struct flow_key *key, struct flow *f, struct walk *w)
@@ -132,15 +139,16 @@ static long sweep_flow(void *map, struct flow_key *key, struct flow *f, struct w
 		return 1;
 	}
 	w->entries++;
-	if (life == PHASE_DEAD) {
+	if (life == PHASE_DEAD || life == PHASE_DELETING) {
 		sweep_dead(w, key, f, word);
 		return 0;
 	}
 	if (life != PHASE_LIVE)
 		return 0;
 	__builtin_memcpy(&w->sc->seg.key, key, sizeof(*key));
-	if (sweep_record(f) == FATE_OVER) {
+	if (sweep_record(f, (struct flow_key *)0) == FATE_OVER) {
 		record_bury(f, w->sc->seg.now_ns);
+		w->sc->holding = 0;
 		return 0;
 	}
 	w->g->flows++;
@@ -165,9 +173,9 @@ static long sweep_embryos(void *map, __u32 *index, struct embryo_set *set, struc
 		f = &set->way[i].flow;
 		if (word_life(record_word(f)) != PHASE_LIVE)
 			continue;
-		__builtin_memcpy(&w->sc->seg.key, &set->way[i].key, sizeof(w->sc->seg.key));
-		if (sweep_record(f) == FATE_OVER) {
+		if (sweep_record(f, &set->way[i].key) == FATE_OVER) {
 			embryo_free(set, i);
+			w->sc->holding = 0;
 			continue;
 		}
 		w->g->embryos++;
@@ -188,6 +196,8 @@ int ward_sweep(struct sweep_args *args)
 	w.sc = scratch_get(SCRATCH_SWEEP);
 	if (!w.sc || !g || !ctl)
 		return 1;
+	if (__sync_val_compare_and_swap(&ctl->sweeping, 0, 1)) /* one at a time; a program runs to its end, so this is freed */
+		return 0;
 	w.g = g;
 	w.sc->seg.now_ns = args->now_ns;
 	w.sc->fill = ctl->fill_permille;
@@ -202,13 +212,16 @@ int ward_sweep(struct sweep_args *args)
 	if (!w.more)
 		bpf_for_each_map_elem(&embryos, sweep_embryos, &w, 0);
 	args->more = w.more;
-	if (w.more)
+	if (w.more) {
+		__sync_lock_test_and_set(&ctl->sweeping, 0);
 		return 0;
+	}
 	if (flows_max)
 		ctl->fill_permille = w.entries * 1000 / flows_max;
 	g->swept_ns = args->now_ns;
-	g->sweep_cpu_ns = bpf_ktime_get_ns() - began;
+	g->sweep_ns = bpf_ktime_get_ns() - began;
 	bpf_map_update_elem(&gauges, &ready, g, BPF_ANY);
+	__sync_lock_test_and_set(&ctl->sweeping, 0);
 	return 0;
 }
 

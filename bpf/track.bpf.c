@@ -21,6 +21,13 @@ int track_slow(struct flow *f)
 		bump_reason(REASON_LOCK_BUSY);
 		return 1;
 	}
+	if ((record_word(f) ^ sc->word) >> 48) { /* another generation: the entry was deleted and used again meanwhile */
+		if (lock == LOCK_REVIVED)
+			record_bury(f, sc->seg.now_ns);
+		else
+			record_unlock(f);
+		return 0;
+	}
 	if (flow_step(sc, f, lock == LOCK_TAKEN) == STEP_DEAD)
 		record_bury(f, sc->seg.now_ns);
 	else
@@ -75,7 +82,7 @@ static __always_inline void open_embryo(struct scratch *sc, struct flow *f)
 	record_unlock(f);
 }
 
-/* Nothing is known of this flow: begin it, if the segment may. 0: somebody else began it just now. */
+/* Nothing is known of this flow: begin it, if the segment may. 0: look again, another CPU is at it. */
 static __always_inline int begin_embryo(struct scratch *sc, struct embryo_set *set, __u32 tag)
 {
 	__u8 bits = sc->seg.bits & (TH_SYN | TH_ACK | TH_RST | TH_FIN);
@@ -88,12 +95,8 @@ static __always_inline int begin_embryo(struct scratch *sc, struct embryo_set *s
 		return 1;
 	}
 	way = set_claim(sc, set, tag);
-	if (way == CLAIM_EXISTS)
+	if (way < 0)
 		return 0;
-	if (way < 0) {
-		bump_reason(REASON_NO_ROOM);
-		return 1;
-	}
 	f = &set->way[way & (EMBRYO_WAYS - 1)].flow;
 	ctl = control_get();
 	if (plain && !(ctl && ctl->ladder_until_ns > sc->seg.now_ns)) {
@@ -137,13 +140,16 @@ int track_missing(void)
 		if (*(volatile __u64 *)&promotions != sc->promotions) {
 			sc->promotions = *(volatile __u64 *)&promotions;
 			f = bpf_map_lookup_elem(&flows, &sc->seg.key);
-			if (f && track_slow(f))
-				return 1;
+			if (f) {
+				sc->word = record_word(f);
+				if (track_slow(f))
+					return 1;
+			}
 		}
 		if (begin_embryo(sc, set, tag))
 			return 1;
 	}
-	bump_reason(REASON_LOCK_BUSY);
+	bump_reason(REASON_NO_ROOM); /* in four attempts */
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #define BPF_TRACK_H
 
 #include "key.h"
+#include "record.h"
 
 /* A flow that is in the table, but not for the fast path. 1: done; 0: the entry is going away, look again. */
 int track_slow(struct flow *f);
@@ -41,6 +42,8 @@ static __always_inline int track_fast(struct flow *f, const struct segment *seg)
 	if ((word & EST_MASK) != EST_WORD || (seg->bits & (TH_FIN | TH_SYN | TH_RST | TH_ACK)) != TH_ACK)
 		return 0;
 	if (!(known & (seg->len ? KNOWN_HIST_D : KNOWN_HIST_A)))
+		return 0;
+	if (seg->len == 1 && !f->win[(seg->dir & 1) ^ 1]) /* a window probe */
 		return 0;
 	if (seg->seq != s->nxt || (__s32)(d->redge - seg->seq) < 0)
 		return 0;
@@ -106,6 +109,7 @@ static __always_inline void track(struct scratch *sc, struct ward_counters *c)
 		fetch_embryos(sc);
 	f = bpf_map_lookup_elem(&flows, &sc->seg.key);
 	if (f) {
+		sc->word = record_word(f);
 		if (!ladder_in_replay() && track_fast(f, &sc->seg)) {
 			c->counter[CNT_FAST]++;
 			return;

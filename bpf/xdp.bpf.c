@@ -74,6 +74,8 @@ int ward_xdp(struct xdp_md *ctx)
 
 	if (!sc || !c)
 		return XDP_PASS;
+	if (reason == REASON_TRUNCATED && !replay && bpf_xdp_get_buff_len(ctx) > ctx->data_end - ctx->data)
+		reason = REASON_NOT_LINEAR;
 	if (reason != PARSED) {
 		if (reason >= 0 && reason < REASON_COUNT)
 			c->reason[reason]++;

@@ -26,11 +26,12 @@ TCP_STAGE int tcp_judge_unopened(struct tcp_judgement *j, const struct segment *
 	if (s->state == LISTEN) {
 		int known = d->state == SYN_SENT;
 
-		if (known && !a->len && !a->fin && tcp_syn_acked(d, seg->ack))
+		if (!a->len && !a->fin && tcp_syn_acked(d, seg->ack))
 			return 0;
 		s->isn = seg->seq - 1;
 		s->nxt = s->contig = seg->seq;
 		s->known |= KNOWN_ISN;
+		j->pend.ws = d->ws;
 		s->ws = d->ws == WS_NONE ? 0 : WS_UNKNOWN;
 		if (d->ws == WS_NONE)
 			d->ws = 0;
@@ -44,7 +45,6 @@ TCP_STAGE int tcp_judge_unopened(struct tcp_judgement *j, const struct segment *
 			j->pend.isn = d->isn;
 			j->pend.len = (__u16)(d->nxt - d->isn - 1);
 			j->pend.win = d->win;
-			j->pend.ws = d->ws;
 			j->pend.tsval = d->tsval;
 			j->pend.ms = (__u32)(seg->now_ns >> 20);
 			j->pend.valid = 1;
@@ -58,7 +58,8 @@ TCP_STAGE int tcp_judge_unopened(struct tcp_judgement *j, const struct segment *
 		j->flags |= FLAG_ASYM;
 	}
 	if (s->state == SYN_SENT) {
-		if (tcp_gone(d->state) && !d->sent) { /* O16: only this direction is seen */
+		/* O16: only this direction is seen; not so far from the SYN that anybody could have sent it */
+		if (tcp_gone(d->state) && !d->sent && seg->seq - s->isn - 1 <= 0xffff) {
 			d->isn = seg->ack - 1;
 			d->nxt = d->contig = seg->ack;
 			d->known |= KNOWN_ISN;
@@ -83,6 +84,15 @@ TCP_STAGE int tcp_judge_unopened(struct tcp_judgement *j, const struct segment *
 	return 1;
 }
 
+/* Between what the receiver allowed and what it may still have to acknowledge. */
+static __always_inline int tcp_in_window(const struct tcp_judgement *j, const struct segment *seg)
+{
+	const struct tcp_end *s = &j->s, *d = &j->d;
+
+	return !((d->known & KNOWN_REDGE) && seq_lt(d->redge, seg->seq)) &&
+	       !seq_lt(j->a.end, s->nxt - tcp_lookback(d, 65535));
+}
+
 /* Is the ack believable? RFC 9293 section 3.10.7.4 fifth, RFC 5961 section 5. 0: the segment ends here. */
 TCP_STAGE int tcp_ack_ok(struct tcp_judgement *j, const struct segment *seg)
 {
@@ -101,6 +111,12 @@ TCP_STAGE int tcp_ack_ok(struct tcp_judgement *j, const struct segment *seg)
 			if (s->unseen < 15)
 				s->unseen++;
 			j->flags |= d->state == SYN_RECEIVED ? FLAG_BAD_ACK : FLAG_ACK_UNSEEN;
+			return 0;
+		}
+		/* only of a segment that is in the window itself, and as far as its sender had opened its own: else a few
+		 * blind segments could set the tracker off for good */
+		if (!tcp_in_window(j, seg) || ((s->known & KNOWN_REDGE) && seq_lt(s->redge + 1, seg->ack))) {
+			j->flags |= FLAG_ACK_UNSEEN;
 			return 0;
 		}
 		if (!lossy)
@@ -175,8 +191,7 @@ TCP_STAGE int tcp_seq_ok(struct tcp_judgement *j, const struct segment *seg)
 		a->fin = 0;
 		return 1;
 	}
-	if (((d->known & KNOWN_REDGE) && seq_lt(d->redge, seg->seq)) ||
-	    seq_lt(end, s->nxt - tcp_lookback(d, 65535))) {
+	if (!tcp_in_window(j, seg)) {
 		j->flags |= FLAG_OOW;
 		return 0;
 	}
@@ -221,7 +236,9 @@ static __always_inline void tcp_judge_fin(struct tcp_judgement *j, int covers)
 		return;
 	}
 	a->first_fin = !(s->known & KNOWN_FIN);
-	s->fin = fin;
+	s->fin = fin; /* or another one, in order, while the first waits behind a hole: no state moves */
+	if (!a->first_fin)
+		return;
 	s->known |= KNOWN_FIN;
 	s->has_badack = 0;
 	if (s->state == CLOSE_WAIT && !covers && !tcp_conf(s) && j->d.state == FIN_WAIT_1) { /* C6, Figure 13 */

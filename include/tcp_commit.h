@@ -166,14 +166,15 @@ static __always_inline void tcp_commit_counts(struct flow *f, const struct segme
 static __always_inline void tcp_commit_clear(struct flow *f, const struct segment *seg, const struct tcp_judgement *j)
 {
 	__u64 *at = (__u64 *)f;
-	__u8 phase = f->phase;
-	__u16 gen = f->gen;
 	int i;
 
-	for (i = 0; i < (int)(sizeof(*f) / sizeof(*at)); i++)
+	for (i = 1; i < (int)(sizeof(*f) / sizeof(*at)); i++)
 		at[i] = 0;
-	f->phase = phase & ~PHASE_FRESH;
-	f->gen = gen;
+	/* the first word byte by byte: the lock in it is never let go */
+	f->state[0] = f->state[1] = NO_STATE;
+	f->known[0] = f->known[1] = 0;
+	f->wscale = 0;
+	f->phase &= ~PHASE_FRESH;
 	f->orig = (seg->dir ^ !j->orig_sent) & 1;
 	f->iface = seg->iface;
 	f->vlan = seg->vlan;
@@ -223,6 +224,10 @@ static __always_inline void tcp_commit(struct flow *f, const struct segment *seg
 		tcp_commit_counts(f, seg, j);
 	tcp_commit_end(f, s, &j->s, seg->now_ns, fresh);
 	tcp_commit_end(f, s ^ 1, &j->d, seg->now_ns, fresh);
+	if (j->s.state >= ESTABLISHED && j->s.ws == WS_NONE)
+		j->s.ws = 0; /* the fast path shifts by it */
+	if (j->d.state >= ESTABLISHED && j->d.ws == WS_NONE)
+		j->d.ws = 0;
 	if (s) {
 		f->wscale = (__u8)(j->d.ws & 15) | (__u8)(j->s.ws << 4);
 		unseen = j->d.unseen | j->s.unseen << 4;

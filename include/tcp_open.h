@@ -127,12 +127,8 @@ static __always_inline void tcp_open_midstream(struct tcp_judgement *j, const st
  */
 static __always_inline void tcp_meet_seeded(struct tcp_judgement *j, const struct segment *seg)
 {
-	if (seg->bits & TH_RST) { /* cannot be checked: taken at its word, the next segment would heal a mistake */
-		j->s.nxt = j->s.contig = seg->seq;
-		return;
-	}
-	if ((seg->bits & TH_SYN) || !(seg->bits & TH_ACK))
-		return;
+	if ((seg->bits & (TH_SYN | TH_RST)) || !(seg->bits & TH_ACK))
+		return; /* a RST cannot be checked, so it is not believed (R9) */
 	j->s.isn = seg->seq - 1;
 	j->s.nxt = j->s.contig = seg->seq;
 	j->d.isn = seg->ack - 1;
@@ -243,7 +239,7 @@ TCP_STAGE int tcp_judge_syn(struct tcp_judgement *j, const struct segment *seg)
 	j->pend.isn = seg->seq;
 	j->pend.len = seg->len;
 	j->pend.win = seg->win;
-	j->pend.ws = seg->opts & SEG_WS ? seg->ws : WS_NONE;
+	j->pend.ws = seg->opts & SEG_WS ? (seg->ws > WS_UNKNOWN ? WS_UNKNOWN : seg->ws) : WS_NONE;
 	j->pend.tsval = seg->opts & SEG_TS ? seg->tsval : 0;
 	j->pend.ms = (__u32)(seg->now_ns >> 20);
 	j->pend.valid = 1;

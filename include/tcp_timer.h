@@ -8,6 +8,8 @@
 
 #include "tcp_judgement.h"
 
+#define TOMBSTONE_KEPT_NS (50 * NS_PER_S) /* late segments count for so long: 50 + 10 s, as long as TIME-WAIT */
+
 enum tcp_timer_kind {
 	TIMER_NONE,
 	TIMER_FLAG,  /* flag is due */
@@ -99,6 +101,12 @@ static __always_inline void tcp_timer_next(const struct flow *f, const struct tr
 			tcp_timer_earlier(t, TIMER_STATE, f->since_ns[i] + o->msl2_ns, 0, i);
 	}
 	timeout = o->timeout_ns[which & 15];
+	if (which == TIMEOUT_GONE) { /* late segments keep a tombstone, but not for ever: after a mistaken end it is met again */
+		__u64 gone = f->since_ns[0] > f->since_ns[1] ? f->since_ns[0] : f->since_ns[1];
+
+		if (idle_from > gone + TOMBSTONE_KEPT_NS)
+			idle_from = gone + TOMBSTONE_KEPT_NS;
+	}
 	if (which == TIMEOUT_TIME_WAIT && timeout < o->msl2_ns)
 		timeout = o->msl2_ns;
 	tcp_timer_earlier(t, TIMER_EXPIRE, idle_from + timeout, 0, 0);

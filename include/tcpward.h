@@ -204,7 +204,7 @@ struct flow {
 	__u32 pend_ms; /* when, in units of 2^20 ns */
 	__u16 pend_win;
 	__u16 pend_len;
-	__u8 pend_ws; /* 0xff: none offered */
+	__u8 pend_ws; /* 15: none offered */
 	__u8 orig;    /* which side opened: 0 = A, 1 = B */
 	__u8 syn_rtx; /* these three stay at their largest value when they reach it */
 	__u8 synack_rtx;
@@ -298,11 +298,11 @@ enum ward_reason {
 	X(END_REFUSED, "ended-refused", "flows whose SYN was refused")                                                 \
 	X(END_TIMEOUT, "ended-timeout", "flows that timed out")                                                        \
 	X(END_REUSE, "ended-reuse", "flows whose 4-tuple was taken over")                                              \
-	X(END_EVICTED, "ended-evicted", "embryos evicted by newer ones")                                               \
+	X(END_EVICTED, "ended-evicted", "flows whose place was needed: evicted embryos, closing flows of a nearly full table")                                               \
 	X(EVICT_SYN_SENT, "evicted-syn-sent", "... of them in SYN-SENT")                                               \
 	X(EVICT_SYN_RECEIVED, "evicted-syn-received", "... of them in SYN-RECEIVED")                                   \
 	X(EVICT_OTHER, "evicted-other", "... of them in another state")                                                \
-	X(TABLE_FULL, "table-full", "flows that stayed embryos because the flow table was full")                       \
+	X(TABLE_FULL, "table-full", "segments whose flow stayed an embryo because the flow table was full")                       \
 	X(EARLY_EXPIRY, "early-expiry", "closed flows removed early because the table was nearly full")               \
 	X(STRAY_RST, "stray-rst", "RSTs that belong to no flow")                                                       \
 	X(STRAY_BADFLAGS, "stray-bad-flags", "impossible segments that belong to no flow")                             \
@@ -310,8 +310,7 @@ enum ward_reason {
 	X(EVENTS, "events", "events delivered to readers")                                                             \
 	X(LOST_RING, "events-lost-ring", "events lost: a reader's ring buffer was full")                               \
 	X(LOST_RATE, "events-lost-rate", "events lost: more of one type than its rate limit")                          \
-	X(SWEEP_RACE, "sweep-race", "records that moved while the sweep looked: left for the next one")                \
-	X(CORRECTED, "gauges-corrected", "gauges that a recount had to correct")
+	X(SWEEP_RACE, "sweep-race", "records that moved while the sweep looked: left for the next one")
 
 enum ward_counter {
 #define X(id, name, text) CNT_##id,
@@ -330,7 +329,7 @@ struct ward_counters {
 /* Map "gauges": what the last sweep counted. */
 struct ward_gauges {
 	__u64 swept_ns;  /* when */
-	__u64 sweep_cpu_ns;
+	__u64 sweep_ns; /* how long it took */
 	__u64 flows;     /* live records in flows */
 	__u64 embryos;   /* live records in embryos */
 	__u64 tombstones;
@@ -444,7 +443,7 @@ struct ward_control {
 	__u32 replay_wire_len;         /* replay: length of the frame before it was cut */
 	__u32 replay_flags;            /* IFACE_L3 */
 	__u32 fill_permille;           /* flows in use, of its capacity: written by the sweep */
-	__u32 pad;
+	__u32 sweeping;                /* 1 while a sweep walks */
 };
 
 #endif

@@ -392,7 +392,7 @@ static struct options_seen options_reference(const uint8_t *opt, size_t n)
 	size_t at = 0;
 	int steps;
 
-	for (steps = 0; steps < 16 && at < n && opt[at]; steps++) { /* 16: as many as the parser promises to look at */
+	for (steps = 0; steps < 40 && at < n && opt[at]; steps++) { /* 40: as many as the parser promises to look at */
 		size_t len;
 
 		if (opt[at] == 1) {

@@ -95,7 +95,7 @@ static void show_gauges(struct sheet *s, const struct ward_gauges *g, const stru
 	sheet_number(s, "embryos", NULL, g->embryos, "unfinished handshakes, one-way flows");
 	sheet_number(s, "embryos_max", NULL, info->embryos_max, "their capacity");
 	sheet_number(s, "tombstones", NULL, g->tombstones, "ended, not yet removed");
-	sheet_number(s, "sweep_cpu_ns", NULL, g->sweep_cpu_ns, "CPU time of the last sweep");
+	sheet_number(s, "sweep_ns", NULL, g->sweep_ns, "how long the last sweep took");
 	sheet_close(s);
 	/* Row 0, "no record", is not an endpoint's state. */
 	rows(s, "states", "endpoints in each state", states + 1, g->state + 1, STATE_COUNT - 1, all);

@@ -131,7 +131,9 @@ static const struct {
 	const char *text;
 } overflow[] = {
 	{ CNT_TABLE_FULL, "times the flow table was full" },
-	{ CNT_END_EVICTED, "embryos evicted" },
+	{ CNT_EVICT_SYN_SENT, "embryos evicted in SYN-SENT" },
+	{ CNT_EVICT_SYN_RECEIVED, "embryos evicted in SYN-RECEIVED" },
+	{ CNT_EVICT_OTHER, "embryos evicted in another state" },
 	{ CNT_EARLY_EXPIRY, "closed flows removed early" },
 };
 

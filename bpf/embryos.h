@@ -112,6 +112,7 @@ static __always_inline int set_claim(struct scratch *sc, struct embryo_set *set,
 	if (got && word_life(word) != PHASE_FREE)
 		report_eviction(sc, e);
 	if (got) {
+		sc->word = next;
 		__builtin_memcpy(&e->key, &sc->seg.key, sizeof(e->key));
 		set->age[i] = (__u16)set->clock++;
 		*(volatile __u32 *)&set->tag[i] = tag;

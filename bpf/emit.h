@@ -33,14 +33,15 @@ __weak __noinline int emit(__u32 owner, __u32 kind)
 {
 	struct ward_control *ctl = control_get();
 	struct scratch *sc = scratch_get(owner);
-	__u64 now = now_ns();
 	int limited = -1;
+	__u64 now;
 	__u32 slot, i;
 	void *ring;
 	long err;
 
 	if (!sc || !ctl)
 		return 0;
+	now = sc->seg.now_ns;
 	for (i = 0; i < WARD_READERS; i++) {
 		if (ctl->reader_until_ns[i] <= now)
 			continue;
@@ -74,6 +75,17 @@ static __always_inline int event_wanted(const struct scratch *sc)
 	return ctl && ctl->listen_until_ns > sc->seg.now_ns;
 }
 
+/* In replay, the number of the capture's packet. */
+static __always_inline __u64 packet_number(void)
+{
+	struct ward_control *ctl;
+
+	if (!replay)
+		return 0;
+	ctl = control_get();
+	return ctl ? ctl->replay_pkt : 0;
+}
+
 /*
  * Fills the event of a record as it is now, but for what stands in the record's cold part: event_begin() below, or the
  * caller. timer: ts is a deadline, not a segment's time.
@@ -81,16 +93,11 @@ static __always_inline int event_wanted(const struct scratch *sc)
 static __always_inline void event_begin_hot(struct scratch *sc, const struct flow_key *key, const struct flow *f,
 					    enum ward_event_type type, __u64 ts, int timer)
 {
-	struct ward_control *ctl;
 	struct event *ev = &sc->ev.event;
 
 	__builtin_memcpy(&ev->key, key, sizeof(ev->key));
 	ev->ts_ns = ts;
-	ev->pkt = 0;
-	if (replay && !timer) {
-		ctl = control_get();
-		ev->pkt = ctl ? ctl->replay_pkt : 0;
-	}
+	ev->pkt = timer ? 0 : packet_number();
 	ev->start_ns = f->start_ns;
 	ev->flags = f->flags & FLAGS_REPORTED;
 	ev->type = type;

@@ -29,6 +29,7 @@ struct scratch {
 	__u64 hash;            /* of the key, if it is a SYN: track.h */
 	__u64 word;            /* of the record, when it was found in the flow table */
 	__u64 promotions;      /* value of "promotions" before the flow table was searched */
+	__u64 stamp_second;    /* parser: the second that stamps belongs to */
 	__u64 limit_second;    /* rate limit of events: the second that limit_count belongs to */
 	__u32 limit_count[EVENT_COUNT];
 	__u8 saddr[16];        /* parser: of the packet, network order */
@@ -39,6 +40,7 @@ struct scratch {
 	struct tcp_timer timer;
 	__u32 opt_at;          /* parser: position in opt, kept in memory so that the verifier forgets it */
 	__u32 emitted;         /* events sent, or tried: the sweep's budget */
+	__u32 stamps;          /* parser: SYNs in stamp_second */
 	__u32 holding;         /* sweep: it holds a record's lock on this CPU */
 	__u32 fill;            /* sweep: of the flow table, permille */
 	__u8 opt[64];          /* parser: TCP options */

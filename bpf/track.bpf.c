@@ -51,7 +51,7 @@ static __always_inline int step_embryo(struct scratch *sc, struct embryo_set *se
 		record_unlock(&e->flow);
 		return 0;
 	}
-	if (!sc->seg.stamp_ns) /* the ACK of a handshake, perhaps */
+	if (!sc->seg.stamp_ns && !(sc->seg.bits & TH_SYN)) /* the ACK of a handshake, perhaps */
 		sc->seg.stamp_ns = (__u32)bpf_ktime_get_ns() | 1;
 	embryo_complete(&e->flow);
 	step = flow_step(sc, &e->flow, 1);
@@ -62,24 +62,36 @@ static __always_inline int step_embryo(struct scratch *sc, struct embryo_set *se
 	return 1;
 }
 
-/* A plain SYN, the usual beginning and every flood's: the hot part of the record only. */
+/* A plain SYN, the usual beginning and every flood's: the hot part of the record only, then its word, which unlocks it. */
 static __always_inline void open_embryo(struct scratch *sc, struct flow *f)
 {
 	struct event *ev = &sc->ev.event;
+	__u8 side = sc->seg.dir & 1;
 
 	embryo_open(f, &sc->seg);
-	f->phase = PHASE_LIVE | PHASE_LOCKED | PHASE_FRESH | PHASE_SLOW;
+	__sync_lock_test_and_set((__u64 *)f,
+				 embryo_word(&sc->seg, PHASE_LIVE | PHASE_FRESH | PHASE_SLOW, sc->word >> 48));
 	bump(CNT_FLOWS_NEW);
-	if (!event_wanted(sc)) {
-		record_unlock(f);
+	if (!event_wanted(sc))
 		return;
-	}
-	event_begin_fresh(sc, &sc->seg.key, f, EVENT_STATE);
-	ev->old_state[0] = ev->old_state[1] = CLOSED;
-	ev->old_conf = 3;
+	/* from the segment: the record is not ours any more */
+	__builtin_memcpy(&ev->key, &sc->seg.key, sizeof(ev->key));
+	ev->ts_ns = ev->start_ns = sc->seg.now_ns;
+	ev->pkt = packet_number();
+	ev->flags = 0;
+	ev->type = EVENT_STATE;
+	ev->reason = END_NONE;
+	ev->orig = side;
+	ev->iface = sc->seg.iface;
+	ev->vlan = sc->seg.vlan;
+	ev->timer = 0;
 	ev->first = 1;
+	ev->state[0] = side ? LISTEN : SYN_SENT;
+	ev->state[1] = side ? SYN_SENT : LISTEN;
+	ev->old_state[0] = ev->old_state[1] = CLOSED;
+	ev->conf = ev->old_conf = 3;
+	ev->pad[0] = ev->pad[1] = 0;
 	emit(SCRATCH_PACKET, EMIT_PLAIN);
-	record_unlock(f);
 }
 
 /* Nothing is known of this flow: begin it, if the segment may. 0: look again, another CPU is at it. */

@@ -36,19 +36,23 @@ static __always_inline __u64 embryo_pack(const struct segment *seg)
 	       (__u64)((seg->opts & SEG_WS ? (seg->ws > WS_UNKNOWN ? WS_UNKNOWN : seg->ws) : WS_NONE) & 15) << 57;
 }
 
+/* The first word of a fresh embryo: both states, what is known, phase (PHASE_*) and generation. */
+static __always_inline __u64 embryo_word(const struct segment *seg, __u8 phase, __u16 gen)
+{
+	__u64 states = seg->dir & 1 ? LISTEN | SYN_SENT << 8 : SYN_SENT | LISTEN << 8;
+	__u64 known = (__u64)KNOWN_CONF * 0x0101 | (__u64)KNOWN_ISN << (seg->dir & 1 ? 8 : 0);
+
+	return states | known << 16 | (__u64)phase << 40 | (__u64)gen << 48;
+}
+
 /*
- * Writes the hot part of a record for a plain SYN (no data): what tcp_judge() and tcp_commit() would write (O1), the rest
- * left to embryo_complete(). phase and gen are the caller's.
+ * Writes the hot part of a record for a plain SYN (no data), but for its first word: what tcp_judge() and tcp_commit() would
+ * write (O1), the rest left to embryo_complete().
  */
 static __always_inline void embryo_open(struct flow *f, const struct segment *seg)
 {
 	int s = seg->dir & 1, d = s ^ 1;
 
-	f->state[s] = SYN_SENT;
-	f->state[d] = LISTEN;
-	f->known[s] = KNOWN_CONF | KNOWN_ISN;
-	f->known[d] = KNOWN_CONF;
-	f->wscale = 0;
 	f->prev = tcp_prev_pack(0, 0, s);
 	f->half[s].pkts = seg->segs;
 	f->half[s].bytes = 0;
@@ -64,9 +68,7 @@ static __always_inline void embryo_open(struct flow *f, const struct segment *se
 	f->half[d].ack = 0;
 	f->half[d].redge = 0;
 	f->half[d].tsval = 0;
-	f->win[s] = seg->win;
-	f->win[d] = 0;
-	f->maxwin[0] = f->maxwin[1] = 0;
+	*(__u64 *)f->win = (__u64)seg->win << (16 * s); /* maxwin: 0 */
 	f->flags = seg->stamp_ns ? MARK_RTT_SYN : 0;
 	f->start_ns = seg->now_ns;
 	f->since_ns[0] = f->since_ns[1] = seg->now_ns;

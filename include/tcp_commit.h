@@ -107,11 +107,12 @@ static __always_inline void tcp_commit_rtt(struct flow *f, const struct segment 
 {
 	int in_time = seg->now_ns - f->start_ns < STAMP_MAX_NS;
 
-	if (!seg->stamp_ns)
-		return;
+	int stamped = seg->stamp_ns != 0; /* else no difference can be made */
+
+	in_time &= stamped;
 	if (j->outcome == OUTCOME_NEW && !j->from_pend && j->s.state == SYN_SENT) {
 		f->rtt_syn_ns = seg->stamp_ns;
-		f->flags |= MARK_RTT_SYN;
+		f->flags |= stamped ? MARK_RTT_SYN : 0;
 		return;
 	}
 	if (j->syn_rtx && (f->flags & MARK_RTT_SYN)) {
@@ -121,10 +122,10 @@ static __always_inline void tcp_commit_rtt(struct flow *f, const struct segment 
 	if (j->synack) {
 		if (f->flags & MARK_RTT_SYN)
 			f->rtt_syn_ns = !in_time ? 0 : seg->stamp_ns - f->rtt_syn_ns ?: 1;
-		f->flags = (f->flags & ~MARK_RTT_SYN) | MARK_RTT_ACK;
+		f->flags = (f->flags & ~MARK_RTT_SYN) | (stamped ? MARK_RTT_ACK : 0);
 		f->rtt_ack_ns = seg->stamp_ns;
 	} else if (j->outcome == OUTCOME_NEW && j->s.state == SYN_RECEIVED) {
-		f->flags |= MARK_RTT_ACK;
+		f->flags |= stamped ? MARK_RTT_ACK : 0;
 		f->rtt_ack_ns = seg->stamp_ns;
 	} else if (f->flags & MARK_RTT_ACK) {
 		if (j->third)

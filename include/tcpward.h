@@ -219,6 +219,9 @@ struct flow {
 	__u16 seq_syn[2];
 };
 
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "words of the key and of the record are written whole: little-endian machines only"
+#endif
 _Static_assert(sizeof(struct flow_key) == 40, "the key is 40 bytes");
 _Static_assert(sizeof(struct flow_half) == 40, "the hot half is 40 bytes");
 _Static_assert(sizeof(struct flow) == 232, "48 (kernel) + 40 + 232 = 320 = five cache lines");

@@ -200,18 +200,18 @@ static size_t build_frame(uint8_t *frame, const struct bench_case *c)
 	memset(frame, 0, FRAME_LEN);
 	memcpy(frame, head, sizeof(head));
 	frame[16] = (uint8_t)((52 + c->payload) >> 8);
-	frame[17] = (uint8_t)(52 + c->payload);
+	frame[17] = (uint8_t)((c->syn ? 60 : 52) + c->payload);
 	tcp[2] = 443 >> 8;
 	tcp[3] = 443 & 255;
 	memcpy(tcp + 8, c->syn ? "\0\0\0\0" : "\0\0\x13\x89", 4); /* ack 5001 */
-	tcp[12] = 0x80;
+	tcp[12] = c->syn ? 0xa0 : 0x80;
 	tcp[13] = c->syn ? TH_SYN : TH_ACK;
 	memcpy(tcp + 14, "\xfa\xf0", 2);
 	if (c->syn)
-		memcpy(tcp + 20, "\2\4\5\xb4\4\2\1\1\1\3\3\7", 12);
+		memcpy(tcp + 20, "\2\4\5\xb4\4\2\x8\xa\0\0\0\7\0\0\0\0\1\3\3\7", 20); /* as Linux sends it */
 	else
 		memcpy(tcp + 20, "\1\1\x8\xa\0\0\0\7\0\0\0\5", 12);
-	return 66 + c->payload;
+	return (c->syn ? 74 : 66) + c->payload;
 }
 
 static struct ward_counters read_counters(struct bed *b)

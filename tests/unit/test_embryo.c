@@ -92,15 +92,17 @@ static int run_syn(int i, bool spoil)
 	struct flow fresh, whole;
 	struct tcp_judgement j;
 	struct track_opts opts;
+	uint64_t word;
 
 	track_opts_init(&opts);
 	memset(&fresh, 0xa5, sizeof(fresh)); /* what lived there before */
 	memset(&whole, 0x5a, sizeof(whole));
 	memset(&j, 0xa5, sizeof(j));
-	fresh.gen = whole.gen = (uint16_t)i;
-	fresh.phase = phase | PHASE_FRESH | PHASE_SLOW; /* as bpf/track.bpf.c opens it */
+	whole.gen = (uint16_t)i;
 	whole.phase = phase;
-	embryo_open(&fresh, &seg);
+	embryo_open(&fresh, &seg); /* as bpf/track.bpf.c opens it */
+	word = embryo_word(&seg, phase | PHASE_FRESH | PHASE_SLOW, (uint16_t)i);
+	memcpy(&fresh, &word, sizeof(word));
 	embryo_complete(&fresh);
 	tcp_judge(NULL, &seg, &opts, &j);
 	assert_int_equal(j.outcome, OUTCOME_NEW);
@@ -129,11 +131,13 @@ static void complete_is_idempotent(void **state)
 {
 	struct segment seg = random_syn(3);
 	struct flow f, before;
+	uint64_t word;
 
 	(void)state;
 	memset(&f, 0xa5, sizeof(f));
-	f.phase = PHASE_LIVE | PHASE_FRESH;
 	embryo_open(&f, &seg);
+	word = embryo_word(&seg, PHASE_LIVE | PHASE_FRESH, 7);
+	memcpy(&f, &word, sizeof(word));
 	embryo_complete(&f);
 	before = f;
 	embryo_complete(&f);

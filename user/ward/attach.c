@@ -18,6 +18,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "ward/checks.h"
 #include "ward/filters.h"
 #include "ward/inside.h"
 
@@ -138,6 +139,16 @@ static bool is_refusal(int err)
 	return err != -EBUSY && err != -EEXIST && err != -EPERM && err != -ENODEV;
 }
 
+/* Native XDP is the one hook that changes how an interface works. */
+static void note_cost(struct ward *w, const struct ward_iface *iface)
+{
+	char cost[120];
+
+	native_xdp_cost(iface->name, cost, sizeof(cost));
+	if (cost[0])
+		note(w, "%s: %s (--ingress tc avoids it)", iface->name, cost);
+}
+
 static int attach_native(struct ward *w, int row, bool may_fall_back)
 {
 	const struct ward_iface *iface = &w->info->iface[row];
@@ -145,8 +156,10 @@ static int attach_native(struct ward *w, int row, bool may_fall_back)
 	const char *cause;
 	char mend[160];
 
-	if (!err)
+	if (!err) {
+		note_cost(w, iface);
 		return 0;
+	}
 	if (err == -EBUSY || err == -EEXIST)
 		return xdp_busy(iface);
 	if (!is_refusal(err))

@@ -29,6 +29,8 @@ struct link_facts {
 /* 0, or -ENODEV if there is no such interface, or another negative errno. */
 int link_read(const char *ifname, struct link_facts *out);
 void doctor_link(const char *ifname, const struct link_facts *link, struct check_list *list);
+/* What native XDP costs on this interface, one line without its name; "" if nothing is known. */
+void native_xdp_cost(const char *ifname, char *text, size_t size);
 void doctor_relations(const char *ifname, const struct link_facts *link, struct check_list *list);
 
 /* ---- doctor_hooks.c: who hangs on the interface already ---- */

@@ -279,32 +279,43 @@ static bool driver_known_native(const char *driver)
 	return in_list(driver, native);
 }
 
+static void driver_cost(const char *driver, char *text, size_t size)
+{
+	static const char *const rebuilders[] = { "ixgbe", "i40e", "ena", "virtio_net", NULL };
+
+	*text = '\0';
+	if (in_list(driver, rebuilders))
+		snprintf(text, size, "driver '%s' re-creates its rings when XDP is attached: packets are lost meanwhile",
+			 driver);
+	else if (!strcmp(driver, "veth"))
+		snprintf(text, size, "native XDP on a veth turns TSO off at its peer: throughput falls to about 40 %%");
+}
+
 static void check_native(const char *ifname, const struct link_facts *link, const char *driver,
 			 struct check_list *list)
 {
-	static const char *const rebuilders[] = { "ixgbe", "i40e", "ena", "virtio_net", NULL };
 	uint64_t features = 0;
 	bool asked = read_xdp_features(link->ifindex, &features) == 0;
 	bool native = asked ? features & XDP_FEATURE_BASIC : driver_known_native(driver);
 	bool fragments = asked && (features & XDP_FEATURE_RX_SG);
+	char cost[120], remedy[160];
 
 	if (!native) {
 		check_add(list, "native-xdp", HEALTH_OK, NULL, "'%s': driver '%s' has no native XDP: ingress goes by tc",
 			  ifname, driver);
 		return;
 	}
-	if (in_list(driver, rebuilders))
-		check_add(list, "native-xdp", HEALTH_WARN, "--ingress tc (never touches the NIC)",
-			  "'%s': driver '%s' re-creates its rings when XDP is attached: packets are lost meanwhile",
-			  ifname, driver);
-	else if (!strcmp(driver, "veth"))
-		check_add(list, "native-xdp", HEALTH_WARN, "--ingress tc",
-			  "'%s': native XDP on a veth turns TSO off at its peer: throughput falls to about 40 %%", ifname);
+	driver_cost(driver, cost, sizeof(cost));
+	snprintf(remedy, sizeof(remedy), "tcpward attach --ingress tc %s", ifname);
+	if (cost[0])
+		check_add(list, "native-xdp", HEALTH_WARN, remedy, "'%s': %s", ifname, cost);
 	else
 		check_add(list, "native-xdp", HEALTH_OK, NULL, "'%s': driver '%s' has native XDP%s", ifname, driver,
 			  asked ? "" : " (by its name: this kernel cannot be asked)");
+	snprintf(remedy, sizeof(remedy), "tcpward attach --ingress tc %s, or: ip link set dev %s mtu 1500", ifname,
+		 ifname);
 	if (link->mtu > MTU_ONE_PAGE && !fragments)
-		check_add(list, "mtu", HEALTH_WARN, "--ingress tc, or: ip link set dev IFACE mtu 1500",
+		check_add(list, "mtu", HEALTH_WARN, remedy,
 			  "'%s': MTU %u is above what native XDP takes without fragments (about %u)", ifname, link->mtu,
 			  MTU_ONE_PAGE);
 	else
@@ -359,6 +370,15 @@ void doctor_link(const char *ifname, const struct link_facts *link, struct check
 		  ethernet ? "" : ", frames begin with the IP header");
 	check_native(ifname, link, driver.driver, list);
 	check_merging(ifname, list);
+}
+
+void native_xdp_cost(const char *ifname, char *text, size_t size)
+{
+	struct ethtool_drvinfo driver = { .cmd = ETHTOOL_GDRVINFO };
+
+	*text = '\0';
+	if (!ethtool(ifname, &driver))
+		driver_cost(driver.driver, text, size);
 }
 
 void doctor_relations(const char *ifname, const struct link_facts *link, struct check_list *list)

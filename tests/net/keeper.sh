@@ -66,9 +66,26 @@ kill -KILL "$keeper"
 await 3 gone "$keeper"
 is "status says that the keeper is dead" "$(on a "$TCPWARD" -j | member keeper_alive)" false
 ward a status
-says "... and what follows from it" "timed findings and gauges stand still"
+says "... and what follows from it" "expiry and gauges stand still: tcpward attach $A"
+for words in flows stat verify "watch --duration 1" "flow 192.0.2.1:1-192.0.2.2:2"; do
+	ward a $words
+	says "${words%% *} says that the keeper is dead" "^tcpward: the keeper of '$A' \\(pid $keeper\\) is gone: expiry and gauges stand still"
+	says "${words%% *}: the way out" "^  tcpward attach $A"
+done
 start a "$BIN/crowd" load 192.0.2.2 9000 20 20 i || exit
 is "flows are followed without it" "$(flows_json a "$A" 'dport = 9000 and state established' | wc -l)" 20
+
+must a attach "$A"
+ok "attach starts a new keeper"
+is "... that lives" "$(on a "$TCPWARD" -j | member keeper_alive)" true
+expect "... is another" "$(on a "$TCPWARD" -j | member keeper_pid)" != "$keeper"
+ward a flows
+[ -s "$work/err" ] && fail "... so that nobody complains" "$(cat "$work/err")" || ok "... so that nobody complains"
+before=$(gauge swept_ns)
+sleep 2.2
+expect "... and sweeps" "$(gauge swept_ns)" -gt "$before"
+ward a attach "$A"
+exits "a second attach is refused as before" 1
 
 # ---- the end ----
 must a detach "$A"

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* attach: pin an instance, attach it to interfaces, leave a keeper behind. */
+#include <string.h>
+
 #include "cmd/loop.h"
 #include "cmd/util.h"
 
@@ -22,17 +24,60 @@ static void print_attached(const struct ward *w)
 		       ward_name(w), ingress_name(info->iface[i].ingress));
 }
 
+static bool has_iface(const struct ward_instance *info, const char *name)
+{
+	for (unsigned i = 0; i < info->iface_count && i < WARD_IFACES; i++)
+		if (info->iface[i].hooks && !strncmp(info->iface[i].name, name, WARD_NAME_LEN))
+			return true;
+	return false;
+}
+
+/* Is w what these words ask for, but for its keeper, who has died? */
+static bool lacks_keeper(const struct ward *w, const struct cmd_line *line)
+{
+	if (!ward_info(w)->keep || ward_keeper_alive(w, NULL))
+		return false;
+	for (int i = 0; i < line->argc; i++)
+		if (!has_iface(ward_info(w), line->argv[i]))
+			return false;
+	return !line->track.name || !strcmp(line->track.name, ward_name(w));
+}
+
+/* A new keeper for an instance that lost its own: true, and the exit code in *code; false: there is none such. */
+static bool revive(const struct cmd_line *line, int *code)
+{
+	struct ward *w;
+	int err;
+
+	if (ward_open_iface(line->argv[0], &w))
+		return false;
+	if (!lacks_keeper(w, line)) {
+		ward_close(w);
+		return false;
+	}
+	err = ward_keeper_restart(w);
+	if (err)
+		*code = cmd_fail(err);
+	else
+		printf("%s: attached already, instance '%s', with its options; its keeper was gone: started a new one\n",
+		       line->argv[0], ward_name(w));
+	ward_close(w);
+	return true;
+}
+
 int cmd_attach(int argc, char **argv)
 {
 	struct cmd_line line;
 	struct ward *w;
-	int err;
+	int err = EXIT_OK;
 
 	cmd_parse(&line, OPT_NAME | OPT_TRACK, NULL, NULL, NULL, "IFACE...",
 		  "Attach to interfaces and stay: a small keeper process goes on, until `tcpward detach`.", argc, argv);
 	if (!line.argc)
 		return cmd_error(EXIT_USAGE, "tcpward attach IFACE...", "attach: no interface given");
 	loop_hold_signals(); /* whole or not at all */
+	if (revive(&line, &err))
+		return err;
 	err = ward_load(&line.track, &w);
 	if (err)
 		return cmd_fail(err);

@@ -52,8 +52,7 @@ static int join(const struct cmd_line *line, struct ward **out)
 		}
 	fprintf(stderr, "tcpward: '%s' is attached already (instance '%s'): joining, and leaving it attached\n",
 		line->argv[0], ward_name(w));
-	if (!ward_keeper_alive(w, NULL))
-		fputs("tcpward: its keeper is not running: timed findings and gauges stand still\n", stderr);
+	cmd_warn_keeper(w);
 	*out = w;
 	return 1;
 }

@@ -67,8 +67,12 @@ static void show_keeper(struct sheet *s, const struct snapshot *snap)
 	int pid = 0;
 	bool alive = ward_keeper_alive(snap->w, &pid);
 	uint64_t age = snap->now_ns - snap->gauges.swept_ns;
+	char remedy[REMEDY_LEN], note[REMEDY_LEN + 48];
 
-	sheet_bool(s, "keeper_alive", "keeper alive", alive, alive ? NULL : "timed findings and gauges stand still");
+	cmd_keeper_remedy(snap->w, remedy);
+	snprintf(note, sizeof(note), "expiry and gauges stand still: %s", remedy);
+
+	sheet_bool(s, "keeper_alive", "keeper alive", alive, alive ? NULL : note);
 	if (alive)
 		sheet_number(s, "keeper_pid", "keeper pid", (uint64_t)pid, NULL);
 	else

@@ -69,11 +69,38 @@ bool cmd_family_ok(const struct cmd_line *line, const struct flow_key *key)
 	return !(line->only_v4 && !v4) && !(line->only_v6 && v4);
 }
 
+void cmd_keeper_remedy(const struct ward *w, char remedy[REMEDY_LEN])
+{
+	const struct ward_instance *info = ward_info(w);
+	const char *name = ward_name(w); /* mostly its interface's */
+
+	for (unsigned i = 0; i < info->iface_count && i < WARD_IFACES; i++)
+		if (info->iface[i].hooks) {
+			name = info->iface[i].name;
+			break;
+		}
+	snprintf(remedy, REMEDY_LEN, "tcpward attach %.*s (starts a new one)", WARD_NAME_LEN, name);
+}
+
+void cmd_warn_keeper(const struct ward *w)
+{
+	char remedy[REMEDY_LEN];
+
+	if (!ward_info(w)->keep || ward_keeper_alive(w, NULL))
+		return;
+	cmd_keeper_remedy(w, remedy);
+	cmd_error(EXIT_OK, remedy, "the keeper of '%s' (pid %u) is gone: expiry and gauges stand still", ward_name(w),
+		  ward_info(w)->keeper_pid);
+}
+
 int cmd_open(const struct cmd_line *line, struct ward **out)
 {
 	int err = ward_open(line->track.name, out);
 
-	return err ? cmd_fail(err) : EXIT_OK;
+	if (err)
+		return cmd_fail(err);
+	cmd_warn_keeper(*out);
+	return EXIT_OK;
 }
 
 int cmd_instances(char names[][WARD_NAME_LEN], int max)

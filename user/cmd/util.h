@@ -22,11 +22,18 @@ int cmd_filter(const struct cmd_line *line, int from, struct filter **out);
 /* The same, but without a state among the words it matches closed flows too. At least one word. */
 int cmd_filter_all(const struct cmd_line *line, int from, struct filter **out);
 
+/* "tcpward attach eth0": starts a new keeper for w. */
+#define REMEDY_LEN 64
+void cmd_keeper_remedy(const struct ward *w, char remedy[REMEDY_LEN]);
+
 /* Is a flow or event of this key wanted by -4 and -6? */
 bool cmd_family_ok(const struct cmd_line *line, const struct flow_key *key);
 
-/* Opens the instance of --name, or the only one; on error reports it. 0, or the exit code. */
+/* Opens the instance of --name, or the only one; on error reports it. 0, or the exit code. Warns of a dead keeper. */
 int cmd_open(const struct cmd_line *line, struct ward **out);
+
+/* One line to stderr, and the remedy, if w was attached and its keeper has died. */
+void cmd_warn_keeper(const struct ward *w);
 
 /* The pinned instances, at most max: how many, or on error (reported) minus the exit code. */
 int cmd_instances(char names[][WARD_NAME_LEN], int max);

@@ -343,6 +343,18 @@ int attach_pin(struct ward *w)
 	return 0;
 }
 
+void attach_open_links(struct ward *w)
+{
+	char path[PIN_PATH], leaf[64];
+	int i;
+
+	for (i = 0; i < (int)w->info->iface_count * 2; i++) {
+		pins_link_leaf(leaf, sizeof(leaf), w->info->iface[i / 2].name, i % 2);
+		pins_path(path, w->name, leaf);
+		w->link[i / 2][i % 2] = bpf_obj_get(path); /* negative: detached, or a filter of clsact */
+	}
+}
+
 static void end_link(int *fd)
 {
 	if (*fd < 0)

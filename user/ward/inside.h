@@ -148,6 +148,8 @@ int iface_plan(struct ward_iface *rows, const char *const *names, int count);
 int attach_all(struct ward *w);
 int attach_pin(struct ward *w);
 void attach_undo(struct ward *w);
+/* Opens the pinned links of an instance that was opened by its pins. */
+void attach_open_links(struct ward *w);
 /* Detaches row of instance name by its pinned links or its clsact filters; 0 or -errno. */
 int detach_row(const char *name, const struct ward_iface *row, const struct prog_ids *ids);
 /* Removes the clsact filters of row, if they are ours and this is their namespace. */

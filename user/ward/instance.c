@@ -213,6 +213,23 @@ static void drop_links(struct ward *w)
 	}
 }
 
+int ward_keeper_restart(struct ward *w)
+{
+	int err, pid = 0;
+
+	w->lock_fd = lock_take(w->name, 0, &pid);
+	if (w->lock_fd == -EWOULDBLOCK)
+		return ward_fail(-EBUSY, "", "instance '%s' has a keeper, pid %d", w->name, pid);
+	if (w->lock_fd < 0)
+		return w->lock_fd;
+	attach_open_links(w);
+	err = keeper_start(w);
+	drop_links(w); /* pinned, and held by the keeper */
+	close(w->lock_fd);
+	w->lock_fd = -1;
+	return err;
+}
+
 /* Takes all back that attaching has done, in the reverse order. */
 static void undo(struct ward *w)
 {

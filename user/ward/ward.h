@@ -76,6 +76,8 @@ const char *ward_iface_name(const struct ward *w, unsigned iface);
 int ward_notes(const struct ward *w, const char *const **lines);
 /* true while a process (run or keeper) sweeps it */
 bool ward_keeper_alive(const struct ward *w, int *pid);
+/* Starts a keeper for a pinned instance whose own is gone; -EBUSY if it has one. */
+int ward_keeper_restart(struct ward *w);
 
 /* ---- reading ---- */
 /* Now on the instance's clock: nanoseconds since the epoch. */

@@ -9,45 +9,7 @@
 #define BPF_EMBRYOS_H
 
 #include "flow.h"
-#include "key.h"
-
-#define NO_WAY EMBRYO_WAYS
-
-/*
- * Looks in the set for the key in scratch and, on the same way, for a place for it: a free one, else the oldest. Returns the
- * way of the key (or NO_WAY), and the place << 8. A function of its own to the verifier.
- */
-__weak __noinline int set_scan(struct embryo_set *set, __u32 tag)
-{
-	struct scratch *sc = scratch_get(SCRATCH_PACKET);
-	__u32 i, t, age, most = 0, place = 0;
-
-	if (!sc || !set)
-		return NO_WAY;
-	for (i = 0; i < EMBRYO_WAYS; i++) {
-		t = *(const volatile __u32 *)&set->tag[i];
-		if (t == tag && key_equal(&set->way[i].key, &sc->seg.key))
-			return i;
-		age = t ? (__u16)(set->clock - set->age[i]) : 0x10000;
-		if (age > most) {
-			most = age;
-			place = i;
-		}
-	}
-	return NO_WAY | place << 8;
-}
-
-/*
- * The lines of a record that is about to be written are fetched together: else each locked instruction below would wait for
- * one after the other.
- */
-static __always_inline void fetch_record(const struct embryo *e)
-{
-	*(const volatile __u64 *)&e->key;
-	*(const volatile __u64 *)&e->flow.half[0].last_ns;
-	*(const volatile __u64 *)&e->flow.half[1].last_ns;
-	*(const volatile __u64 *)&e->flow.since_ns[1];
-}
+#include "sets.h"
 
 /*
  * An embryo gives way to a newer one. Its record is locked. A fresh one, all that a flood evicts, is reported from its hot
@@ -60,7 +22,7 @@ static __always_inline void report_eviction(struct scratch *sc, struct embryo *e
 	if ((f->phase & PHASE_FRESH) && !replay) {
 		bump(CNT_END_EVICTED);
 		bump(CNT_EVICT_SYN_SENT);
-		if (!event_wanted(sc))
+		if (!event_wanted(sc, EVENT_END))
 			return;
 		event_begin_fresh(sc, &e->key, f, EVENT_END);
 		sc->ev.event.reason = END_EVICTED;

@@ -11,21 +11,23 @@
 
 enum emit_kind { EMIT_PLAIN, EMIT_FLOW, EMIT_SEGMENT };
 
-static __always_inline int emit_limited(struct scratch *sc, __u64 now)
+/* More of this type in this second than its limit: counted as lost. */
+static __always_inline int emit_limited(struct scratch *sc, enum ward_event_type type)
 {
-	__u32 type = sc->ev.event.type, limit;
-	__u64 second = now >> 30; /* close enough to one */
+	__u32 limit = event_limit[type];
+	__u64 second = sc->seg.now_ns >> 30; /* close enough to one */
 
-	if (type >= EVENT_COUNT)
-		return 0;
-	limit = event_limit[type];
+
 	if (!limit)
 		return 0;
 	if (sc->limit_second != second) {
 		sc->limit_second = second;
 		__builtin_memset(sc->limit_count, 0, sizeof(sc->limit_count));
 	}
-	return sc->limit_count[type]++ >= limit;
+	if (sc->limit_count[type]++ < limit)
+		return 0;
+	bump(CNT_LOST_RATE);
+	return 1;
 }
 
 /* Sends the event in the owner's scratch to all readers. kind: enum emit_kind. */
@@ -33,7 +35,6 @@ __weak __noinline int emit(__u32 owner, __u32 kind)
 {
 	struct ward_control *ctl = control_get();
 	struct scratch *sc = scratch_get(owner);
-	int limited = -1;
 	__u64 now;
 	__u32 slot, i;
 	void *ring;
@@ -50,12 +51,6 @@ __weak __noinline int emit(__u32 owner, __u32 kind)
 		if (!ring)
 			continue;
 		sc->emitted++;
-		if (limited < 0)
-			limited = emit_limited(sc, now);
-		if (limited) {
-			bump(CNT_LOST_RATE);
-			return 0;
-		}
 		if (kind == EMIT_FLOW)
 			err = bpf_ringbuf_output(ring, &sc->ev, sizeof(sc->ev), BPF_RB_NO_WAKEUP);
 		else if (kind == EMIT_SEGMENT)
@@ -67,12 +62,12 @@ __weak __noinline int emit(__u32 owner, __u32 kind)
 	return 0;
 }
 
-/* Somebody listens: an event is worth making. */
-static __always_inline int event_wanted(const struct scratch *sc)
+/* Somebody listens, and it is not too much of this type: an event is worth making. */
+static __always_inline int event_wanted(struct scratch *sc, enum ward_event_type type)
 {
 	struct ward_control *ctl = control_get();
 
-	return ctl && ctl->listen_until_ns > sc->seg.now_ns;
+	return ctl && ctl->listen_until_ns > sc->seg.now_ns && !emit_limited(sc, type);
 }
 
 /* In replay, the number of the capture's packet. */
@@ -169,7 +164,7 @@ static __always_inline void emit_end(struct scratch *sc, __u32 owner, const stru
 	f->flags |= MARK_ENDED;
 	f->end_reason = why;
 	count_end(why);
-	if (!event_wanted(sc))
+	if (!event_wanted(sc, EVENT_END))
 		return;
 	event_begin(sc, key, f, EVENT_END, ts, timer);
 	emit(owner, EMIT_PLAIN);

@@ -41,7 +41,7 @@ static __always_inline int apply_timer(struct scratch *sc, __u32 owner, const st
 	if (t->kind == TIMER_FLAG) {
 		f->flags |= t->flag;
 		count_flags(t->flag);
-		if (!event_wanted(sc))
+		if (!event_wanted(sc, EVENT_FLAG))
 			return 1;
 		event_begin(sc, key, f, EVENT_FLAG, t->at_ns, 1);
 		sc->ev.event.flags = t->flag;
@@ -49,13 +49,17 @@ static __always_inline int apply_timer(struct scratch *sc, __u32 owner, const st
 		return 1;
 	}
 	if (t->kind == TIMER_STATE) { /* C16 */
-		event_begin(sc, key, f, EVENT_STATE, t->at_ns, 1);
+		int wanted = event_wanted(sc, EVENT_STATE);
+
+		if (wanted)
+			event_begin(sc, key, f, EVENT_STATE, t->at_ns, 1);
 		f->state[side] = tcp_next(f->state[side], TCP_TIMEOUT_2MSL);
 		f->known[side] |= KNOWN_CONF;
 		f->since_ns[side] = t->at_ns;
 		sc->ev.event.state[side] = f->state[side];
 		sc->ev.event.conf |= 1 << side;
-		emit(owner, EMIT_PLAIN);
+		if (wanted)
+			emit(owner, EMIT_PLAIN);
 		if (tcp_gone(f->state[0]) && tcp_gone(f->state[1]) && !(f->flags & MARK_ENDED))
 			emit_end(sc, owner, key, f, END_CLOSED, t->at_ns, 1);
 		return 1;
@@ -162,14 +166,14 @@ __weak __noinline int flow_report(struct flow *f, int fresh, __u32 old_states, _
 	__u8 old_a = old_states, old_b = old_states >> 8, old_conf = old_states >> 16, conf;
 	struct scratch *sc = scratch_get(SCRATCH_PACKET);
 	__u64 added;
-	int wanted;
+	int moved;
 
 	if (!sc || !f)
 		return 0;
 	conf = (f->known[0] & KNOWN_CONF) | (f->known[1] & KNOWN_CONF) << 1;
 	added = f->flags & ~old_flags & FLAGS_REPORTED;
-	wanted = event_wanted(sc);
-	if (wanted && (fresh || f->state[0] != old_a || f->state[1] != old_b || conf != old_conf)) {
+	moved = fresh || f->state[0] != old_a || f->state[1] != old_b || conf != old_conf;
+	if (moved && event_wanted(sc, EVENT_STATE)) {
 		event_begin(sc, &sc->seg.key, f, EVENT_STATE, sc->seg.now_ns, 0);
 		sc->ev.event.old_state[0] = old_a;
 		sc->ev.event.old_state[1] = old_b;
@@ -178,20 +182,19 @@ __weak __noinline int flow_report(struct flow *f, int fresh, __u32 old_states, _
 		emit(SCRATCH_PACKET, EMIT_PLAIN);
 	}
 	count_flags(added);
-	if (wanted && added) {
+	if (added && event_wanted(sc, EVENT_FLAG)) {
 		event_begin(sc, &sc->seg.key, f, EVENT_FLAG, sc->seg.now_ns, 0);
 		sc->ev.event.flags = added;
 		emit(SCRATCH_PACKET, EMIT_PLAIN);
 	}
 	if (!fresh && sc->j.ended) {
 		count_end(sc->j.ended);
-		if (wanted) {
+		if (event_wanted(sc, EVENT_END)) {
 			event_begin(sc, &sc->seg.key, f, EVENT_END, sc->seg.now_ns, 0);
 			emit(SCRATCH_PACKET, EMIT_PLAIN);
 		}
 	}
-	if (wanted)
-		emit_segment(sc, f);
+	emit_segment(sc, f);
 	return 0;
 }
 

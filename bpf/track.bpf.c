@@ -72,7 +72,7 @@ static __always_inline void open_embryo(struct scratch *sc, struct flow *f)
 	__sync_lock_test_and_set((__u64 *)f,
 				 embryo_word(&sc->seg, PHASE_LIVE | PHASE_FRESH | PHASE_SLOW, sc->word >> 48));
 	bump(CNT_FLOWS_NEW);
-	if (!event_wanted(sc))
+	if (!event_wanted(sc, EVENT_STATE))
 		return;
 	/* from the segment: the record is not ours any more */
 	__builtin_memcpy(&ev->key, &sc->seg.key, sizeof(ev->key));
@@ -136,7 +136,7 @@ int track_missing(void)
 		return 0;
 	hash = sc->seg.bits & TH_SYN ? sc->hash : key_hash(&sc->seg.key);
 	index = hash & embryo_mask;
-	tag = (__u32)(hash >> 32) | 1;
+	tag = hash_tag(hash);
 	set = bpf_map_lookup_elem(&embryos, &index);
 	if (!set)
 		return 0;

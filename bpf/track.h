@@ -6,7 +6,7 @@
 #ifndef BPF_TRACK_H
 #define BPF_TRACK_H
 
-#include "key.h"
+#include "sets.h"
 #include "record.h"
 
 /* A flow that is in the table, but not for the fast path. 1: done; 0: the entry is going away, look again. */
@@ -84,8 +84,9 @@ static __always_inline void fetch_embryos(struct scratch *sc)
 	sc->hash = key_hash(&sc->seg.key);
 	index = sc->hash & embryo_mask;
 	set = bpf_map_lookup_elem(&embryos, &index);
-	if (set)
-		*(volatile __u32 *)&set->tag[0];
+	if (!set)
+		return;
+	*(volatile __u32 *)&set->tag[0];
 }
 
 /* A ladder over a capture shows every segment: then none takes the fast path. */

@@ -168,7 +168,7 @@ static __always_inline int plain_parse(struct xdp_md *ctx)
 	return XDP_DROP;
 }
 
-/* The base line: Ethernet, IPv4, TCP with bounds checks, and a look at the 4-tuple and the control bits. */
+/* The least that can be called a parser: Ethernet, IPv4, TCP with bounds checks, and a look at the 4-tuple and the control bits. */
 static __always_inline int least_parse(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;

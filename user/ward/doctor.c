@@ -68,7 +68,7 @@ static void check_capabilities(struct check_list *list)
 	if (list->privileged)
 		check_add(list, "capabilities", HEALTH_OK, NULL, "this process may load and attach BPF programs");
 	else
-		check_add(list, "capabilities", HEALTH_LACKS, "run it as root: sudo tcpward", "this process lacks%s", missing);
+		check_add(list, "capabilities", HEALTH_LACKS, "sudo tcpward doctor", "this process lacks%s", missing);
 }
 
 /* ---- kernel features ---- */
@@ -102,6 +102,16 @@ static void check_features(struct check_list *list)
 		      libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_SYSCALL, NULL));
 	check_feature(list, "bpf-loop", "bpf_loop()",
 		      libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_loop, NULL));
+}
+
+/* Only flows_text wants it. */
+static void check_tracing(struct check_list *list)
+{
+	if (libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_TRACING, NULL) == 1)
+		check_add(list, "tracing", HEALTH_OK, NULL, "BPF tracing (the flows as a file, flows_text): there");
+	else
+		check_add(list, "tracing", HEALTH_WARN, "tcpward flows",
+			  "no BPF tracing: attach pins no flows_text; `tcpward flows` shows the same");
 }
 
 static void check_tcx(struct check_list *list)
@@ -153,6 +163,7 @@ static void doctor_kernel(struct check_list *list)
 	if (list->privileged) {
 		check_features(list);
 		check_tcx(list);
+		check_tracing(list);
 	}
 	check_jit(list);
 	check_bpffs(list);

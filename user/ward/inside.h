@@ -104,8 +104,8 @@ int load_needed(struct ward *w);
 int load_map_memory(struct ward *w);
 void load_free(struct ward *w);
 uint64_t layout_hash(void);
-/* Pins maps and programs of the loaded object below dir. */
-int load_pin(struct ward *w, const char *dir);
+/* Pins maps and programs of the loaded object below dir; keep: others will read them there. */
+int load_pin(struct ward *w, const char *dir, bool keep);
 /* 0, or the failure (already told) why this process or kernel cannot load anything. */
 int load_probe(void);
 

@@ -161,7 +161,7 @@ static int plan_interfaces(struct ward *w, const char *const *ifnames, int count
 	return 0;
 }
 
-static int begin(struct ward *w)
+static int begin(struct ward *w, bool keep)
 {
 	char dir[PIN_PATH];
 	int err = load_programs(w);
@@ -171,7 +171,7 @@ static int begin(struct ward *w)
 	if (err)
 		return err;
 	pins_dir(dir, w->name);
-	err = load_pin(w, dir);
+	err = load_pin(w, dir, keep);
 	if (!err)
 		err = seed_before(w);
 	return err;
@@ -260,7 +260,7 @@ int ward_attach(struct ward *w, const char *const *ifnames, int count, bool keep
 		w->lock_fd = -1;
 		return err;
 	}
-	err = begin(w);
+	err = begin(w, keep);
 	if (!err)
 		err = keep ? begin_keep(w) : begin_run(w);
 	if (err) {

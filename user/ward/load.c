@@ -404,7 +404,7 @@ static int pin_iter(struct ward *w, struct tcpward_bpf *skel)
 	return bpf_obj_pin(w->iter_link, path) ? -errno : 0;
 }
 
-int load_pin(struct ward *w, const char *dir)
+int load_pin(struct ward *w, const char *dir, bool keep)
 {
 	struct tcpward_bpf *skel = w->skel;
 	struct bpf_program *prog;
@@ -427,8 +427,8 @@ int load_pin(struct ward *w, const char *dir)
 		if (bpf_obj_pin(bpf_program__fd(prog), path))
 			return pin_failed(path, -errno);
 	}
-	if (pin_iter(w, skel))
-		note(w, "no flows_text below '%s': this kernel cannot pin an iterator over a map", dir);
+	if (pin_iter(w, skel) && keep)
+		note(w, "no flows_text below '%s', for this kernel has no BPF tracing: `tcpward flows` shows the same", dir);
 	return 0;
 }
 

@@ -38,7 +38,7 @@ exits() { # name code
 ask
 exits "this kernel has all that is needed" 0
 says "kernel release" "^OK +kernel +Linux $(uname -r)"
-for check in capabilities btf ring-buffer xdp tc syscall-program tcx jit bpffs; do
+for check in capabilities btf ring-buffer xdp tc syscall-program tcx tracing jit bpffs; do
 	says "checks $check" "^(OK|WARN) +$check "
 done
 
@@ -46,6 +46,7 @@ ask d0
 exits "a veth has all that is needed" 0
 says "driver" "^OK +driver .*'veth'"
 says "a veth loses TSO" "^WARN +native-xdp .*TSO"
+says "... and the command that avoids it" "^ +tcpward attach --ingress tc d0$"
 says "no XDP program" "^OK +xdp-program .*no XDP program"
 
 ask ddown
@@ -78,7 +79,7 @@ if clang -O2 -g -target bpf -c "$work/foreign.bpf.c" -o "$work/foreign.o" 2>/dev
 	inside ip link set dev d0 xdp obj "$work/foreign.o" sec xdp 2>/dev/null; then
 	ask d0
 	says "a foreign XDP program is named" "^WARN +xdp-program .*'stranger_x'"
-	says "its remedy" "ip link set dev d0 xdp off"
+	says "its remedy" "tcpward attach --ingress tc d0, or .*ip link set dev d0 xdp off"
 	inside ip link set dev d0 xdp off
 	inside tc qdisc add dev d0 clsact
 	inside tc filter add dev d0 ingress bpf da obj "$work/foreign.o" sec tc
@@ -95,5 +96,6 @@ says "JSON: the interface's checks" '"iface":"d0","check":"driver","health":"ok"
 cp "$TCPWARD" "$work/tcpward" && chmod 755 "$work" "$work/tcpward"
 setpriv --reuid=65534 --regid=65534 --clear-groups "$work/tcpward" doctor >"$work/out" 2>&1
 code=$?
-exits "without privilege" 4
+exits "without privilege" 1
+says "without privilege: what to do" "^ +sudo tcpward doctor$"
 says "without privilege: what is lacking" "^LACKS +capabilities .*cap_bpf"

@@ -2,6 +2,7 @@
 /* tcpward doctor: what this kernel and these interfaces have, what they lack, and the command that mends it. */
 #include <json-c/json.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cmd/cmd.h"
 #include "cmd/util.h"
@@ -17,6 +18,7 @@ struct rounds {
 	const struct report_style *style;
 	struct json_object *list; /* NULL: text */
 	int lacking, warnings;
+	bool unprivileged; /* that counts among what is lacking */
 };
 
 static struct json_object *check_json(const char *ifname, const struct ward_check *c)
@@ -48,6 +50,7 @@ static void examine(struct rounds *rounds, const char *ifname)
 
 	for (int i = 0; i < count; i++) {
 		rounds->lacking += checks[i].health == HEALTH_LACKS;
+		rounds->unprivileged |= checks[i].health == HEALTH_LACKS && !strcmp(checks[i].name, "capabilities");
 		rounds->warnings += checks[i].health == HEALTH_WARN;
 		if (rounds->list)
 			json_object_array_add(rounds->list, check_json(ifname, &checks[i]));
@@ -66,10 +69,20 @@ static void print_json(const struct report_style *style, struct json_object *lis
 
 static void print_verdict(const struct rounds *rounds)
 {
+	const char *s = rounds->warnings == 1 ? "" : "s";
+
 	if (rounds->lacking)
-		fprintf(rounds->style->out, "\n%d lacking, %d warnings\n", rounds->lacking, rounds->warnings);
+		fprintf(rounds->style->out, "\n%d lacking, %d warning%s\n", rounds->lacking, rounds->warnings, s);
 	else
-		fprintf(rounds->style->out, "\nnothing is lacking, %d warnings\n", rounds->warnings);
+		fprintf(rounds->style->out, "\nnothing is lacking, %d warning%s\n", rounds->warnings, s);
+}
+
+/* Want of privilege says nothing about the kernel: it fails as everywhere, unless something else is lacking. */
+static int exit_code(const struct rounds *rounds)
+{
+	if (rounds->lacking > rounds->unprivileged)
+		return EXIT_LACKS;
+	return rounds->unprivileged ? EXIT_FAILED : EXIT_OK;
 }
 
 int cmd_doctor(int argc, char **argv)
@@ -81,7 +94,7 @@ int cmd_doctor(int argc, char **argv)
 	cmd_parse(&line, OPT_OUTPUT, NULL, NULL, NULL, "[IFACE...]",
 		  "Tests what this kernel has and, for each interface named, its driver, offloads and the programs that "
 		  "are there already, and names the command that mends what is wrong. Attaches nothing. "
-		  "Exit code 4: something is lacking.",
+		  "Exit code 4: something is lacking; 1: privilege alone.",
 		  argc, argv);
 	cmd_style(&line, &style);
 	if (style.json)
@@ -93,5 +106,5 @@ int cmd_doctor(int argc, char **argv)
 		print_json(&style, rounds.list);
 	else
 		print_verdict(&rounds);
-	return output_finish(rounds.lacking ? EXIT_LACKS : EXIT_OK);
+	return output_finish(exit_code(&rounds));
 }

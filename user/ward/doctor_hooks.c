@@ -87,7 +87,8 @@ static void check_xdp(const char *ifname, unsigned ifindex, struct check_list *l
 		return;
 	}
 	read_prog_name(id, name);
-	snprintf(remedy, sizeof(remedy), "--ingress tc, or remove it: ip link set dev %s xdp off", ifname);
+	snprintf(remedy, sizeof(remedy), "tcpward attach --ingress tc %s, or remove it: ip link set dev %s xdp off", ifname,
+		 ifname);
 	if (is_ours(name))
 		check_add(list, "xdp-program", HEALTH_OK, NULL, "'%s': tcpward's own XDP program is attached", ifname);
 	else

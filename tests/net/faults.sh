@@ -47,6 +47,8 @@ exits "a wrong option: exit code" 2
 says "a wrong option: its value and the right ones" "'sideways': not auto, xdp, xdp-generic or tc"
 ward a run "$A" -- state estabished
 refused "a wrong filter" 2 "'estabished'" "ss\(8\)"
+ward a run "$A" dport = :443
+refused "a filter without --" 2 "a filter follows '--': tcpward run $A -- dport = :443" ""
 ward a flows "dport = :99999"
 refused "a port that is none" 2 "99999" ""
 ward a detach "$A"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* run: attach, print events, detach on exit. On interfaces that `attach` holds it only joins. */
+#include <net/if.h>
 #include <string.h>
 
 #include "cmd/stream.h"
@@ -57,6 +58,22 @@ static int join(const struct cmd_line *line, struct ward **out)
 	return 1;
 }
 
+/* "run eth0 dport = :443": the words behind the interface are a filter. */
+static int refuse_filter(const struct cmd_line *line)
+{
+	int from = 1;
+
+	while (from < line->before && (if_nametoindex(line->argv[from]) || !filter_begins(line->argv[from])))
+		from++;
+	if (from >= line->before)
+		return EXIT_OK;
+	fputs("tcpward: a filter follows '--': tcpward run", stderr);
+	for (int i = 0; i < line->argc; i++)
+		fprintf(stderr, "%s %s", i == from ? " --" : "", line->argv[i]);
+	fputc('\n', stderr);
+	return EXIT_USAGE;
+}
+
 static int open_or_attach(const struct cmd_line *line, struct ward **out, bool *sweeps)
 {
 	int joined = join(line, out), err;
@@ -91,6 +108,9 @@ int cmd_run(int argc, char **argv)
 		  argc, argv);
 	if (!line.before)
 		return cmd_error(EXIT_USAGE, "tcpward run IFACE...", "run: no interface given");
+	code = refuse_filter(&line);
+	if (code)
+		return code;
 	if (line.argc > line.before && (code = cmd_filter(&line, line.before, &filter)))
 		return code;
 	loop_hold_signals(); /* what is attached will be detached */

@@ -28,6 +28,8 @@ struct filter_error {
 /* Parses argc words joined by blanks. No words: a filter that matches all but closed flows.
  * Returns 0, or -EINVAL with *error filled. */
 int filter_parse(int argc, char *const argv[], struct filter **out, struct filter_error *error);
+/* Can a filter begin with this word? */
+bool filter_begins(const char *word);
 bool filter_match_flow(const struct filter *f, const struct flow_view *view);
 /* An event matches by its tuple, states (new or old), flags, interface; age and counters are unknown: neither a
  * condition on them nor its opposite matches. */

@@ -152,6 +152,13 @@ enum clause word_clause(const char *word, const char **hint)
 	return CLAUSE_NONE;
 }
 
+bool filter_begins(const char *word)
+{
+	const char *hint;
+
+	return !strcasecmp(word, "not") || *word == '!' || *word == '(' || word_clause(word, &hint) != CLAUSE_NONE;
+}
+
 /* ---- quantities ---- */
 /* Reads digits; *end behind them. -EINVAL without digits, -ERANGE if they do not fit. */
 static int digits(const char *text, uint64_t *n, const char **end)

@@ -117,14 +117,16 @@ static __always_inline void event_begin(struct scratch *sc, const struct flow_ke
 	ev->vlan = f->vlan;
 }
 
-/* The event of a fresh embryo: its cold part is not written yet. */
+/* The event of a fresh embryo, from the little that is written of it (embryo.h). */
 static __always_inline void event_begin_fresh(struct scratch *sc, const struct flow_key *key, const struct flow *f,
 					      enum ward_event_type type)
 {
-	__u64 packed = f->half[0].bytes | f->half[1].bytes;
+	__u64 packed = f->half[0].pkts;
 	struct event *ev = &sc->ev.event;
 
 	event_begin_hot(sc, key, f, type, sc->seg.now_ns, 0);
+	ev->start_ns = f->half[0].last_ns;
+	ev->flags = 0;
 	ev->reason = END_NONE;
 	ev->orig = packed >> 56 & 1;
 	ev->iface = (__u8)(packed >> 48);

@@ -68,8 +68,6 @@ static __always_inline void fetch_record(const struct embryo *e)
 {
 	*(const volatile __u64 *)&e->key;
 	*(const volatile __u64 *)&e->flow.half[0].last_ns;
-	*(const volatile __u64 *)&e->flow.half[1].last_ns;
-	*(const volatile __u64 *)&e->flow.since_ns[1];
 }
 
 #endif

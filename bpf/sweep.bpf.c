@@ -83,9 +83,14 @@ __weak __noinline int sweep_record(struct flow *f, struct flow_key *key)
 	if (!f || !sc)
 		return FATE_LIVES;
 	now = sc->seg.now_ns;
-	tcp_timer_next(f, track_options(), &sc->timer);
-	if (sc->timer.at_ns > now && !early(f, sc->fill, now))
-		return FATE_LIVES;
+	if (f->phase & PHASE_FRESH) { /* not a whole record yet; its first timer is that of a stale SYN */
+		if (f->half[0].last_ns + opts.timeout_ns[TIMEOUT_STALE_SYN] > now)
+			return FATE_LIVES;
+	} else {
+		tcp_timer_next(f, track_options(), &sc->timer);
+		if (sc->timer.at_ns > now && !early(f, sc->fill, now))
+			return FATE_LIVES;
+	}
 	*(volatile __u32 *)&sc->holding = 1; /* record_lock() of a program that interrupts us shall not wait */
 	lock = record_lock(f);
 	if (lock != LOCK_TAKEN) {

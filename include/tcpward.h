@@ -156,7 +156,7 @@ struct flow_key {
 #define PHASE_DELETING 0x03 /* being deleted: not to be touched */
 #define PHASE_LOCKED 0x04
 #define PHASE_SLOW 0x08  /* something rare is known of it: no fast path */
-#define PHASE_FRESH 0x10 /* an embryo of one plain SYN: only its first 136 bytes are written */
+#define PHASE_FRESH 0x10 /* an embryo of one plain SYN, not a whole record: see embryo.h */
 
 #define WS_UNKNOWN 14 /* the largest scale there is (RFC 7323): assumed where the SYNs were not seen */
 #define HISTORY_LEN 16
@@ -191,7 +191,6 @@ struct flow {
 	__u64 flags; /* FLAG_* and MARK_* */
 	__u64 start_ns;
 	__u64 since_ns[2]; /* when the side entered its state; for TIME-WAIT when 2MSL was restarted */
-	/* ---- 136 bytes: a fresh embryo ends here ---- */
 	__u32 isn[2];
 	__u32 contig[2]; /* in-order edge of what was sent; only while KNOWN_HOLE, else nxt */
 	__u32 fin[2];    /* sequence number of the FIN (KNOWN_FIN), or the bad ack of a SYN-ACK (MARK_BADACK) */
@@ -226,7 +225,6 @@ _Static_assert(sizeof(struct flow_key) == 40, "the key is 40 bytes");
 _Static_assert(sizeof(struct flow_half) == 40, "the hot half is 40 bytes");
 _Static_assert(sizeof(struct flow) == 232, "48 (kernel) + 40 + 232 = 320 = five cache lines");
 _Static_assert(__builtin_offsetof(struct flow, flags) == 104, "hot bytes come first");
-_Static_assert(__builtin_offsetof(struct flow, isn) == 136, "a fresh embryo writes what stands before");
 
 /* ---- one segment, as parsed ---- */
 #define TH_FIN 0x01

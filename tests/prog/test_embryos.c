@@ -73,7 +73,7 @@ static int oldest(const struct embryo_set *set)
 	int i, best = 0;
 
 	for (i = 1; i < EMBRYO_WAYS; i++)
-		if (set->way[i].flow.start_ns < set->way[best].flow.start_ns)
+		if (set->way[i].flow.half[0].last_ns < set->way[best].flow.half[0].last_ns) /* fresh: all is in half[0] */
 			best = i;
 	return best;
 }

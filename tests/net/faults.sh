@@ -49,6 +49,14 @@ ward a run "$A" -- state estabished
 refused "a wrong filter" 2 "'estabished'" "ss\(8\)"
 ward a run "$A" dport = :443
 refused "a filter without --" 2 "a filter follows '--': tcpward run $A -- dport = :443" ""
+echo "MemAvailable: 102400 kB" >"$work/meminfo"
+on a unshare --mount sh -c 'mount --bind "$1/meminfo" /proc/meminfo && exec "$2" attach "$3" --flows 1000000' \
+	- "$work" "$TCPWARD" "$A" >"$work/out" 2>"$work/err"
+code=$?
+refused "a table larger than the memory" 1 "--flows 1000000,.*need 329 MiB, 100 MiB are available" "--flows 206000 fits"
+ward a run "$A" --embryos 4194305
+exits "--embryos above its limit: exit code" 2
+says "--embryos above its limit: the message" "'4194305': not a number from 64 to 4194304"
 ward a flows "dport = :99999"
 refused "a port that is none" 2 "99999" ""
 ward a detach "$A"

@@ -57,8 +57,8 @@ static const struct argp_option track_options[] = {
 	{ "key-vlan", KEY_KEY_VLAN, NULL, 0, "The outer VLAN id belongs to a flow's identity", 0 },
 	{ "msl", KEY_MSL, "SECONDS", 0, "Maximum segment lifetime (default: 30, so TIME-WAIT is 60 s)", 0 },
 	{ "rfc1337", KEY_RFC1337, NULL, 0, "A RST does not end TIME-WAIT", 0 },
-	{ "flows", KEY_FLOWS, "N", 0, "Capacity of the flow table (default: 262144)", 0 },
-	{ "embryos", KEY_EMBRYOS, "N", 0, "Capacity for unfinished handshakes (default: 32768)", 0 },
+	{ "flows", KEY_FLOWS, "N", 0, "Capacity of the flow table, about 336 bytes each (default: 262144)", 0 },
+	{ "embryos", KEY_EMBRYOS, "N", 0, "Capacity for unfinished handshakes, about 280 bytes each (default: 32768)", 0 },
 	{ "clsact", KEY_CLSACT, NULL, 0, "Use clsact, even where the kernel has tcx", 0 },
 	{ "no-seed", KEY_NO_SEED, NULL, 0, "Do not take the kernel's sockets into the table", 0 },
 	{ 0 },
@@ -134,13 +134,13 @@ static error_t parse_track(int key, char *arg, struct argp_state *state)
 		take_hooks(state, arg, track);
 		return 0;
 	case KEY_MSL:
-		take_number(state, "--msl", arg, 1, 600, &track->msl_s);
+		take_number(state, "--msl", arg, 1, WARD_MSL_MAX, &track->msl_s);
 		return 0;
 	case KEY_FLOWS:
-		take_number(state, "--flows", arg, 64, 1U << 26, &track->flows);
+		take_number(state, "--flows", arg, WARD_FLOWS_MIN, WARD_FLOWS_MAX, &track->flows);
 		return 0;
 	case KEY_EMBRYOS:
-		take_number(state, "--embryos", arg, 64, 1U << 24, &track->embryos);
+		take_number(state, "--embryos", arg, WARD_EMBRYOS_MIN, WARD_EMBRYOS_MAX, &track->embryos);
 		return 0;
 	case KEY_TAP:
 		return track->tap = true, 0;

@@ -26,6 +26,7 @@
 #include "ward/inside.h"
 
 #define EVENTS_PER_S 20000	/* of each type and CPU */
+#define FLOW_BYTES 336		/* an element of the hash with its share of buckets */
 #define FLOWS_TEXT "flows_text" /* iterator that prints the live flows */
 
 void ward_options_init(struct ward_options *opt)
@@ -133,12 +134,13 @@ static int check_options(const struct ward_options *opt)
 	if (opt->name && !name_valid(opt->name))
 		return ward_fail(-EINVAL, "", "bad instance name '%s': 1 to %d characters without '/', ':' or blanks",
 				 opt->name, WARD_NAME_LEN - 1);
-	if (opt->flows < 16 || opt->flows > 1U << 26)
-		return ward_fail(-EINVAL, "", "bad --flows '%u': 16 to %u", opt->flows, 1U << 26);
-	if (opt->embryos < 64 || opt->embryos > 1U << 22)
-		return ward_fail(-EINVAL, "", "bad --embryos '%u': 64 to %u", opt->embryos, 1U << 22);
-	if (!opt->msl_s || opt->msl_s > 3600)
-		return ward_fail(-EINVAL, "", "bad --msl '%u': 1 to 3600 seconds", opt->msl_s);
+	if (opt->flows < WARD_FLOWS_MIN || opt->flows > WARD_FLOWS_MAX)
+		return ward_fail(-EINVAL, "", "bad --flows '%u': %u to %u", opt->flows, WARD_FLOWS_MIN, WARD_FLOWS_MAX);
+	if (opt->embryos < WARD_EMBRYOS_MIN || opt->embryos > WARD_EMBRYOS_MAX)
+		return ward_fail(-EINVAL, "", "bad --embryos '%u': %u to %u", opt->embryos, WARD_EMBRYOS_MIN,
+				 WARD_EMBRYOS_MAX);
+	if (!opt->msl_s || opt->msl_s > WARD_MSL_MAX)
+		return ward_fail(-EINVAL, "", "bad --msl '%u': 1 to %u seconds", opt->msl_s, WARD_MSL_MAX);
 	return 0;
 }
 
@@ -336,11 +338,49 @@ static int load_failed(int err)
 			 "this kernel refuses the BPF programs: %s (%s)", strerror(-err), log_last());
 }
 
+/* 0 where the kernel does not say. */
+static uint64_t memory_available(void)
+{
+	FILE *f = fopen("/proc/meminfo", "re");
+	unsigned long long kib = 0;
+	char line[128];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "MemAvailable: %llu", &kib) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return kib << 10;
+}
+
+/* The tables are made whole at once: what does not fit would end other processes first. */
+static int check_memory(const struct ward_options *opt)
+{
+	uint64_t embryos = (uint64_t)embryo_sets(opt->embryos) * sizeof(struct embryo_set);
+	uint64_t need = (uint64_t)opt->flows * FLOW_BYTES + embryos, available = memory_available();
+	uint64_t room = available - available / 4, fitting; /* a quarter stays for everything else */
+	char mend[80];
+
+	if (!available || need <= available)
+		return 0;
+	fitting = room > embryos ? (room - embryos) / FLOW_BYTES : 0;
+	if (fitting >= WARD_FLOWS_MIN)
+		snprintf(mend, sizeof(mend), "--flows %llu fits",
+			 (unsigned long long)(fitting > 1000 ? fitting / 1000 * 1000 : fitting));
+	else
+		snprintf(mend, sizeof(mend), "use smaller --flows and --embryos");
+	return ward_fail(-ENOMEM, mend, "--flows %u, --embryos %u: the tables need %llu MiB, %llu MiB are available",
+			 opt->flows, opt->embryos, (unsigned long long)(need >> 20),
+			 (unsigned long long)(available >> 20));
+}
+
 int load_programs(struct ward *w)
 {
 	struct tcpward_bpf *skel;
-	int err;
+	int err = check_memory(&w->opt);
 
+	if (err)
+		return err;
 	log_forget();
 	skel = tcpward_bpf__open();
 	if (!skel)

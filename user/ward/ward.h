@@ -16,6 +16,13 @@
 
 #include "tcpward.h"
 
+/* Limits of the options of that name. */
+#define WARD_FLOWS_MIN 64
+#define WARD_FLOWS_MAX (1U << 26)
+#define WARD_EMBRYOS_MIN 64
+#define WARD_EMBRYOS_MAX (1U << 22)
+#define WARD_MSL_MAX 600 /* seconds */
+
 struct ward; /* one instance: a set of maps and programs, loaded here or opened by its pins */
 
 enum ward_ingress { INGRESS_AUTO, INGRESS_XDP, INGRESS_XDP_GENERIC, INGRESS_TC, INGRESS_NONE };

@@ -71,7 +71,7 @@ int cmd_attach(int argc, char **argv)
 	struct ward *w;
 	int err = EXIT_OK;
 
-	cmd_parse(&line, OPT_NAME | OPT_TRACK, NULL, NULL, NULL, "IFACE...",
+	cmd_parse(&line, OPT_NAME | OPT_TRACK | OPT_HOOKS, NULL, NULL, NULL, "IFACE...",
 		  "Attach to interfaces and stay: a small keeper process goes on, until `tcpward detach`.", argc, argv);
 	if (!line.argc)
 		return cmd_error(EXIT_USAGE, "tcpward attach IFACE...", "attach: no interface given");

@@ -36,6 +36,7 @@ extern const struct command commands[];
 #define OPT_FAMILY 0x02 /* -4 -6 */
 #define OPT_NAME 0x04   /* --name */
 #define OPT_TRACK 0x08  /* the tracking options */
+#define OPT_HOOKS 0x10  /* those of them that are about interfaces */
 
 /* Parses argv by the groups and the command's own options (extra may be NULL: its parser gets line as input->hook).
  * Exits with 2 and one line on stderr for a usage error, with 0 for --help. */

@@ -266,7 +266,7 @@ int cmd_lab(int argc, char **argv)
 	const char *what;
 	int err, code;
 
-	cmd_parse(&show.line, OPT_OUTPUT | OPT_NAME | OPT_TRACK, options, parse_option, &show, "",
+	cmd_parse(&show.line, OPT_OUTPUT | OPT_NAME | OPT_TRACK | OPT_HOOKS, options, parse_option, &show, "",
 		  "Shows on real connections what tcpward sees: makes two network namespaces, runs servers and clients "
 		  "in them, watches, and removes all of it. No interface of this machine is touched.",
 		  argc, argv);

@@ -50,8 +50,6 @@ static const struct argp_option name_options[] = {
 
 static const struct argp_option track_options[] = {
 	{ NULL, 0, NULL, 0, "Tracking:", 1 },
-	{ "ingress", KEY_INGRESS, "HOW", 0, "auto, xdp, xdp-generic or tc (default: auto)", 0 },
-	{ "hooks", KEY_HOOKS, "WHICH", 0, "both, or ingress alone for mirror ports (default: both)", 0 },
 	{ "tap", KEY_TAP, NULL, 0, "A mirror that may lose segments", 0 },
 	{ "no-pickup", KEY_NO_PICKUP, NULL, 0, "No flows that were first seen after their handshake", 0 },
 	{ "key-vlan", KEY_KEY_VLAN, NULL, 0, "The outer VLAN id belongs to a flow's identity", 0 },
@@ -59,6 +57,13 @@ static const struct argp_option track_options[] = {
 	{ "rfc1337", KEY_RFC1337, NULL, 0, "A RST does not end TIME-WAIT", 0 },
 	{ "flows", KEY_FLOWS, "N", 0, "Capacity of the flow table, about 336 bytes each (default: 262144)", 0 },
 	{ "embryos", KEY_EMBRYOS, "N", 0, "Capacity for unfinished handshakes, about 280 bytes each (default: 32768)", 0 },
+	{ 0 },
+};
+
+static const struct argp_option hooks_options[] = {
+	{ NULL, 0, NULL, 0, "Hooks and sockets:", 2 },
+	{ "ingress", KEY_INGRESS, "HOW", 0, "auto, xdp, xdp-generic or tc (default: auto)", 0 },
+	{ "hooks", KEY_HOOKS, "WHICH", 0, "both, or ingress alone for mirror ports (default: both)", 0 },
 	{ "clsact", KEY_CLSACT, NULL, 0, "Use clsact, even where the kernel has tcx", 0 },
 	{ "no-seed", KEY_NO_SEED, NULL, 0, "Do not take the kernel's sockets into the table", 0 },
 	{ 0 },
@@ -74,8 +79,8 @@ struct parse {
 	struct cmd_line *line;
 	error_t (*extra_parser)(int, char *, struct argp_state *);
 	void *extra_input;
-	struct argp_child children[7];
-	void *inputs[7];
+	struct argp_child children[8];
+	void *inputs[8];
 	int count;
 };
 
@@ -222,6 +227,7 @@ static const struct argp output_argp = { .options = output_options, .parser = pa
 static const struct argp family_argp = { .options = family_options, .parser = parse_shared };
 static const struct argp name_argp = { .options = name_options, .parser = parse_shared };
 static const struct argp track_argp = { .options = track_options, .parser = parse_track };
+static const struct argp hooks_argp = { .options = hooks_options, .parser = parse_track };
 static const struct argp common_argp = { .options = common_options, .parser = parse_shared };
 
 static void add_child(struct parse *p, const struct argp *argp)
@@ -287,6 +293,8 @@ void cmd_parse(struct cmd_line *line, unsigned groups, const struct argp_option 
 		add_child(&p, &name_argp);
 	if (groups & OPT_TRACK)
 		add_child(&p, &track_argp);
+	if (groups & OPT_HOOKS)
+		add_child(&p, &hooks_argp);
 	add_child(&p, &common_argp);
 	if (argc == 2 && !strcmp(argv[1], CMD_LIST_OPTIONS))
 		list_options(&p);

@@ -284,7 +284,8 @@ int cmd_replay(int argc, char **argv)
 	cmd_parse(&p.line, OPT_OUTPUT | OPT_FAMILY | OPT_TRACK, options, parse, &p, "FILE... [--] [FILTER]",
 		  "Run capture files (pcap, pcapng; '-': standard input) through the same programs, with the capture's "
 		  "clock.\v"
-		  "Without --events or --flow it prints every flow that it saw, in order of first packet.",
+		  "Without --events or --flow it prints every flow that it saw, in order of first packet; with -j one object "
+		  "a line.",
 		  argc, argv);
 	code = take_words(&p);
 	if (!code)

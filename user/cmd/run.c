@@ -103,7 +103,7 @@ int cmd_run(int argc, char **argv)
 	struct ward *w;
 	int code;
 
-	cmd_parse(&line, OPT_OUTPUT | OPT_FAMILY | OPT_NAME | OPT_TRACK, options, parse, &seconds,
+	cmd_parse(&line, OPT_OUTPUT | OPT_FAMILY | OPT_NAME | OPT_TRACK | OPT_HOOKS, options, parse, &seconds,
 		  "IFACE... [-- FILTER]", "Attach to interfaces, print events as they happen, detach on exit (Ctrl-C).",
 		  argc, argv);
 	if (!line.before)

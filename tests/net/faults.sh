@@ -215,6 +215,22 @@ cp "$run_log" "$work/out"
 says "... and on exit" "flows, .* segments, $told events lost"
 untouched "after a slow reader nothing is left"
 
+# ---- a reader that stands still for longer than its slot lasts ----
+must a attach "$A"
+launch a "$TCPWARD" watch -j
+watch=$pid watch_log=$log
+sleep 1
+kill -STOP "$watch"
+sleep 10.5
+kill -CONT "$watch"
+await 3 grep -q '"type":"lost"' "$watch_log"
+is "a reader that stood still says so, once" "$(grep -c '"type":"lost".*"why":"this reader stood still for 1[0-2] s: events of that time are missing"' "$watch_log")" 1
+start a "$BIN/crowd" load 192.0.2.2 9000 1 1 n || exit
+heard() { grep -q '"dport":9000' "$watch_log"; }
+if await 3 heard; then ok "... and hears again"; else fail "... and hears again" "$(tail -n 1 "$watch_log")"; fi
+stop "$watch" -INT
+must a detach "$A"
+
 # ---- another version's state ----
 if [ -n "$BPFTOOL" ]; then
 	must a attach "$A"

@@ -8,7 +8,7 @@
 #include "cmd/util.h"
 
 #define RING_BYTES (1U << 20)
-#define LADDER_NS (3 * WARD_NS_PER_S) /* renewed every second */
+#define LADDER_NS (10 * WARD_NS_PER_S) /* renewed every second */
 
 enum { KEY_ONCE = 0x200, KEY_VLAN };
 
@@ -129,7 +129,7 @@ static void renew(void *ctx)
 	struct watching *f = ctx;
 
 	ward_ladder(f->w, &f->key, ward_now_ns(f->w) + LADDER_NS);
-	if (ward_reader_lost(f->reader))
+	if (ward_reader_lost(f->reader) + ward_reader_stood_ns(f->reader))
 		fputs("tcpward: events were lost: the ladder has a gap\n", stderr);
 	if (!cmd_still_pinned(f->w))
 		loop_end(f->loop, cmd_error(EXIT_FAILED, NULL, "instance '%s' was detached", ward_name(f->w)));

@@ -56,8 +56,17 @@ static void on_event(const struct event *ev, size_t size, void *ctx)
 
 static void tell_lost(struct stream *s)
 {
-	uint64_t lost = ward_reader_lost(s->reader);
+	uint64_t lost = ward_reader_lost(s->reader), stood = ward_reader_stood_ns(s->reader);
 
+	if (stood) {
+		char why[96];
+
+		snprintf(why, sizeof(why), "this reader stood still for %llu s: events of that time are missing",
+			 (unsigned long long)(stood / WARD_NS_PER_S));
+		s->lost++; /* at least */
+		footer_erase(s);
+		report_lost(s->report, 1, why, ward_now_ns(s->w));
+	}
 	if (!lost)
 		return;
 	s->lost += lost;

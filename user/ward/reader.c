@@ -18,7 +18,7 @@
 
 #include "ward/inside.h"
 
-#define LISTEN_NS 3000000000ULL
+#define LISTEN_NS 10000000000ULL
 #define RING_HEADER 8 /* bytes before each record */
 #define STALE_NS (2 * LISTEN_NS)
 
@@ -31,6 +31,7 @@ struct ward_reader {
 	ward_event_fn fn;
 	void *ctx;
 	uint64_t lost; /* the counters' sum at the last call */
+	uint64_t polled_ns, stood_ns;
 };
 
 static void store_until(struct ward *w, __u32 slot, uint64_t until)
@@ -81,9 +82,17 @@ void readers_clear_stale(struct ward *w)
 	}
 }
 
-static void renew(struct ward_reader *r)
+static void renew(struct ward_reader *r, uint64_t now)
 {
-	store_until(r->w, r->slot, r->w->opt.replay ? UINT64_MAX : ward_now_ns(r->w) + LISTEN_NS);
+	store_until(r->w, r->slot, r->w->opt.replay ? UINT64_MAX : now + LISTEN_NS);
+	r->polled_ns = now;
+}
+
+/* Past its time the programs send to it no more, and do not count what they would have sent. */
+static void note_lapse(struct ward_reader *r, uint64_t now)
+{
+	if (!r->w->opt.replay && now > r->polled_ns + LISTEN_NS)
+		r->stood_ns += now - r->polled_ns;
 }
 
 static int take_slot(struct ward_reader *r)
@@ -101,7 +110,7 @@ static int take_slot(struct ward_reader *r)
 					 strerror(-err));
 		}
 		r->slot = slot;
-		renew(r);
+		renew(r, ward_now_ns(r->w));
 		return 0;
 	}
 	return ward_fail(-EBUSY, "end another watch or run", "cannot listen to events: all %d readers are taken",
@@ -177,8 +186,11 @@ int ward_reader_fd(const struct ward_reader *r)
 
 int ward_reader_poll(struct ward_reader *r)
 {
+	uint64_t now = ward_now_ns(r->w);
+
+	note_lapse(r, now);
 	if (load_pid(r->w, r->slot) == r->pid) {
-		renew(r);
+		renew(r, now);
 	} else {
 		int err = take_slot(r);
 
@@ -194,6 +206,14 @@ uint64_t ward_reader_lost(struct ward_reader *r)
 
 	r->lost += lost;
 	return lost;
+}
+
+uint64_t ward_reader_stood_ns(struct ward_reader *r)
+{
+	uint64_t stood = r->stood_ns;
+
+	r->stood_ns = 0;
+	return stood;
 }
 
 void ward_reader_close(struct ward_reader *r)

@@ -112,6 +112,9 @@ int ward_reader_fd(const struct ward_reader *r);
 int ward_reader_poll(struct ward_reader *r);
 /* Records that the programs could not deliver since the last call (ring full, rate limit). */
 uint64_t ward_reader_lost(struct ward_reader *r);
+/* How long this reader did not poll, if that was so long that nothing was sent to it any more; 0: it always did. Since the
+ * last call. */
+uint64_t ward_reader_stood_ns(struct ward_reader *r);
 void ward_reader_close(struct ward_reader *r);
 /* Also report each segment of this flow (EVENT_SEGMENT) until until_ns; key NULL: stop. */
 int ward_ladder(struct ward *w, const struct flow_key *key, uint64_t until_ns);

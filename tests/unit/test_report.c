@@ -814,6 +814,28 @@ static void test_ladder(void **state)
 	}
 }
 
+/* Live: within one tick the time between two segments is not known. */
+static void test_ladder_tick(void **state)
+{
+	struct output out;
+	struct event first = sample_event(EVENT_END), second;
+	struct ladder *l;
+
+	(void)state;
+	second = first;
+	output_begin(&out, false);
+	l = ladder_begin(&out.style, &first.key);
+	ladder_tick(l, 4000000);
+	ladder_event(l, &first);
+	ladder_event(l, &second);
+	second.ts_ns += 8000000;
+	ladder_event(l, &second);
+	ladder_end(l);
+	assert_non_null(strstr(output_text(&out), "    <4ms "));
+	assert_non_null(strstr(output_text(&out), "    +8ms "));
+	output_end(&out);
+}
+
 static void test_ladder_json(void **state)
 {
 	static const char *const third[] = {
@@ -948,6 +970,7 @@ int main(void)
 		cmocka_unit_test(test_event_text),
 		cmocka_unit_test(test_lost),
 		cmocka_unit_test(test_ladder),
+		cmocka_unit_test(test_ladder_tick),
 		cmocka_unit_test(test_ladder_json),
 		cmocka_unit_test(test_ladder_midstream),
 		cmocka_unit_test(test_object),

@@ -148,6 +148,7 @@ static int follow(struct watching *f)
 		return cmd_error(EXIT_FAILED, NULL, "cannot make an event loop: %s", strerror(-err));
 	loop_each_second(f->loop, renew, polled, f);
 	f->rungs.ladder = ladder_begin(&f->style, &f->key);
+	ladder_tick(f->rungs.ladder, ward_info(f->w)->tick_ns);
 	renew(f);
 	code = loop_run(f->loop);
 	ward_ladder(f->w, NULL, 0);

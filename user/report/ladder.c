@@ -16,6 +16,7 @@ struct ladder {
 	struct report_style style;
 	struct flow_key key;
 	uint64_t last_ns;
+	uint64_t tick_ns;
 	bool begun;
 	bool have_base[2];
 	__u32 base[2]; /* initial sequence number of each side, or what stands for it */
@@ -31,6 +32,12 @@ struct ladder *ladder_begin(const struct report_style *style, const struct flow_
 	l->style = *style;
 	l->key = *key;
 	return l;
+}
+
+void ladder_tick(struct ladder *l, uint64_t tick_ns)
+{
+	if (l)
+		l->tick_ns = tick_ns;
 }
 
 /* ---- numbers ---- */
@@ -138,6 +145,16 @@ static void heading(struct ladder *l, int orig)
 		right, colour_off(&l->style, COLOUR_STRONG));
 }
 
+/* "+30us"; "<4ms" where the clock stood between the two */
+static void since_text(const struct ladder *l, uint64_t now, char text[26])
+{
+	uint64_t since = now > l->last_ns ? now - l->last_ns : 0;
+	bool below = !since && l->tick_ns;
+
+	*text = below ? '<' : '+';
+	duration_text(below ? l->tick_ns : since, text + 1);
+}
+
 /* One rung: time since the one before, the state of each end, and between them what happened. */
 static void rung(struct ladder *l, const struct event *ev, const char *between, enum colour colour)
 {
@@ -149,7 +166,7 @@ static void rung(struct ladder *l, const struct event *ev, const char *between, 
 	if (!l->begun)
 		heading(l, orig);
 	else
-		duration_text(ev->ts_ns > l->last_ns ? ev->ts_ns - l->last_ns : 0, strcpy(since, "+") + 1);
+		since_text(l, ev->ts_ns, since);
 	l->last_ns = ev->ts_ns;
 	event_pair(ev, state, conf);
 	fprintf(l->style.out, "%*s %*s |%s%s%s| %s\n", TIME_WIDTH, since, STATE_WIDTH,

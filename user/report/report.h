@@ -81,6 +81,8 @@ void report_lost(struct report *r, uint64_t count, const char *why, uint64_t ts_
 /* ---- the ladder: two lifelines, one flow ---- */
 struct ladder;
 struct ladder *ladder_begin(const struct report_style *style, const struct flow_key *key);
+/* Live time stamps are those of a tick: what is less apart is shown as "<4ms". 0, the default: exact. */
+void ladder_tick(struct ladder *l, uint64_t tick_ns);
 /* ev: EVENT_SEGMENT with its struct event_segment (state[], conf after the segment). */
 void ladder_segment(struct ladder *l, const struct event_with_segment *seg);
 /* a timer's state change, or the end */

@@ -74,7 +74,7 @@ format:
 	clang-format -i $$(find bpf include user tests docs -name '*.[ch]')
 
 # ---- the tools: found once, asked for again when tools.sh changes ----
-ifneq ($(filter-out deps run test unit clean vmlinux format help,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out deps run test unit bench clean vmlinux format help,$(or $(MAKECMDGOALS),all)),)
 tools_error := $(shell mkdir -p $(O); [ $(O)/tools.mk -nt packaging/tools.sh ] || { \
 	CC='$(CC)' packaging/tools.sh 2>&1 >$(O)/tools.new && mv $(O)/tools.new $(O)/tools.mk; })
 ifneq ($(tools_error),)
@@ -186,8 +186,12 @@ endef
 $(foreach f,$(TEST_BPF),$(eval $(call test_skeleton,$(f))))
 
 # ---- bench: tests/bench/run.sh where there is one, else every program in turn ----
-bench: all $(call binaries,bench)
+bench-programs: $(call binaries,bench)
+.PHONY: bench-programs
+
+bench:
 	$(as_root)
+	@$(AGAIN) all bench-programs
 	@if [ -x tests/bench/run.sh ]; then tests/bench/run.sh; else \
 		for b in $(call binaries,bench); do $$b || exit; done; fi
 

@@ -15,6 +15,7 @@ enum cmd_exit { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_DETACHED = 3,
 
 /* What the words of a command line became; the common options and the tracking options are parsed in one place. */
 struct cmd_line {
+	const char *command; /* its name */
 	bool json, pretty, no_header, verbose, numeric;
 	bool only_v4, only_v6;
 	struct ward_options track;

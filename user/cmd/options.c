@@ -283,6 +283,7 @@ void cmd_parse(struct cmd_line *line, unsigned groups, const struct argp_option 
 	char name[64];
 
 	line_init(line, argc);
+	line->command = command;
 	if (extra && extra_parser)
 		add_child(&p, &extra_argp);
 	if (groups & OPT_OUTPUT)

@@ -139,7 +139,7 @@ static void show_instance(struct sheet *s, const struct snapshot *snap, bool all
 	snprintf(heading, sizeof(heading), "instance %s", ward_name(snap->w));
 	sheet_object(s, NULL, heading);
 	sheet_number(s, "v", "", 1, NULL);
-	sheet_text(s, "name", NULL, ward_name(snap->w), NULL);
+	sheet_text(s, "name", "", ward_name(snap->w), NULL);
 	sheet_text(s, "made_by", "made by", info->keep ? "attach" : "run", info->keep ? NULL : "goes with its process");
 	sheet_duration(s, "up_ns", "up for", &up, NULL);
 	show_keeper(s, snap);

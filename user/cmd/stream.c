@@ -161,18 +161,25 @@ static void list_end(bool begun)
 		fputc('\n', stderr);
 }
 
+static const char *plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 void stream_summary(struct stream *s)
 {
 	bool unfollowed = false, full = false;
 	struct ward_counters now;
 	char flows[16], segs[16];
+	uint64_t opened, passed;
 
 	if (ward_counters_read(s->w, &now))
 		return;
 	fflush(stdout);
-	fprintf(stderr, "%s flows, %s segments, %llu events lost\n",
-		quantity_text(now.counter[CNT_FLOWS_NEW] - s->first.counter[CNT_FLOWS_NEW], flows),
-		quantity_text(segments(&now) - segments(&s->first), segs), (unsigned long long)s->lost);
+	opened = now.counter[CNT_FLOWS_NEW] - s->first.counter[CNT_FLOWS_NEW];
+	passed = segments(&now) - segments(&s->first);
+	fprintf(stderr, "%s flow%s, %s segment%s, %llu event%s lost\n", quantity_text(opened, flows), plural(opened),
+		quantity_text(passed, segs), plural(passed), (unsigned long long)s->lost, plural(s->lost));
 	for (int i = 0; i < REASON_COUNT; i++)
 		list_count("not followed", now.reason[i] - s->first.reason[i], reason_names[i], &unfollowed);
 	list_end(unfollowed);

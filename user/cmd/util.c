@@ -128,7 +128,7 @@ int cmd_no_words(const struct cmd_line *line)
 {
 	if (!line->argc)
 		return EXIT_OK;
-	return cmd_error(EXIT_USAGE, NULL, "unexpected word '%s'", line->argv[0]);
+	return cmd_error(EXIT_USAGE, NULL, "%s: unexpected word '%s'", line->command, line->argv[0]);
 }
 
 void cmd_notes(const struct ward *w)

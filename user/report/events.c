@@ -190,7 +190,7 @@ void report_lost(struct report *r, uint64_t count, const char *why, uint64_t ts_
 		lost_json(r, count, why, ts_ns);
 		return;
 	}
-	fprintf(r->style.out, "%s %slost %llu events: %s%s\n", time_text(ts_ns, at), colour_on(&r->style, COLOUR_BAD),
-		(unsigned long long)count, why, colour_off(&r->style, COLOUR_BAD));
+	fprintf(r->style.out, "%s %slost %llu event%s: %s%s\n", time_text(ts_ns, at), colour_on(&r->style, COLOUR_BAD),
+		(unsigned long long)count, count == 1 ? "" : "s", why, colour_off(&r->style, COLOUR_BAD));
 	fflush(r->style.out);
 }

@@ -361,7 +361,7 @@ static int check_memory(const struct ward_options *opt)
 	uint64_t room = available - available / 4, fitting; /* a quarter stays for everything else */
 	char mend[80];
 
-	if (!available || need <= available)
+	if (!available || need <= room)
 		return 0;
 	fitting = room > embryos ? (room - embryos) / FLOW_BYTES : 0;
 	if (fitting >= WARD_FLOWS_MIN)

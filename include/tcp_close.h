@@ -317,6 +317,13 @@ static __always_inline void tcp_apply_rx(struct tcp_judgement *j, const struct s
 		tcp_move(d, TCP_RCV_FIN, 0);
 	if (filled && (s->state == ESTABLISHED || s->state == FIN_WAIT_2 || (s->state == FIN_WAIT_1 && !a->first_fin)))
 		tcp_move(s, TCP_RCV_FIN, covers); /* C2: the receiver's FIN was behind a hole, which this ack filled */
+	if (covers && !filled && !a->fin && (s->state == FIN_WAIT_1 || s->state == CLOSING) && (s->known & KNOWN_FIN) &&
+	    (d->known & KNOWN_ACK) && seq_lt(s->fin, d->ack)) {
+		/* C13 took TIME-WAIT back, since the FIN came again; but it had only crossed the receiver's FIN, which has
+		 * arrived, and with it the ack of our own */
+		tcp_move(s, TCP_RCV_FIN, 1);
+		tcp_move(s, TCP_RCV_ACK_OF_FIN, 1);
+	}
 	if (d->state == TIME_WAIT)
 		d->in_tw = 1; /* C14 */
 }

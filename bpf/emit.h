@@ -17,7 +17,6 @@ static __always_inline int emit_limited(struct scratch *sc, enum ward_event_type
 	__u32 limit = event_limit[type];
 	__u64 second = sc->seg.now_ns >> 30; /* close enough to one */
 
-
 	if (!limit)
 		return 0;
 	if (sc->limit_second != second) {

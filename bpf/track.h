@@ -16,10 +16,10 @@ int track_missing(void);
 
 #define EST_WORD                                                                                                       \
 	((__u64)ESTABLISHED | (__u64)ESTABLISHED << 8 | (__u64)KNOWN_CONF << 16 | (__u64)KNOWN_CONF << 24 |            \
-	 (__u64)PHASE_LIVE << 40)
+	 WORD_PHASE(PHASE_LIVE))
 #define EST_MASK                                                                                                       \
 	(0xffffULL | (__u64)(KNOWN_CONF | KNOWN_FIN | KNOWN_HOLE) * 0x01010000ULL |                                    \
-	 (__u64)(PHASE_LIFE | PHASE_LOCKED | PHASE_SLOW) << 40)
+	 WORD_PHASE(PHASE_LIFE | PHASE_LOCKED | PHASE_SLOW))
 
 /*
  * The established fast path: both ends open and confirmed, nothing rare known of them, the next segment in order with an
@@ -28,11 +28,10 @@ int track_missing(void);
  * No lock. Worst cases, with two CPUs in one flow: packets and bytes are added atomically and exact, and nxt moves by
  * compare-and-swap, never back; of two segments of one side that run at once the older may store its ack and window last,
  * which the next one heals. A state cannot be lost: this path writes none.
- * Returns 1 if it took the segment.
+ * word: the record's first word, as it was found. Returns 1 if it took the segment.
  */
-static __always_inline int track_fast(struct flow *f, const struct segment *seg)
+static __always_inline int track_fast(struct flow *f, __u64 word, const struct segment *seg)
 {
-	__u64 word = *(const volatile __u64 *)f;
 	struct flow_half *s = &f->half[seg->dir & 1], *d = &f->half[(seg->dir & 1) ^ 1];
 	__u8 known = word >> (16 + 8 * (seg->dir & 1));
 	__u8 ws = word >> (32 + 4 * (seg->dir & 1)) & 15;
@@ -111,7 +110,7 @@ static __always_inline void track(struct scratch *sc, struct ward_counters *c)
 	f = bpf_map_lookup_elem(&flows, &sc->seg.key);
 	if (f) {
 		sc->word = record_word(f);
-		if (!ladder_in_replay() && track_fast(f, &sc->seg)) {
+		if (!ladder_in_replay() && track_fast(f, sc->word, &sc->seg)) {
 			c->counter[CNT_FAST]++;
 			return;
 		}

@@ -89,16 +89,4 @@ void ladder_segment(struct ladder *l, const struct event_with_segment *seg);
 void ladder_event(struct ladder *l, const struct event *ev);
 void ladder_end(struct ladder *l);
 
-/* ---- free-form objects: status, stat, doctor, verify: the same rows as text lines or JSON members ---- */
-struct report_row {
-	const char *name;  /* JSON member */
-	const char *label; /* text, NULL: name */
-	enum { ROW_U64, ROW_TEXT, ROW_BOOL, ROW_NULL } kind;
-	uint64_t number;
-	const char *text;
-	const char *note; /* text only: what it means */
-};
-/* Text: lines below the title. JSON: one object on one line: "v", "object": title (unless NULL), then the rows. */
-void report_object(const struct report_style *style, const char *title, const struct report_row *rows, int count);
-
 #endif

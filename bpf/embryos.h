@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Embryos: find, claim, free and promote (see include/embryo.h). A place is found without a lock: its tag, then its key, are
- * compared, then the record is locked and the key compared again. Only claiming a place takes the set's lock. Worst case:
- * while two CPUs see the first two segments of one connection, one of them waits for the other; a set whose holder was
- * stopped costs the segment (lock-busy).
+ * Embryos: claim, free and promote places (see include/embryo.h). A record's place is found without a lock: its tag, then its
+ * key, are compared, then the record is locked and the key compared again. Claiming a place, and all use of a SYN at rest,
+ * takes the set's lock. Worst case: while two CPUs see the first two segments of one connection, one of them waits for the
+ * other; a set whose holder was stopped costs the segment (no-room), and so does one that the sweep holds on this CPU.
  */
 #ifndef BPF_EMBRYOS_H
 #define BPF_EMBRYOS_H
@@ -11,25 +11,30 @@
 #include "flow.h"
 #include "sets.h"
 
-/*
- * An embryo gives way to a newer one. Its record is locked. A fresh one, all that a flood evicts, is reported from its hot
- * part alone.
- */
+/* A SYN at rest gives way to a newer one: all that a flood can evict. The set is locked. */
+__weak __noinline int report_evicted_syn(struct syn *s)
+{
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+
+	if (!sc || !s)
+		return 0;
+	bump(CNT_EVICT_SYN_SENT);
+	if (!replay && !event_wanted(sc, EVENT_END)) {
+		bump(CNT_END_EVICTED);
+		return 0;
+	}
+	syn_key(s, &sc->gone);
+	syn_expand(s, &sc->fresh);
+	emit_end(sc, SCRATCH_PACKET, &sc->gone, &sc->fresh, END_EVICTED, sc->seg.now_ns, 0);
+	emit_retire(sc, SCRATCH_PACKET, &sc->gone, &sc->fresh, sc->seg.now_ns);
+	return 0;
+}
+
+/* A record gives way to another one. It is locked. */
 static __always_inline void report_eviction(struct scratch *sc, struct embryo *e)
 {
 	struct flow *f = &e->flow;
 
-	if ((f->phase & PHASE_FRESH) && !replay) {
-		bump(CNT_END_EVICTED);
-		bump(CNT_EVICT_SYN_SENT);
-		if (!event_wanted(sc, EVENT_END))
-			return;
-		event_begin_fresh(sc, &e->key, f, EVENT_END);
-		sc->ev.event.reason = END_EVICTED;
-		emit(SCRATCH_PACKET, EMIT_PLAIN);
-		return;
-	}
-	embryo_complete(f);
 	if (!(f->flags & MARK_ENDED)) {
 		emit_end(sc, SCRATCH_PACKET, &e->key, f, END_EVICTED, sc->seg.now_ns, 0);
 		if (f->state[0] == SYN_RECEIVED || f->state[1] == SYN_RECEIVED)
@@ -42,58 +47,59 @@ static __always_inline void report_eviction(struct scratch *sc, struct embryo *e
 	emit_retire(sc, SCRATCH_PACKET, &e->key, f, sc->seg.now_ns);
 }
 
-enum claim_result { CLAIM_BUSY = -1, CLAIM_EXISTS = -2 };
-
-/*
- * Claims a place for the key in scratch and locks its record: returns the way, or enum claim_result. What lived there is
- * reported. The record's phase is LIVE and locked, its generation new, the rest still the old one's.
- */
-static __always_inline int set_claim(struct scratch *sc, struct embryo_set *set, __u32 tag)
+/* Keeps the SYN in scratch, which is of no flow. The set is locked, and is not any more when this returns. */
+static __always_inline void open_syn(struct scratch *sc, struct syn_set *set, __u16 tag)
 {
-	struct embryo *e;
-	__u64 word, next;
-	__u32 i, scan;
-	int got;
+	__u32 i = ways_place(&set->syns) & (EMBRYO_WAYS - 1);
+	struct syn *s = &set->way[i];
 
-	if (!word_lock(&set->lock))
-		return CLAIM_BUSY;
-	scan = set_scan(set, tag);
-	if ((scan & 0xff) != NO_WAY) {
-		word_unlock(&set->lock);
-		return CLAIM_EXISTS;
-	}
-	i = scan >> 8 & (EMBRYO_WAYS - 1);
-	e = &set->way[i];
-	fetch_record(e);
-	word = record_word(&e->flow);
-	/* another generation, so that nobody takes the new record for the old one */
-	next = (word & 0xffff00ffffffffffULL) + (1ULL << 48);
-	next |= WORD_PHASE(PHASE_LIVE | PHASE_LOCKED | (word >> 40 & PHASE_FRESH));
-	got = !(word & WORD_PHASE(PHASE_LOCKED)) &&
-	      __sync_val_compare_and_swap((__u64 *)&e->flow, word, next) == word;
-	if (got && word_life(word) != PHASE_FREE)
-		report_eviction(sc, e);
-	if (got) {
-		sc->word = next;
-		__builtin_memcpy(&e->key, &sc->seg.key, sizeof(e->key));
-		set->age[i] = (__u16)set->clock++;
-		*(volatile __u32 *)&set->tag[i] = tag;
-	}
+	if (set->syns.tag[i])
+		report_evicted_syn(s);
+	syn_open(s, &sc->seg);
+	set->syns.tag[i] = tag;
+	ways_claimed(&set->syns, i);
 	word_unlock(&set->lock);
-	return got ? (int)i : CLAIM_BUSY;
+	bump(CNT_FLOWS_NEW);
+	if (event_wanted(sc, EVENT_STATE))
+		emit_opened();
 }
 
-/* Gives the place back. The record is locked by us. */
-static __always_inline void embryo_free(struct embryo_set *set, __u32 i)
+/*
+ * Claims a place for a record with the key in scratch, and locks the record: returns its way, or -1 if the place's holder is
+ * at work on it. What lived there is reported. The record's phase is LIVE and locked, its generation new, the rest still
+ * the old one's. The set is locked.
+ */
+static __always_inline int claim_record(struct scratch *sc, struct syn_set *set, struct embryo_set *records, __u16 tag)
 {
-	struct flow *f = &set->way[i & (EMBRYO_WAYS - 1)].flow;
+	__u32 i = ways_place(&set->records) & (EMBRYO_WAYS - 1);
+	struct embryo *e = &records->way[i];
+	__u64 word = record_word(&e->flow), next;
 
-	*(volatile __u32 *)&set->tag[i & (EMBRYO_WAYS - 1)] = 0;
+	if (word & WORD_PHASE(PHASE_LOCKED))
+		return -1;
+	/* another generation, so that nobody takes the new record for the old one */
+	next = ((word & 0xffff00ffffffffffULL) + (1ULL << 48)) | WORD_PHASE(PHASE_LIVE | PHASE_LOCKED);
+	if (__sync_val_compare_and_swap((__u64 *)&e->flow, word, next) != word)
+		return -1;
+	if (word_life(word) != PHASE_FREE)
+		report_eviction(sc, e);
+	__builtin_memcpy(&e->key, &sc->seg.key, sizeof(e->key));
+	ways_claimed(&set->records, i);
+	*(volatile __u16 *)&set->records.tag[i] = tag;
+	return (int)i;
+}
+
+/* Gives the place back. The record is locked by us; a free place needs no lock of the set. */
+static __always_inline void record_free(struct syn_set *set, struct embryo_set *records, __u32 i)
+{
+	struct flow *f = &records->way[i & (EMBRYO_WAYS - 1)].flow;
+
+	*(volatile __u16 *)&set->records.tag[i & (EMBRYO_WAYS - 1)] = 0;
 	f->phase = PHASE_LOCKED; /* life FREE */
 	record_unlock(f);
 }
 
-/* Moves the record into the flow table. 0: it moved, the embryo is to be freed. */
+/* Moves the record into the flow table. 0: it moved, its place is to be freed. */
 static __always_inline int promote(struct scratch *sc, const struct flow *f)
 {
 	__u64 was;
@@ -107,7 +113,7 @@ static __always_inline int promote(struct scratch *sc, const struct flow *f)
 			bump(CNT_TABLE_FULL);
 		return -1;
 	}
-	was = __sync_fetch_and_add(&promotions, 1); /* before the embryo goes: see track_missing() */
+	was = __sync_fetch_and_add(&promotions, 1); /* before the place goes: see enter() */
 	asm volatile("" : : "r"(was)); /* used: else it is the form without fetch, which orders nothing on arm64 */
 	bump(CNT_PROMOTED);
 	return 0;

@@ -80,12 +80,9 @@ static __always_inline __u64 packet_number(void)
 	return ctl ? ctl->replay_pkt : 0;
 }
 
-/*
- * Fills the event of a record as it is now, but for what stands in the record's cold part: event_begin() below, or the
- * caller. timer: ts is a deadline, not a segment's time.
- */
-static __always_inline void event_begin_hot(struct scratch *sc, const struct flow_key *key, const struct flow *f,
-					    enum ward_event_type type, __u64 ts, int timer)
+/* Fills the event of a record as it is now. timer: ts is a deadline, not a segment's time. */
+static __always_inline void event_begin(struct scratch *sc, const struct flow_key *key, const struct flow *f,
+					enum ward_event_type type, __u64 ts, int timer)
 {
 	struct event *ev = &sc->ev.event;
 
@@ -102,34 +99,47 @@ static __always_inline void event_begin_hot(struct scratch *sc, const struct flo
 	ev->conf = (f->known[0] & KNOWN_CONF) | (f->known[1] & KNOWN_CONF) << 1;
 	ev->old_conf = ev->conf;
 	ev->pad[0] = ev->pad[1] = 0;
-}
-
-static __always_inline void event_begin(struct scratch *sc, const struct flow_key *key, const struct flow *f,
-					enum ward_event_type type, __u64 ts, int timer)
-{
-	struct event *ev = &sc->ev.event;
-
-	event_begin_hot(sc, key, f, type, ts, timer);
 	ev->reason = f->end_reason;
 	ev->orig = f->orig;
 	ev->iface = f->iface;
 	ev->vlan = f->vlan;
 }
 
-/* The event of a fresh embryo, from the little that is written of it (embryo.h). */
-static __always_inline void event_begin_fresh(struct scratch *sc, const struct flow_key *key, const struct flow *f,
-					      enum ward_event_type type)
+/* The first event of a flow that begins with the SYN in scratch, made in the rings themselves. */
+__weak __noinline int emit_opened(void)
 {
-	__u64 packed = f->half[0].pkts;
-	struct event *ev = &sc->ev.event;
+	struct ward_control *ctl = control_get();
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+	struct event *ev;
+	__u32 slot, i;
+	void *ring;
+	__u8 side;
 
-	event_begin_hot(sc, key, f, type, sc->seg.now_ns, 0);
-	ev->start_ns = f->half[0].last_ns;
-	ev->flags = 0;
-	ev->reason = END_NONE;
-	ev->orig = packed >> 56 & 1;
-	ev->iface = (__u8)(packed >> 48);
-	ev->vlan = (__u16)(packed >> 32);
+	if (!sc || !ctl)
+		return 0;
+	side = sc->seg.dir & 1;
+	for (i = 0; i < WARD_READERS; i++) {
+		if (ctl->reader_until_ns[i] <= sc->seg.now_ns)
+			continue;
+		slot = i;
+		ring = bpf_map_lookup_elem(&events, &slot);
+		if (!ring)
+			continue;
+		ev = bpf_ringbuf_reserve(ring, sizeof(*ev), 0);
+		bump(ev ? CNT_EVENTS : CNT_LOST_RING);
+		if (!ev)
+			continue;
+		__builtin_memcpy(&ev->key, &sc->seg.key, sizeof(ev->key));
+		ev->ts_ns = ev->start_ns = sc->seg.now_ns;
+		ev->pkt = packet_number();
+		ev->flags = 0;
+		*(__u64 *)&ev->type = EVENT_STATE | END_NONE << 8 | (__u64)side << 16 | (__u64)sc->seg.iface << 24 |
+				      (__u64)sc->seg.vlan << 32 | 1ULL << 56 /* first */;
+		*(__u64 *)&ev->state = (side ? LISTEN | SYN_SENT << 8 : SYN_SENT | LISTEN << 8) |
+				       (__u64)(CLOSED | CLOSED << 8) << 16 | 0x0303ULL << 32 /* conf, old_conf */;
+		bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);
+	}
+	return 0;
 }
 
 static __always_inline void count_end(enum ward_end_reason why)

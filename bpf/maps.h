@@ -25,7 +25,8 @@ struct scratch {
 	struct segment seg;
 	struct tcp_judgement j;
 	struct event_with_flow ev;
-	struct flow fresh;     /* a record on its way into the flow table */
+	struct flow fresh;     /* a record on its way into the flow table; a SYN made whole */
+	struct flow_key gone;  /* of an evicted SYN */
 	__u64 hash;            /* of the key, if it is a SYN: track.h */
 	__u64 word;            /* of the record, when it was found in the flow table */
 	__u64 promotions;      /* value of "promotions" before the flow table was searched */
@@ -61,6 +62,13 @@ struct {
 	__type(key, __u32);
 	__type(value, struct embryo_set);
 } embryos WARD_MAP;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct syn_set);
+} syns WARD_MAP;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

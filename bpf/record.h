@@ -120,7 +120,7 @@ __weak __noinline int word_wait(__u32 *lock)
 {
 	struct word_wait w = {.lock = lock};
 
-	if (lock)
+	if (lock && !sweep_below())
 		bpf_loop(LOCK_TRIES, word_spin, &w, 0);
 	return w.taken;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Sets of embryos: the key as five words, its hash, and the search of a set. */
+/* Sets of embryos (include/embryo.h): the hash of a key, and the search of a set. */
 #ifndef BPF_SETS_H
 #define BPF_SETS_H
 
@@ -22,9 +22,9 @@ static __always_inline __u64 key_hash(const struct flow_key *key)
 }
 
 /* What a set keeps of the hash to find the key; never 0 */
-static __always_inline __u32 hash_tag(__u64 hash)
+static __always_inline __u16 hash_tag(__u64 hash)
 {
-	return (__u32)(hash >> 32) | 1;
+	return (__u16)(hash >> 48) | 1;
 }
 
 static __always_inline int key_equal(const struct flow_key *a, const struct flow_key *b)
@@ -36,38 +36,32 @@ static __always_inline int key_equal(const struct flow_key *a, const struct flow
 
 #define NO_WAY EMBRYO_WAYS
 
-/*
- * Looks in the set for the key in scratch and, on the same way, for a place for it: a free one, else the oldest. Returns the
- * way of the key (or NO_WAY), and the place << 8. A function of its own to the verifier.
- */
-__weak __noinline int set_scan(struct embryo_set *set, __u32 tag)
+/* The way of the record with the key in scratch, or NO_WAY. Without a lock: what is found may go before it is locked. */
+__weak __noinline int record_find(struct syn_set *set, struct embryo_set *records, __u16 tag)
 {
 	struct scratch *sc = scratch_get(SCRATCH_PACKET);
-	__u32 i, t, age, most = 0, place = 0;
+	__u32 i;
 
-	if (!sc || !set)
+	if (!sc || !set || !records || !ways_may_hold(&set->records, tag))
 		return NO_WAY;
-	for (i = 0; i < EMBRYO_WAYS; i++) {
-		t = *(const volatile __u32 *)&set->tag[i];
-		if (t == tag && key_equal(&set->way[i].key, &sc->seg.key))
+	for (i = 0; i < EMBRYO_WAYS; i++)
+		if (*(const volatile __u16 *)&set->records.tag[i] == tag && key_equal(&records->way[i].key, &sc->seg.key))
 			return i;
-		age = t ? (__u16)(set->clock - set->age[i]) : 0x10000;
-		if (age > most) {
-			most = age;
-			place = i;
-		}
-	}
-	return NO_WAY | place << 8;
+	return NO_WAY;
 }
 
-/*
- * The lines of a record that will be written are fetched together and early: else each locked instruction on the way would
- * wait for one after the other.
- */
-static __always_inline void fetch_record(const struct embryo *e)
+/* The way of the SYN with the key in scratch, or NO_WAY. The set is locked. */
+__weak __noinline int syn_find(struct syn_set *set, __u16 tag)
 {
-	*(const volatile __u64 *)&e->key;
-	*(const volatile __u64 *)&e->flow.half[0].last_ns;
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+	__u32 i;
+
+	if (!sc || !set || !ways_may_hold(&set->syns, tag))
+		return NO_WAY;
+	for (i = 0; i < EMBRYO_WAYS; i++)
+		if (set->syns.tag[i] == tag && syn_has_key(&set->way[i], &sc->seg.key))
+			return i;
+	return NO_WAY;
 }
 
 #endif

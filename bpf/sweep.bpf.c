@@ -83,14 +83,9 @@ __weak __noinline int sweep_record(struct flow *f, struct flow_key *key)
 	if (!f || !sc)
 		return FATE_LIVES;
 	now = sc->seg.now_ns;
-	if (f->phase & PHASE_FRESH) { /* not a whole record yet; its first timer is that of a stale SYN */
-		if (f->half[0].last_ns + opts.timeout_ns[TIMEOUT_STALE_SYN] > now)
-			return FATE_LIVES;
-	} else {
-		tcp_timer_next(f, track_options(), &sc->timer);
-		if (sc->timer.at_ns > now && !early(f, sc->fill, now))
-			return FATE_LIVES;
-	}
+	tcp_timer_next(f, track_options(), &sc->timer);
+	if (sc->timer.at_ns > now && !early(f, sc->fill, now))
+		return FATE_LIVES;
 	*(volatile __u32 *)&sc->holding = 1; /* record_lock() of a program that interrupts us shall not wait */
 	lock = record_lock(f);
 	if (lock != LOCK_TAKEN) {
@@ -102,7 +97,6 @@ __weak __noinline int sweep_record(struct flow *f, struct flow_key *key)
 	}
 	if (key)
 		__builtin_memcpy(&sc->seg.key, key, sizeof(*key));
-	embryo_complete(f);
 	if (!flow_timers(f, SCRATCH_SWEEP))
 		return FATE_OVER;
 	if (early(f, sc->fill, now)) {
@@ -161,9 +155,74 @@ static long sweep_flow(void *map, struct flow_key *key, struct flow *f, struct w
 	return 0;
 }
 
-static long sweep_embryos(void *map, __u32 *index, struct embryo_set *set, struct walk *w)
+static long sweep_embryos(void *map, __u32 *index, struct embryo_set *records, struct walk *w)
 {
+	struct syn_set *set;
 	struct flow *f;
+	__u32 i, at = *index;
+
+	(void)map;
+	if (w->budget && w->sc->emitted >= w->budget) {
+		w->more = 1;
+		return 1;
+	}
+	set = bpf_map_lookup_elem(&syns, &at);
+	if (!set)
+		return 0;
+	for (i = 0; i < EMBRYO_WAYS; i++) {
+		if (!*(volatile __u16 *)&set->records.tag[i])
+			continue;
+		f = &records->way[i].flow;
+		if (word_life(record_word(f)) != PHASE_LIVE)
+			continue;
+		if (sweep_record(f, &records->way[i].key) == FATE_OVER) {
+			record_free(set, records, i);
+			w->sc->holding = 0;
+			continue;
+		}
+		w->g->embryos++;
+		tally(w->g, f);
+	}
+	return 0;
+}
+
+/*
+ * What is due on the SYN at rest in way i: it is made whole in scratch, and only whether it was told to be stale goes back.
+ * 0: it went. A function of its own, so that the verifier sees it once.
+ */
+__weak __noinline int sweep_syn(struct syn_set *set, __u32 i)
+{
+	struct scratch *sc = scratch_get(SCRATCH_SWEEP);
+	struct syn *s;
+	int lives = 1;
+
+	if (!set || !sc)
+		return 1;
+	i &= EMBRYO_WAYS - 1;
+	s = &set->way[i];
+	*(volatile __u32 *)&sc->holding = 1; /* word_lock() of a program that interrupts us shall not wait */
+	if (__sync_val_compare_and_swap(&set->lock, 0, 1)) {
+		sc->holding = 0;
+		bump(CNT_SWEEP_RACE);
+		return 1;
+	}
+	if (set->syns.tag[i]) {
+		syn_key(s, &sc->seg.key);
+		syn_expand(s, &sc->fresh);
+		lives = flow_timers(&sc->fresh, SCRATCH_SWEEP);
+		if (!lives)
+			set->syns.tag[i] = 0;
+		else if (sc->fresh.flags & FLAG_STALE_SYN)
+			s->how |= SYN_STALE;
+	}
+	word_unlock(&set->lock);
+	sc->holding = 0;
+	return lives;
+}
+
+static long sweep_syns(void *map, __u32 *index, struct syn_set *set, struct walk *w)
+{
+	__u64 now = w->sc->seg.now_ns, age;
 	__u32 i;
 
 	(void)map;
@@ -172,19 +231,20 @@ static long sweep_embryos(void *map, __u32 *index, struct embryo_set *set, struc
 		w->more = 1;
 		return 1;
 	}
+	if (!(((__u64 *)set->syns.tag)[0] | ((__u64 *)set->syns.tag)[1]))
+		return 0;
 	for (i = 0; i < EMBRYO_WAYS; i++) {
-		if (!*(volatile __u32 *)&set->tag[i])
+		if (!*(volatile __u16 *)&set->syns.tag[i])
 			continue;
-		f = &set->way[i].flow;
-		if (word_life(record_word(f)) != PHASE_LIVE)
+		age = now - set->way[i].at_ns;
+		if ((__s64)age >= (__s64)opts.timeout_ns[set->way[i].how & SYN_STALE ? TIMEOUT_SYN_SENT : TIMEOUT_STALE_SYN] &&
+		    !sweep_syn(set, i))
 			continue;
-		if (sweep_record(f, &set->way[i].key) == FATE_OVER) {
-			embryo_free(set, i);
-			w->sc->holding = 0;
-			continue;
-		}
 		w->g->embryos++;
-		tally(w->g, f);
+		w->g->state[SYN_SENT]++;
+		w->g->state[LISTEN]++;
+		w->g->confirmed[SYN_SENT]++;
+		w->g->confirmed[LISTEN]++;
 	}
 	return 0;
 }
@@ -214,6 +274,8 @@ int ward_sweep(struct sweep_args *args)
 	g->flows += w.open;
 	g->state[ESTABLISHED] += 2 * w.open;
 	g->confirmed[ESTABLISHED] += w.open_conf;
+	if (!w.more)
+		bpf_for_each_map_elem(&syns, sweep_syns, &w, 0);
 	if (!w.more)
 		bpf_for_each_map_elem(&embryos, sweep_embryos, &w, 0);
 	args->more = w.more;

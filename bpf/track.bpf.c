@@ -35,12 +35,32 @@ int track_slow(struct flow *f)
 	return 1;
 }
 
-/* The embryo is in way i of the set. 0: it went away meanwhile. */
-static __always_inline int step_embryo(struct scratch *sc, struct embryo_set *set, __u32 i)
+/* The segment in scratch against record i of the set, which this program has locked. */
+static __always_inline void step_locked(struct scratch *sc, struct syn_set *set, struct embryo_set *records, __u32 i, int alive)
 {
-	struct embryo *e = &set->way[i & (EMBRYO_WAYS - 1)];
-	int lock = record_lock(&e->flow), step;
+	struct flow *f = &records->way[i & (EMBRYO_WAYS - 1)].flow;
+	int step;
 
+	if (alive && !sc->seg.stamp_ns && !(sc->seg.bits & TH_SYN)) /* the ACK of a handshake, perhaps */
+		sc->seg.stamp_ns = (__u32)bpf_ktime_get_ns() | 1;
+	step = flow_step(sc, f, alive);
+	if (step == STEP_DEAD || (step == STEP_OPEN && !promote(sc, f)))
+		record_free(set, records, i);
+	else
+		record_unlock(f);
+}
+
+/* The key in scratch was found at record i of the set. 0: it went away meanwhile. */
+__weak __noinline int step_record(struct syn_set *set, struct embryo_set *records, __u32 i)
+{
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+	struct embryo *e;
+	int lock;
+
+	if (!sc || !set || !records)
+		return 1;
+	e = &records->way[i & (EMBRYO_WAYS - 1)];
+	lock = record_lock(&e->flow);
 	if (lock == LOCK_GONE)
 		return 0;
 	if (lock == LOCK_BUSY) {
@@ -51,114 +71,125 @@ static __always_inline int step_embryo(struct scratch *sc, struct embryo_set *se
 		record_unlock(&e->flow);
 		return 0;
 	}
-	if (!sc->seg.stamp_ns && !(sc->seg.bits & TH_SYN)) /* the ACK of a handshake, perhaps */
-		sc->seg.stamp_ns = (__u32)bpf_ktime_get_ns() | 1;
-	embryo_complete(&e->flow);
-	step = flow_step(sc, &e->flow, 1);
-	if (step == STEP_DEAD || (step == STEP_OPEN && !promote(sc, &e->flow)))
-		embryo_free(set, i);
-	else
-		record_unlock(&e->flow);
+	step_locked(sc, set, records, i, 1);
 	return 1;
 }
 
-/* A plain SYN, the usual beginning and every flood's: the hot part of the record only, then its word, which unlocks it. */
-static __always_inline void open_embryo(struct scratch *sc, struct flow *f)
+/* Embryos that moved to the table since the table was searched: one may be ours. */
+static __always_inline int moved_meanwhile(const struct scratch *sc)
 {
-	struct event *ev = &sc->ev.event;
-	__u8 side = sc->seg.dir & 1;
-
-	embryo_open(f, &sc->seg);
-	__sync_lock_test_and_set((__u64 *)f,
-				 embryo_word(&sc->seg, PHASE_LIVE | PHASE_FRESH | PHASE_SLOW, sc->word >> 48));
-	bump(CNT_FLOWS_NEW);
-	if (!event_wanted(sc, EVENT_STATE))
-		return;
-	/* from the segment: the record is not ours any more */
-	__builtin_memcpy(&ev->key, &sc->seg.key, sizeof(ev->key));
-	ev->ts_ns = ev->start_ns = sc->seg.now_ns;
-	ev->pkt = packet_number();
-	ev->flags = 0;
-	ev->type = EVENT_STATE;
-	ev->reason = END_NONE;
-	ev->orig = side;
-	ev->iface = sc->seg.iface;
-	ev->vlan = sc->seg.vlan;
-	ev->timer = 0;
-	ev->first = 1;
-	ev->state[0] = side ? LISTEN : SYN_SENT;
-	ev->state[1] = side ? SYN_SENT : LISTEN;
-	ev->old_state[0] = ev->old_state[1] = CLOSED;
-	ev->conf = ev->old_conf = 3;
-	ev->pad[0] = ev->pad[1] = 0;
-	emit(SCRATCH_PACKET, EMIT_PLAIN);
+	return *(volatile __u64 *)&promotions != sc->promotions;
 }
 
-/* Nothing is known of this flow: begin it, if the segment may. 0: look again, another CPU is at it. */
-static __always_inline int begin_embryo(struct scratch *sc, struct embryo_set *set, __u32 tag)
+/* A segment that begins no flow. */
+static __always_inline int is_stray(const struct segment *seg)
 {
-	__u8 bits = sc->seg.bits & (TH_SYN | TH_ACK | TH_RST | TH_FIN);
-	int plain = bits == TH_SYN && !sc->seg.len, way, step;
-	struct ward_control *ctl;
-	struct flow *f;
+	return tcp_bad_flags(seg->bits) || (seg->bits & TH_RST) || (!(seg->bits & TH_SYN) && !opts.loose);
+}
 
-	if (tcp_bad_flags(sc->seg.bits) || (bits & TH_RST) || (!(bits & TH_SYN) && !opts.loose)) {
+/* A SYN that is kept in one cache line: the usual beginning, and every flood's. */
+static __always_inline int is_plain_syn(const struct segment *seg)
+{
+	struct ward_control *ctl;
+
+	if ((seg->bits & (TH_SYN | TH_ACK | TH_RST | TH_FIN)) != TH_SYN || seg->len || tcp_bad_flags(seg->bits))
+		return 0;
+	ctl = control_get();
+	return ctl && ctl->ladder_until_ns <= seg->now_ns; /* a ladder shows each segment */
+}
+
+/*
+ * The segment in scratch is of a SYN at rest, or begins a flow, or is of none. The set is locked, and is not any more when
+ * this returns. 0: look again, another CPU was at it.
+ */
+__weak __noinline int enter(struct syn_set *set, struct embryo_set *records, __u16 tag)
+{
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+	__u32 old;
+	int i = -1;
+
+	if (!sc || !set || !records)
+		return 0;
+	old = syn_find(set, tag);
+	/* while the set is locked nothing enters it, and what left it for the table was counted before */
+	if (old >= NO_WAY && (record_find(set, records, tag) != NO_WAY || moved_meanwhile(sc)))
+		goto again;
+	if (old >= NO_WAY && is_stray(&sc->seg)) {
+		word_unlock(&set->lock);
 		count_stray(&sc->seg, tcp_bad_flags(sc->seg.bits) ? FLAG_BADFLAGS : 0);
 		return 1;
 	}
-	way = set_claim(sc, set, tag);
-	if (way < 0)
-		return 0;
-	f = &set->way[way & (EMBRYO_WAYS - 1)].flow;
-	ctl = control_get();
-	if (plain && !(ctl && ctl->ladder_until_ns > sc->seg.now_ns)) {
-		open_embryo(sc, f);
+	if (old >= NO_WAY && is_plain_syn(&sc->seg)) {
+		open_syn(sc, set, tag);
 		return 1;
 	}
-	step = flow_step(sc, f, 0);
-	if (step == STEP_DEAD)
-		embryo_free(set, way);
-	else
-		record_unlock(f);
+	i = claim_record(sc, set, records, tag);
+	if (i < 0)
+		goto again;
+	if (old < NO_WAY) {
+		syn_expand(&set->way[old], &records->way[i & (EMBRYO_WAYS - 1)].flow);
+		set->syns.tag[old] = 0;
+	}
+	word_unlock(&set->lock);
+	step_locked(sc, set, records, i, old < NO_WAY);
 	return 1;
+again:
+	word_unlock(&set->lock);
+	return 0;
+}
+
+/* Has it moved to the table between our two looks? 1: yes, and the segment is done. */
+static __always_inline int look_again(struct scratch *sc)
+{
+	struct flow *f;
+
+	if (!moved_meanwhile(sc))
+		return 0;
+	sc->promotions = *(volatile __u64 *)&promotions;
+	f = bpf_map_lookup_elem(&flows, &sc->seg.key);
+	if (!f)
+		return 0;
+	sc->word = record_word(f);
+	return track_slow(f);
 }
 
 int track_missing(void)
 {
 	struct scratch *sc = scratch_get(SCRATCH_PACKET);
-	struct embryo_set *set;
-	struct flow *f;
-	__u32 index, tag, way;
+	struct embryo_set *records;
+	struct syn_set *set;
+	__u32 index, way;
 	__u64 hash;
-	int i;
+	__u16 tag;
+	int i, plain;
 
 	if (!sc)
 		return 0;
 	hash = sc->seg.bits & TH_SYN ? sc->hash : key_hash(&sc->seg.key);
 	index = hash & embryo_mask;
 	tag = hash_tag(hash);
-	set = bpf_map_lookup_elem(&embryos, &index);
-	if (!set)
+	set = bpf_map_lookup_elem(&syns, &index);
+	records = bpf_map_lookup_elem(&embryos, &index);
+	if (!set || !records)
 		return 0;
+	plain = is_plain_syn(&sc->seg);
 	for (i = 0; i < 4; i++) {
-		/* a SYN is new as a rule: it looks where it claims a place */
-		way = i || sc->seg.bits != TH_SYN ? set_scan(set, tag) & 0xff : NO_WAY;
-		if (way != NO_WAY) {
-			if (step_embryo(sc, set, way))
+		way = record_find(set, records, tag);
+		if (way < NO_WAY) {
+			if (step_record(set, records, way))
 				return 1;
 			continue;
 		}
-		/* it may have moved to the table between our two looks */
-		if (*(volatile __u64 *)&promotions != sc->promotions) {
-			sc->promotions = *(volatile __u64 *)&promotions;
-			f = bpf_map_lookup_elem(&flows, &sc->seg.key);
-			if (f) {
-				sc->word = record_word(f);
-				if (track_slow(f))
-					return 1;
+		if (word_lock(&set->lock)) {
+			if (plain && !ways_may_hold(&set->syns, tag) && !ways_may_hold(&set->records, tag) &&
+			    !moved_meanwhile(sc)) {
+				open_syn(sc, set, tag);
+				return 1;
 			}
+			if (enter(set, records, tag))
+				return 1;
 		}
-		if (begin_embryo(sc, set, tag))
+		if (look_again(sc))
 			return 1;
 	}
 	bump_reason(REASON_NO_ROOM); /* in four attempts */

@@ -72,20 +72,20 @@ static __always_inline int track_fast(struct flow *f, __u64 word, const struct s
 }
 
 /*
- * A SYN will look for an embryo: its set is fetched while the flow table is searched. What is loaded here is not used, but
- * in the cache when it is.
+ * A SYN will look for a place among the embryos: the head of its set, and the place that it would get now, are fetched while
+ * the flow table is searched. What is loaded here is not used, but in the cache when it is.
  */
 static __always_inline void fetch_embryos(struct scratch *sc)
 {
-	struct embryo_set *set;
+	struct syn_set *set;
 	__u32 index;
 
 	sc->hash = key_hash(&sc->seg.key);
 	index = sc->hash & embryo_mask;
-	set = bpf_map_lookup_elem(&embryos, &index);
+	set = bpf_map_lookup_elem(&syns, &index);
 	if (!set)
 		return;
-	*(volatile __u32 *)&set->tag[0];
+	*(volatile __u64 *)&set->way[ways_place(&set->syns) & (EMBRYO_WAYS - 1)];
 }
 
 /* A ladder over a capture shows every segment: then none takes the fast path. */

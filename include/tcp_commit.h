@@ -175,7 +175,6 @@ static __always_inline void tcp_commit_clear(struct flow *f, const struct segmen
 	f->state[0] = f->state[1] = NO_STATE;
 	f->known[0] = f->known[1] = 0;
 	f->wscale = 0;
-	f->phase &= ~PHASE_FRESH;
 	f->orig = (seg->dir ^ !j->orig_sent) & 1;
 	f->iface = seg->iface;
 	f->vlan = seg->vlan;

@@ -16,7 +16,7 @@
 #define WARD_PACKED __attribute__((packed))
 
 /* Changes whenever a pinned map could be misread by another build: see ward_layout_hash() in user/ward/. */
-#define WARD_LAYOUT_VERSION 1
+#define WARD_LAYOUT_VERSION 2
 
 /* ---- the eleven states of RFC 9293 section 3.3.2, and "no record" ---- */
 /* X(enumerator, RFC name, what it says about the endpoint) */
@@ -156,7 +156,6 @@ struct flow_key {
 #define PHASE_DELETING 0x03 /* being deleted: not to be touched */
 #define PHASE_LOCKED 0x04
 #define PHASE_SLOW 0x08  /* something rare is known of it: no fast path */
-#define PHASE_FRESH 0x10 /* an embryo of one plain SYN, not a whole record: see embryo.h */
 
 #define WS_UNKNOWN 14 /* the largest scale there is (RFC 7323): assumed where the SYNs were not seen */
 #define HISTORY_LEN 16
@@ -332,7 +331,7 @@ struct ward_gauges {
 	__u64 swept_ns;  /* when */
 	__u64 sweep_ns; /* how long it took */
 	__u64 flows;     /* live records in flows */
-	__u64 embryos;   /* live records in embryos */
+	__u64 embryos;   /* unanswered SYNs in syns, and live records in embryos */
 	__u64 tombstones;
 	__u64 state[STATE_COUNT]; /* endpoints in each state, both tables */
 	__u64 confirmed[STATE_COUNT];

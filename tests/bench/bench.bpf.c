@@ -255,23 +255,18 @@ int bench_syn(struct xdp_md *ctx)
 	return tell(rotate_syn(ctx) ? ward_xdp(ctx) : XDP_ABORTED);
 }
 
-static long clear_set(void *map, __u32 *index, struct embryo_set *set, void *unused)
+static long clear_set(void *map, __u32 *index, struct syn_set *set, void *unused)
 {
-	int i;
-
 	(void)map, (void)index, (void)unused;
-	for (i = 0; i < EMBRYO_WAYS; i++) {
-		set->tag[i] = 0;
-		set->way[i].flow.phase = PHASE_FREE;
-	}
+	__builtin_memset(set->syns.tag, 0, sizeof(set->syns.tag));
 	return 0;
 }
 
-/* Empties the embryo table; says what time it is on the programs' clock. */
+/* Forgets all SYNs; says what time it is on the programs' clock. */
 SEC("syscall")
 int bench_reset(__u64 *now)
 {
-	bpf_for_each_map_elem(&embryos, clear_set, (void *)0, 0);
+	bpf_for_each_map_elem(&syns, clear_set, (void *)0, 0);
 	*now = now_ns();
 	return 0;
 }

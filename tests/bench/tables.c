@@ -121,6 +121,7 @@ static void bench_program(const char *which)
 		bpf_object__for_each_program(prog, skel->obj)
 			bpf_program__set_autoload(prog, !strcmp(bpf_program__name(prog), which));
 		bpf_map__set_max_entries(skel->maps.flows, 1024);
+		bpf_map__set_max_entries(skel->maps.syns, 8);
 		bpf_map__set_max_entries(skel->maps.embryos, 8);
 		began = bench_wall_ns();
 		if (tcpward_bpf__load(skel)) {

@@ -46,41 +46,41 @@ static struct flow_key send_syn(struct rig *rig, int i, uint8_t bits)
 	return key;
 }
 
-static void read_sets(struct rig *rig, struct embryo_set sets[SETS])
+static void read_sets(struct rig *rig, struct syn_set sets[SETS])
 {
 	uint32_t i;
 
 	for (i = 0; i < SETS; i++)
-		if (bpf_map_lookup_elem(rig->w->map[MAP_EMBRYOS], &i, &sets[i])) {
+		if (bpf_map_lookup_elem(rig->w->map[MAP_SYNS], &i, &sets[i])) {
 			printf("not ok programs: cannot read set %u\n", i);
 			exit(1);
 		}
 }
 
-static int find(const struct embryo_set *set, const struct flow_key *key)
+static int find(const struct syn_set *set, const struct flow_key *key)
 {
 	int i;
 
 	for (i = 0; i < EMBRYO_WAYS; i++)
-		if (set->tag[i] && !memcmp(&set->way[i].key, key, sizeof(*key)))
+		if (set->syns.tag[i] && syn_has_key(&set->way[i], key))
 			return i;
 	return -1;
 }
 
-/* Which of the set's embryos began first. */
-static int oldest(const struct embryo_set *set)
+/* Which of the set's SYNs came first. */
+static int oldest(const struct syn_set *set)
 {
 	int i, best = 0;
 
 	for (i = 1; i < EMBRYO_WAYS; i++)
-		if (set->way[i].flow.half[0].last_ns < set->way[best].flow.half[0].last_ns) /* fresh: all is in half[0] */
+		if (set->way[i].at_ns < set->way[best].at_ns)
 			best = i;
 	return best;
 }
 
 /* One SYN more; returns 1 if it did not go where it should. */
-static int one_more(struct rig *rig, struct ward_reader *reader, struct told *told, int i, struct embryo_set *before,
-		    struct embryo_set *after)
+static int one_more(struct rig *rig, struct ward_reader *reader, struct told *told, int i, struct syn_set *before,
+		    struct syn_set *after)
 {
 	struct flow_key key;
 	int set, way, free = 0, j, ends = told->ends;
@@ -96,19 +96,19 @@ static int one_more(struct rig *rig, struct ward_reader *reader, struct told *to
 		return printf("# SYN %d is nowhere\n", i);
 	way = find(&after[set], &key);
 	for (j = 0; j < EMBRYO_WAYS; j++)
-		free += !before[set].tag[j];
+		free += !before[set].syns.tag[j];
 	if (free)
-		return before[set].tag[way] ? printf("# SYN %d took a place while one was free\n", i) : 0;
+		return before[set].syns.tag[way] ? printf("# SYN %d took a place while one was free\n", i) : 0;
 	if (way != oldest(&before[set]))
 		return printf("# SYN %d evicted another than the oldest\n", i);
-	if (told->ends != ends + 1 || memcmp(&told->last, &before[set].way[way].key, sizeof(key)))
+	if (told->ends != ends + 1 || !syn_has_key(&before[set].way[way], &told->last))
 		return printf("# SYN %d: the end of the evicted flow was not told\n", i);
 	return 0;
 }
 
 static void test_eviction(struct rig *rig, struct ward_reader *reader, struct told *told)
 {
-	struct embryo_set *before = calloc(SETS, sizeof(*before)), *after = calloc(SETS, sizeof(*after));
+	struct syn_set *before = calloc(SETS, sizeof(*before)), *after = calloc(SETS, sizeof(*after));
 	struct ward_counters c0 = rig_counters(rig), c;
 	int i, bad = 0, held = 0, j, gone;
 
@@ -116,7 +116,7 @@ static void test_eviction(struct rig *rig, struct ward_reader *reader, struct to
 		bad += !!one_more(rig, reader, told, i, before, after);
 	for (i = 0; i < SETS; i++)
 		for (j = 0; j < EMBRYO_WAYS; j++)
-			held += !!after[i].tag[j];
+			held += !!after[i].syns.tag[j];
 	c = rig_counters(rig);
 	gone = SYNS - held;
 	bad += (int)(c.counter[CNT_EVICT_SYN_SENT] - c0.counter[CNT_EVICT_SYN_SENT]) != gone;

@@ -181,8 +181,9 @@ static void test_busy(struct rig *rig)
 	struct wire_layout v4 = V4;
 	struct wire_end from, to;
 	struct ward_counters before, after;
-	struct embryo_set *set = calloc(1, sizeof(*set));
-	int fd = rig->w->map[MAP_EMBRYOS], i;
+	struct syn_set set;
+	struct embryo_set *records = calloc(1, sizeof(*records));
+	int fd = rig->w->map[MAP_SYNS], records_fd = rig->w->map[MAP_EMBRYOS], i;
 	uint8_t frame[WIRE_MAX];
 	char why[300], why2[300];
 	bool good, good2;
@@ -194,9 +195,9 @@ static void test_busy(struct rig *rig)
 	len = wire_build(frame, &v4, &from, &to, &syn);
 	rig_empty(rig);
 	for (index = 0; index < 8; index++) { /* somebody else claims a place, and is stopped */
-		bpf_map_lookup_elem(fd, &index, set);
-		set->lock = 1;
-		bpf_map_update_elem(fd, &index, set, BPF_ANY);
+		bpf_map_lookup_elem(fd, &index, &set);
+		set.lock = 1;
+		bpf_map_update_elem(fd, &index, &set, BPF_ANY);
 	}
 	before = rig_counters(rig);
 	rig_send(rig, HOOK_XDP, frame, len, (uint32_t)len, false, 0);
@@ -205,17 +206,19 @@ static void test_busy(struct rig *rig)
 	good = counted_once(&before, &after, REASON_NO_ROOM, why, sizeof(why)) ||
 	       !strcmp(why, " followed 0");
 	for (index = 0; index < 8; index++) {
-		bpf_map_lookup_elem(fd, &index, set);
-		set->lock = 0;
-		bpf_map_update_elem(fd, &index, set, BPF_ANY);
+		bpf_map_lookup_elem(fd, &index, &set);
+		set.lock = 0;
+		bpf_map_update_elem(fd, &index, &set, BPF_ANY);
 	}
-	rig_send(rig, HOOK_XDP, frame, len, (uint32_t)len, false, 0);
+	for (i = 0; i < 2; i++) /* twice: then it is a whole record */
+		rig_send(rig, HOOK_XDP, frame, len, (uint32_t)len, false, 0);
 	for (index = 0; index < 8; index++) { /* the record's holder is stopped */
-		bpf_map_lookup_elem(fd, &index, set);
+		bpf_map_lookup_elem(fd, &index, &set);
+		bpf_map_lookup_elem(records_fd, &index, records);
 		for (i = 0; i < EMBRYO_WAYS; i++)
-			if (set->tag[i])
-				set->way[i].flow.phase |= PHASE_LOCKED;
-		bpf_map_update_elem(fd, &index, set, BPF_ANY);
+			if (set.records.tag[i])
+				records->way[i].flow.phase |= PHASE_LOCKED;
+		bpf_map_update_elem(records_fd, &index, records, BPF_ANY);
 	}
 	before = rig_counters(rig);
 	rig_send(rig, HOOK_XDP, frame, len, (uint32_t)len, false, 0);
@@ -223,16 +226,16 @@ static void test_busy(struct rig *rig)
 	after.counter[CNT_RX_SEGMENTS]--;
 	good2 = counted_once(&before, &after, REASON_LOCK_BUSY, why2, sizeof(why2)) || !strcmp(why2, " followed 0");
 	for (index = 0; index < 8; index++) {
-		bpf_map_lookup_elem(fd, &index, set);
+		bpf_map_lookup_elem(records_fd, &index, records);
 		for (i = 0; i < EMBRYO_WAYS; i++)
-			set->way[i].flow.phase &= ~PHASE_LOCKED;
-		bpf_map_update_elem(fd, &index, set, BPF_ANY);
+			records->way[i].flow.phase &= ~PHASE_LOCKED;
+		bpf_map_update_elem(records_fd, &index, records, BPF_ANY);
 	}
 	if (good && good2)
 		rig_report(true, "a locked set and a locked record cost the segment, counted", "no-room, lock-busy");
 	else
 		rig_report(false, "a locked set and a locked record cost the segment, counted", "set:%s record:%s", why, why2);
-	free(set);
+	free(records);
 }
 
 /* ---- lengths ---- */

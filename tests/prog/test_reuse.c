@@ -131,6 +131,7 @@ static struct reuse_bpf *load(void)
 	track_opts_init(&opts);
 	memcpy((void *)&skel->rodata->opts, &opts, sizeof(opts));
 	bpf_map__set_max_entries(skel->maps.flows, TABLE);
+	bpf_map__set_max_entries(skel->maps.syns, 8);
 	bpf_map__set_max_entries(skel->maps.embryos, 8);
 	if (!reuse_bpf__load(skel))
 		return skel;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* A fresh embryo (embryo_open, embryo_complete) is byte by byte what judge and commit make of the same SYN. */
+/* A SYN at rest (syn_open, syn_expand) is byte by byte what judge and commit make of it; the order of a set's places. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -25,8 +25,16 @@ static struct segment random_syn(int i)
 {
 	static const uint32_t corners[] = {0, 1, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff};
 	struct segment seg;
+	int j;
 
 	memset(&seg, 0, sizeof(seg));
+	for (j = 0; j < 16; j++) {
+		seg.key.a_addr[j] = (uint8_t)any();
+		seg.key.b_addr[j] = (uint8_t)any();
+	}
+	seg.key.a_port = (uint16_t)any();
+	seg.key.b_port = (uint16_t)any();
+	seg.key.vlan = i % 4 ? 0 : any() & 0xfff;
 	seg.seq = i % 3 ? any() : corners[any() % 6];
 	seg.tsval = any();
 	seg.now_ns = 1700000000ULL * NS_PER_S + ((uint64_t)any() << 20);
@@ -90,20 +98,25 @@ static int run_syn(int i, bool spoil)
 	const uint8_t phase = PHASE_LIVE | PHASE_LOCKED;
 	struct segment seg = random_syn(i);
 	struct flow fresh, whole;
+	struct flow_key key;
 	struct tcp_judgement j;
 	struct track_opts opts;
-	uint64_t word;
+	struct syn syn;
 
 	track_opts_init(&opts);
-	memset(&fresh, 0xa5, sizeof(fresh)); /* what lived there before */
+	memset(&syn, 0xa5, sizeof(syn)); /* what lived there before */
+	memset(&fresh, 0xa5, sizeof(fresh));
 	memset(&whole, 0x5a, sizeof(whole));
 	memset(&j, 0xa5, sizeof(j));
-	whole.gen = (uint16_t)i;
-	whole.phase = phase;
-	embryo_open(&fresh, &seg); /* as bpf/track.bpf.c opens it */
-	word = embryo_word(&seg, phase | PHASE_FRESH | PHASE_SLOW, (uint16_t)i);
-	memcpy(&fresh, &word, sizeof(word));
-	embryo_complete(&fresh);
+	whole.gen = fresh.gen = (uint16_t)i;
+	whole.phase = fresh.phase = phase;
+	syn_open(&syn, &seg);
+	assert_true(syn_has_key(&syn, &seg.key));
+	syn_key(&syn, &key);
+	assert_memory_equal(&key, &seg.key, sizeof(key));
+	key.b_addr[i & 15] ^= 1;
+	assert_false(syn_has_key(&syn, &key));
+	syn_expand(&syn, &fresh);
 	tcp_judge(NULL, &seg, &opts, &j);
 	assert_int_equal(j.outcome, OUTCOME_NEW);
 	tcp_commit(&whole, &seg, &j);
@@ -126,22 +139,60 @@ static void equal_to_commit(void **state)
 	assert_int_equal(bad, 0);
 }
 
-/* A second completion changes nothing, and neither does one of a record that was never fresh. */
-static void complete_is_idempotent(void **state)
+/* A SYN that was told to be stale comes back with that flag, and nothing else. */
+static void stale_is_kept(void **state)
 {
 	struct segment seg = random_syn(3);
-	struct flow f, before;
-	uint64_t word;
+	struct flow plain, stale;
+	struct syn syn;
 
 	(void)state;
-	memset(&f, 0xa5, sizeof(f));
-	embryo_open(&f, &seg);
-	word = embryo_word(&seg, PHASE_LIVE | PHASE_FRESH, 7);
-	memcpy(&f, &word, sizeof(word));
-	embryo_complete(&f);
-	before = f;
-	embryo_complete(&f);
-	assert_memory_equal(&f, &before, sizeof(f));
+	memset(&plain, 0, sizeof(plain));
+	memset(&stale, 0, sizeof(stale));
+	syn_open(&syn, &seg);
+	syn_expand(&syn, &plain);
+	syn.how |= SYN_STALE;
+	syn_expand(&syn, &stale);
+	assert_true(stale.flags == (plain.flags | FLAG_STALE_SYN));
+	stale.flags = plain.flags;
+	assert_memory_equal(&plain, &stale, sizeof(plain));
+}
+
+/* Against a plain list: a free place first (the lowest), else the one claimed first; and a tag that is there is never missed. */
+static void places_in_order(void **state)
+{
+	uint64_t claimed[EMBRYO_WAYS] = {0}, now = 0;
+	struct embryo_ways ways;
+	int i, j, best, evictions = 0;
+
+	(void)state;
+	memset(&ways, 0, sizeof(ways));
+	for (i = 0; i < 200000; i++) {
+		uint32_t place = ways_place(&ways);
+		uint16_t tag = (uint16_t)(any() % 8 ? any() | 1 : 1 + any() % 3);
+
+		for (best = -1, j = 0; j < EMBRYO_WAYS && best < 0; j++)
+			if (!ways.tag[j])
+				best = j;
+		for (j = 0; best < 0 || (ways.tag[best] && j < EMBRYO_WAYS); j++)
+			if (best < 0 || claimed[j] < claimed[best])
+				best = j;
+		evictions += ways.tag[best] != 0;
+		assert_int_equal(place, best);
+		ways.tag[place] = tag;
+		ways_claimed(&ways, place);
+		claimed[place] = ++now;
+		for (j = 0; j < EMBRYO_WAYS; j++)
+			assert_true(!ways.tag[j] || ways_may_hold(&ways, ways.tag[j]));
+		if (any() % 3 == 0)
+			ways.tag[any() % EMBRYO_WAYS] = 0;
+	}
+	assert_true(evictions > 10000);
+	memset(&ways, 0, sizeof(ways));
+	for (j = 0; j < EMBRYO_WAYS; j++)
+		ways.tag[j] = (uint16_t)(0x101 + 2 * j);
+	assert_false(ways_may_hold(&ways, 0x8101));
+	assert_false(ways_may_hold(&ways, 1));
 }
 
 /* The comparison can fail. */
@@ -155,7 +206,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(equal_to_commit),
-		cmocka_unit_test(complete_is_idempotent),
+		cmocka_unit_test(stale_is_kept),
+		cmocka_unit_test(places_in_order),
 		cmocka_unit_test(control),
 	};
 

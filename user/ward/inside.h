@@ -21,6 +21,7 @@
 /* X(enumerator, name in the object and of its pin) */
 #define WARD_MAPS(X)                                                                                                   \
 	X(FLOWS, "flows")                                                                                              \
+	X(SYNS, "syns")                                                                                                \
 	X(EMBRYOS, "embryos")                                                                                          \
 	X(COUNTERS, "counters")                                                                                        \
 	X(GAUGES, "gauges")                                                                                            \

@@ -60,6 +60,7 @@ uint64_t layout_hash(void)
 		offsetof(struct flow, history),
 		offsetof(struct flow, end_reason),
 		offsetof(struct flow, seq_syn),
+		sizeof(struct syn_set),
 		sizeof(struct embryo_set),
 		sizeof(struct ward_counters),
 		sizeof(struct ward_gauges),
@@ -246,6 +247,8 @@ static int size_maps(struct ward *w, struct tcpward_bpf *skel)
 	int err = bpf_map__set_max_entries(skel->maps.flows, w->opt.flows);
 
 	if (!err)
+		err = bpf_map__set_max_entries(skel->maps.syns, embryo_sets(w->opt.embryos));
+	if (!err)
 		err = bpf_map__set_max_entries(skel->maps.embryos, embryo_sets(w->opt.embryos));
 	if (!err) /* the programs do not read it; here it is the memory that processes share */
 		err = bpf_map__set_map_flags(skel->maps.instance, BPF_F_MMAPABLE);
@@ -280,7 +283,7 @@ static void fill_plan(struct ward *w)
 	plan->keeper_pid = getpid();
 	snprintf(plan->version, sizeof(plan->version), "%s", TCPWARD_VERSION);
 	plan->flows_max = w->opt.flows;
-	plan->embryos_max = embryo_sets(w->opt.embryos) * EMBRYO_WAYS;
+	plan->embryos_max = 2 * embryo_sets(w->opt.embryos) * EMBRYO_WAYS; /* SYNs, and records */
 	plan->msl2_s = 2 * w->opt.msl_s;
 	plan->tap = w->opt.tap;
 	plan->no_pickup = w->opt.no_pickup;
@@ -356,7 +359,7 @@ static uint64_t memory_available(void)
 /* The tables are made whole at once: what does not fit would end other processes first. */
 static int check_memory(const struct ward_options *opt)
 {
-	uint64_t embryos = (uint64_t)embryo_sets(opt->embryos) * sizeof(struct embryo_set);
+	uint64_t embryos = (uint64_t)embryo_sets(opt->embryos) * (sizeof(struct syn_set) + sizeof(struct embryo_set));
 	uint64_t need = (uint64_t)opt->flows * FLOW_BYTES + embryos, available = memory_available();
 	uint64_t room = available - available / 4, fitting; /* a quarter stays for everything else */
 	char mend[80];

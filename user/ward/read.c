@@ -83,24 +83,45 @@ static int visit_flow(const void *key, const void *value, void *ctx)
 	return is_live(flow) ? walk->fn(key, flow, false, walk->ctx) : 0;
 }
 
-static int visit_set(const void *key, const void *value, void *ctx)
+static int visit_records(const void *key, const void *value, void *ctx)
 {
 	const struct embryo_set *set = value;
 	const struct walk *walk = ctx;
-	struct flow flow;
-	int i, ret;
+	int i, ret = 0;
 
 	(void)key;
-	for (i = 0; i < EMBRYO_WAYS; i++) {
-		if (!is_live(&set->way[i].flow))
+	for (i = 0; i < EMBRYO_WAYS && !ret; i++)
+		if (is_live(&set->way[i].flow))
+			ret = walk->fn(&set->way[i].key, &set->way[i].flow, true, walk->ctx);
+	return ret;
+}
+
+static int visit_syns(const void *key, const void *value, void *ctx)
+{
+	const struct syn_set *set = value;
+	const struct walk *walk = ctx;
+	struct flow_key syn;
+	struct flow flow;
+	int i, ret = 0;
+
+	(void)key;
+	for (i = 0; i < EMBRYO_WAYS && !ret; i++) {
+		if (!set->syns.tag[i])
 			continue;
-		flow = set->way[i].flow;
-		embryo_complete(&flow);
-		ret = walk->fn(&set->way[i].key, &flow, true, walk->ctx);
-		if (ret)
-			return ret;
+		syn_key(&set->way[i], &syn);
+		memset(&flow, 0, sizeof(flow));
+		flow.phase = PHASE_LIVE;
+		syn_expand(&set->way[i], &flow);
+		ret = walk->fn(&syn, &flow, true, walk->ctx);
 	}
-	return 0;
+	return ret;
+}
+
+static int each_embryo(struct ward *w, struct walk *walk)
+{
+	int ret = map_each(w, MAP_EMBRYOS, sizeof(__u32), sizeof(struct embryo_set), SETS_PER_BATCH, visit_records, walk);
+
+	return ret ? ret : map_each(w, MAP_SYNS, sizeof(__u32), sizeof(struct syn_set), SETS_PER_BATCH, visit_syns, walk);
 }
 
 int ward_flows_each(struct ward *w, ward_flow_fn fn, void *ctx)
@@ -113,7 +134,7 @@ int ward_flows_each(struct ward *w, ward_flow_fn fn, void *ctx)
 	err = map_each(w, MAP_FLOWS, sizeof(struct flow_key), sizeof(struct flow), FLOWS_PER_BATCH, visit_flow, &walk);
 	if (err)
 		return err;
-	return map_each(w, MAP_EMBRYOS, sizeof(__u32), sizeof(struct embryo_set), SETS_PER_BATCH, visit_set, &walk);
+	return each_embryo(w, &walk);
 }
 
 struct wanted {
@@ -146,7 +167,7 @@ int ward_flow_get(struct ward *w, const struct flow_key *key, struct flow *out, 
 		*embryo = false;
 		return 0;
 	}
-	found = map_each(w, MAP_EMBRYOS, sizeof(__u32), sizeof(struct embryo_set), SETS_PER_BATCH, visit_set, &walk);
+	found = each_embryo(w, &walk);
 	if (found < 0)
 		return found;
 	if (!found)

@@ -9,7 +9,7 @@
 #define BPF_EMBRYOS_H
 
 #include "flow.h"
-#include "sets.h"
+#include "present.h"
 
 /* A SYN at rest gives way to a newer one: all that a flood can evict. The set is locked. */
 __weak __noinline int report_evicted_syn(struct syn *s)
@@ -113,6 +113,7 @@ static __always_inline int promote(struct scratch *sc, const struct flow *f)
 			bump(CNT_TABLE_FULL);
 		return -1;
 	}
+	present_add(sc->hash);
 	was = __sync_fetch_and_add(&promotions, 1); /* before the place goes: see enter() */
 	asm volatile("" : : "r"(was)); /* used: else it is the form without fetch, which orders nothing on arm64 */
 	bump(CNT_PROMOTED);

@@ -27,7 +27,7 @@ struct scratch {
 	struct event_with_flow ev;
 	struct flow fresh;     /* a record on its way into the flow table; a SYN made whole */
 	struct flow_key gone;  /* of an evicted SYN */
-	__u64 hash;            /* of the key, if it is a SYN: track.h */
+	__u64 hash;            /* of the key, unless it was found in the flow table */
 	__u64 word;            /* of the record, when it was found in the flow table */
 	__u64 promotions;      /* value of "promotions" before the flow table was searched */
 	__u64 stamp_second;    /* parser: the second that stamps belongs to */
@@ -69,6 +69,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct syn_set);
 } syns WARD_MAP;
+
+/* Two halves of bits: present.h */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, __u64);
+} present WARD_MAP;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -128,6 +136,7 @@ __weak const volatile __u32 iface_count;
 __weak const volatile struct iface_row ifaces[WARD_IFACES];
 __weak const volatile __u32 flows_max;   /* capacity of "flows" */
 __weak const volatile __u32 embryo_mask; /* sets - 1 */
+__weak const volatile __u32 present_mask; /* bits in a half of "present" - 1 */
 __weak const volatile __u64 boot_secret[2];
 __weak const volatile __u64 tick_ns; /* of one jiffy */
 __weak const volatile __u32 event_limit[EVENT_COUNT]; /* events a second and CPU; 0: no limit */
@@ -135,6 +144,7 @@ __weak const volatile __u32 event_limit[EVENT_COUNT]; /* events a second and CPU
 /* ---- written while they run ---- */
 __weak __u64 epoch_offset_ns; /* jiffies * tick_ns + this = nanoseconds since the epoch */
 __weak __u64 promotions;      /* embryos that moved to the flow table so far */
+__weak __u64 present_gone;    /* flows deleted since the half of "present" that counts was begun; the sweep's */
 
 static __always_inline const struct track_opts *track_options(void)
 {

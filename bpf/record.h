@@ -133,7 +133,12 @@ static __always_inline int word_lock(__u32 *lock)
 
 static __always_inline void word_unlock(__u32 *lock)
 {
-	__sync_lock_test_and_set(lock, 0); /* an exchange: ordered, unlike a plain store */
+#ifdef WARD_X86 /* stores become visible in their order: a plain one does not wait for those before it */
+	asm volatile("" : : : "memory");
+	*(volatile __u32 *)lock = 0;
+#else
+	__sync_lock_test_and_set(lock, 0);
+#endif
 }
 
 #endif

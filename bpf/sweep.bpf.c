@@ -18,6 +18,7 @@ struct walk {
 	__u32 budget;
 	__u32 more;
 	__u64 entries; /* of the flow table that are taken, by the dead too */
+	__u32 present; /* 1 + the half of "present" that is being made, or 0 */
 };
 
 static __always_inline void tally(struct ward_gauges *g, const struct flow *f)
@@ -116,9 +117,10 @@ static __always_inline void sweep_dead(struct walk *w, struct flow_key *key, str
 {
 	if (f->since_ns[0] + DEATH_GRACE_NS > w->sc->seg.now_ns)
 		return;
-	if (word_life(word) == PHASE_DELETING)
+	if (word_life(word) == PHASE_DELETING) {
 		bpf_map_delete_elem(&flows, key);
-	else if (__sync_val_compare_and_swap((__u64 *)f, word, word | WORD_PHASE(PHASE_DELETING)) == word)
+		present_gone++;
+	} else if (__sync_val_compare_and_swap((__u64 *)f, word, word | WORD_PHASE(PHASE_DELETING)) == word)
 		f->since_ns[0] = w->sc->seg.now_ns;
 }
 
@@ -128,6 +130,8 @@ static long sweep_flow(void *map, struct flow_key *key, struct flow *f, struct w
 	__u8 life = word_life(word);
 
 	(void)map;
+	if (w->present && life != PHASE_DELETING)
+		present_set(key_hash(key), w->present - 1);
 	if (is_busy(w, f, word)) {
 		w->open++;
 		w->open_conf += (word >> 16 & KNOWN_CONF) + (word >> 24 & KNOWN_CONF);
@@ -254,6 +258,8 @@ int ward_sweep(struct sweep_args *args)
 {
 	__u32 ready = 0, making = 1;
 	struct walk w = {.budget = args->budget};
+	__u32 epoch;
+	__u64 gone;
 	struct ward_control *ctl = control_get();
 	struct ward_gauges *g = bpf_map_lookup_elem(&gauges, &making);
 	__u64 began = bpf_ktime_get_ns();
@@ -267,9 +273,14 @@ int ward_sweep(struct sweep_args *args)
 	w.sc->seg.now_ns = args->now_ns;
 	w.sc->fill = ctl->fill_permille;
 	w.sc->emitted = 0;
-	__builtin_memset(g, 0, sizeof(*g));
 	w.busy_since = args->now_ns - opts.timeout_ns[TIMEOUT_ESTABLISHED];
+	epoch = *(volatile __u32 *)&ctl->present_epoch;
+	gone = present_gone;
+	w.present = present_begin(ctl, g->flows);
+	__builtin_memset(g, 0, sizeof(*g));
 	bpf_for_each_map_elem(&flows, sweep_flow, &w, 0);
+	if (w.present && !w.more)
+		present_end(ctl, w.present - 1, epoch, gone);
 	w.entries += w.open;
 	g->flows += w.open;
 	g->state[ESTABLISHED] += 2 * w.open;

@@ -153,26 +153,17 @@ static __always_inline int look_again(struct scratch *sc)
 	return track_slow(f);
 }
 
-int track_missing(void)
+/* All but the usual SYN: of an embryo, perhaps. */
+__weak __noinline int track_embryo(__u32 index, __u16 tag)
 {
 	struct scratch *sc = scratch_get(SCRATCH_PACKET);
-	struct embryo_set *records;
-	struct syn_set *set;
-	__u32 index, way;
-	__u64 hash;
-	__u16 tag;
-	int i, plain;
+	struct embryo_set *records = bpf_map_lookup_elem(&embryos, &index);
+	struct syn_set *set = bpf_map_lookup_elem(&syns, &index);
+	__u32 way;
+	int i;
 
-	if (!sc)
+	if (!sc || !set || !records)
 		return 0;
-	hash = sc->seg.bits & TH_SYN ? sc->hash : key_hash(&sc->seg.key);
-	index = hash & embryo_mask;
-	tag = hash_tag(hash);
-	set = bpf_map_lookup_elem(&syns, &index);
-	records = bpf_map_lookup_elem(&embryos, &index);
-	if (!set || !records)
-		return 0;
-	plain = is_plain_syn(&sc->seg);
 	for (i = 0; i < 4; i++) {
 		way = record_find(set, records, tag);
 		if (way < NO_WAY) {
@@ -180,20 +171,37 @@ int track_missing(void)
 				return 1;
 			continue;
 		}
-		if (word_lock(&set->lock)) {
-			if (plain && !ways_may_hold(&set->syns, tag) && !ways_may_hold(&set->records, tag) &&
-			    !moved_meanwhile(sc)) {
-				open_syn(sc, set, tag);
-				return 1;
-			}
-			if (enter(set, records, tag))
-				return 1;
-		}
+		if (word_lock(&set->lock) && enter(set, records, tag))
+			return 1;
 		if (look_again(sc))
 			return 1;
 	}
 	bump_reason(REASON_NO_ROOM); /* in four attempts */
 	return 0;
+}
+
+int track_missing(void)
+{
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+	struct syn_set *set;
+	__u32 index;
+	__u16 tag;
+
+	if (!sc)
+		return 0;
+	if (!(sc->seg.bits & TH_SYN))
+		sc->hash = key_hash(&sc->seg.key);
+	index = sc->hash & embryo_mask;
+	tag = hash_tag(sc->hash);
+	set = bpf_map_lookup_elem(&syns, &index);
+	if (set && is_plain_syn(&sc->seg) && word_lock(&set->lock)) {
+		if (!ways_may_hold(&set->syns, tag) && !ways_may_hold(&set->records, tag) && !moved_meanwhile(sc)) {
+			open_syn(sc, set, tag);
+			return 1;
+		}
+		word_unlock(&set->lock);
+	}
+	return track_embryo(index, tag);
 }
 
 char LICENSE[] SEC("license") __weak = "Dual BSD/GPL";

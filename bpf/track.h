@@ -6,7 +6,7 @@
 #ifndef BPF_TRACK_H
 #define BPF_TRACK_H
 
-#include "sets.h"
+#include "present.h"
 #include "record.h"
 
 /* A flow that is in the table, but not for the fast path. 1: done; 0: the entry is going away, look again. */
@@ -72,8 +72,8 @@ static __always_inline int track_fast(struct flow *f, __u64 word, const struct s
 }
 
 /*
- * A SYN will look for a place among the embryos: the head of its set, and the place that it would get now, are fetched while
- * the flow table is searched. What is loaded here is not used, but in the cache when it is.
+ * A SYN will look for a place among the embryos: the head of its set, and the place that it would get now, are fetched
+ * early. What is loaded here is not used, but in the cache when it is.
  */
 static __always_inline void fetch_embryos(struct scratch *sc)
 {
@@ -105,8 +105,13 @@ static __always_inline void track(struct scratch *sc, struct ward_counters *c)
 	struct flow *f;
 
 	sc->promotions = *(volatile __u64 *)&promotions;
-	if (sc->seg.bits & TH_SYN)
+	if (sc->seg.bits & TH_SYN) {
 		fetch_embryos(sc);
+		if (!present_maybe(sc->hash)) {
+			track_missing();
+			return;
+		}
+	}
 	f = bpf_map_lookup_elem(&flows, &sc->seg.key);
 	if (f) {
 		sc->word = record_word(f);

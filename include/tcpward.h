@@ -434,10 +434,14 @@ struct ward_instance {
 struct ward_control {
 	__u64 keeper_ns;               /* heartbeat: the last sweep */
 	__u64 listen_until_ns;         /* some reader listens until then: the latest of those below */
+	__u64 ladder_until_ns;
+	__u32 present_epoch;           /* odd while user space puts flows into the table: see bpf/present.h */
+	__u32 present_built;           /* the epoch that the bits were made for */
+	__u32 present_half;            /* the half that counts */
+	__u32 pad;
 	__u64 reader_until_ns[WARD_READERS]; /* the reader in this slot listens until then */
 	__u32 reader_pid[WARD_READERS];
-	struct flow_key ladder;        /* the flow whose segments are reported one by one */
-	__u64 ladder_until_ns;
+	struct flow_key ladder;        /* the flow whose segments are reported one by one, until ladder_until_ns */
 	__u64 replay_now_ns;           /* replay: the capture's clock */
 	__u64 replay_pkt;
 	__u32 replay_wire_len;         /* replay: length of the frame before it was cut */

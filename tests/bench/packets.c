@@ -89,6 +89,7 @@ static struct bench_bpf *load(unsigned capacity)
 	memcpy((void *)&skel->rodata->opts, &opts, sizeof(opts));
 	skel->rodata->tick_ns = 4000000;
 	skel->rodata->embryo_mask = EMBRYO_SETS - 1;
+	skel->rodata->present_mask = 2 * capacity - 1;
 	skel->rodata->iface_count = 1;
 	skel->rodata->ifaces[0].ifindex = 1; /* lo: what test_run pretends */
 	skel->rodata->ifaces[0].mtu = 1500;
@@ -97,13 +98,14 @@ static struct bench_bpf *load(unsigned capacity)
 	skel->rodata->event_limit[EVENT_END] = 20000; /* as loaded for an interface; STATE has none here: each SYN's event counts */
 	bpf_map__set_max_entries(skel->maps.flows, capacity);
 	bpf_map__set_max_entries(skel->maps.syns, EMBRYO_SETS);
+	bpf_map__set_max_entries(skel->maps.present, 2 * 2 * capacity / 64);
 	bpf_map__set_max_entries(skel->maps.embryos, EMBRYO_SETS);
 	if (bench_bpf__load(skel))
 		bench_die("cannot load the programs: %s", strerror(errno));
 	return skel;
 }
 
-/* Empties the embryo table and reads the programs' clock. */
+/* Forgets all SYNs, and reads the programs' clock. */
 static void reset(struct bed *b)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &b->now, .ctx_size_in = sizeof(b->now));
@@ -179,6 +181,8 @@ static void open_bed(struct bed *b, unsigned flows, unsigned capacity)
 	b->control_fd = bpf_map__fd(b->skel->maps.control);
 	reset(b);
 	fill(b, flows);
+	if (bpf_prog_test_run_opts(bpf_program__fd(b->skel->progs.bench_present), NULL))
+		bench_die("cannot mark the flows: %s", strerror(errno));
 	b->ring_fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "bench_ring", 0, 0, RING_BYTES, NULL);
 	if (b->ring_fd < 0 || bpf_map_update_elem(bpf_map__fd(b->skel->maps.events), &zero, &b->ring_fd, BPF_ANY))
 		bench_die("cannot make a ring buffer: %s", strerror(errno));

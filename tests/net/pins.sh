@@ -16,7 +16,7 @@ start a "$BIN/crowd" load 2001:db8::2 9000 1 1 i || exit
 dir=$PINS/$A
 
 is "the folder is for root alone" "$(stat -c %a "$dir")" 700
-for name in flows syns embryos counters gauges instance control events scratch; do
+for name in flows syns present embryos counters gauges instance control events scratch; do
 	"$BPFTOOL" -j map show pinned "$dir/$name" >"$work/out" 2>&1 && [ "$(member name <"$work/out")" = $name ] &&
 		ok "map $name" || fail "map $name" "$(head -n 1 "$work/out")"
 	case $name in

@@ -132,6 +132,7 @@ static struct reuse_bpf *load(void)
 	memcpy((void *)&skel->rodata->opts, &opts, sizeof(opts));
 	bpf_map__set_max_entries(skel->maps.flows, TABLE);
 	bpf_map__set_max_entries(skel->maps.syns, 8);
+	bpf_map__set_max_entries(skel->maps.present, 4);
 	bpf_map__set_max_entries(skel->maps.embryos, 8);
 	if (!reuse_bpf__load(skel))
 		return skel;

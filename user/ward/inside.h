@@ -22,6 +22,7 @@
 #define WARD_MAPS(X)                                                                                                   \
 	X(FLOWS, "flows")                                                                                              \
 	X(SYNS, "syns")                                                                                                \
+	X(PRESENT, "present")                                                                                          \
 	X(EMBRYOS, "embryos")                                                                                          \
 	X(COUNTERS, "counters")                                                                                        \
 	X(GAUGES, "gauges")                                                                                            \

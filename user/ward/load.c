@@ -202,6 +202,16 @@ static uint32_t embryo_sets(uint32_t embryos)
 	return sets;
 }
 
+/* In each half of map "present": two for each place of the flow table, and at least a word. */
+static uint32_t present_bits(uint32_t flows)
+{
+	uint32_t bits = 64;
+
+	while (bits < 2 * flows)
+		bits *= 2;
+	return bits;
+}
+
 static void set_track_opts(struct track_opts *track, const struct ward_options *opt)
 {
 	track_opts_init(track);
@@ -226,6 +236,7 @@ static int set_rodata(struct ward *w, struct tcpward_bpf *skel)
 	skel->rodata->replay = w->opt.replay;
 	skel->rodata->tick_ns = clock_tick_ns();
 	skel->rodata->flows_max = w->opt.flows;
+	skel->rodata->present_mask = present_bits(w->opt.flows) - 1;
 	skel->rodata->embryo_mask = embryo_sets(w->opt.embryos) - 1;
 	skel->rodata->iface_count = w->plan.iface_count;
 	for (i = 0; i < w->plan.iface_count; i++) {
@@ -248,6 +259,8 @@ static int size_maps(struct ward *w, struct tcpward_bpf *skel)
 
 	if (!err)
 		err = bpf_map__set_max_entries(skel->maps.syns, embryo_sets(w->opt.embryos));
+	if (!err)
+		err = bpf_map__set_max_entries(skel->maps.present, 2 * present_bits(w->opt.flows) / 64);
 	if (!err)
 		err = bpf_map__set_max_entries(skel->maps.embryos, embryo_sets(w->opt.embryos));
 	if (!err) /* the programs do not read it; here it is the memory that processes share */

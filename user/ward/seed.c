@@ -268,12 +268,15 @@ static int collect(struct seeds *s, struct ward *w)
 
 static void insert_all(const struct seeds *s)
 {
+	uint32_t *epoch = &s->w->control->present_epoch;
 	size_t i;
 
+	__atomic_fetch_or(epoch, 1, __ATOMIC_SEQ_CST); /* the programs do not see what we insert: see bpf/present.h */
 	for (i = 0; i < s->count; i++)
 		if (bpf_map_update_elem(s->w->map[MAP_FLOWS], &s->list[i].key, &s->list[i].flow, BPF_NOEXIST) &&
 		    errno == E2BIG)
-			return; /* the table is full: the rest is met mid-stream */
+			break; /* the table is full: the rest is met mid-stream */
+	__atomic_fetch_add(epoch, 1, __ATOMIC_SEQ_CST);
 }
 
 struct stale_keys {

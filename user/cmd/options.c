@@ -56,7 +56,7 @@ static const struct argp_option track_options[] = {
 	{ "msl", KEY_MSL, "SECONDS", 0, "Maximum segment lifetime (default: 30, so TIME-WAIT is 60 s)", 0 },
 	{ "rfc1337", KEY_RFC1337, NULL, 0, "A RST does not end TIME-WAIT", 0 },
 	{ "flows", KEY_FLOWS, "N", 0, "Capacity of the flow table, about 336 bytes each (default: 262144)", 0 },
-	{ "embryos", KEY_EMBRYOS, "N", 0, "Capacity for unfinished handshakes, about 320 bytes each (default: 32768)", 0 },
+	{ "embryos", KEY_EMBRYOS, "N", 0, "Capacity for unfinished handshakes, about 400 bytes each (default: 32768)", 0 },
 	{ 0 },
 };
 

@@ -126,9 +126,10 @@ __weak __noinline int emit_opened(void)
 		if (!ring)
 			continue;
 		ev = bpf_ringbuf_reserve(ring, sizeof(*ev), 0);
-		bump(ev ? CNT_EVENTS : CNT_LOST_RING);
-		if (!ev)
+		if (!ev) {
+			bump(CNT_LOST_RING);
 			continue;
+		}
 		__builtin_memcpy(&ev->key, &sc->seg.key, sizeof(ev->key));
 		ev->ts_ns = ev->start_ns = sc->seg.now_ns;
 		ev->pkt = packet_number();
@@ -138,6 +139,7 @@ __weak __noinline int emit_opened(void)
 		*(__u64 *)&ev->state = (side ? LISTEN | SYN_SENT << 8 : SYN_SENT | LISTEN << 8) |
 				       (__u64)(CLOSED | CLOSED << 8) << 16 | 0x0303ULL << 32 /* conf, old_conf */;
 		bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);
+		bump(CNT_EVENTS);
 	}
 	return 0;
 }

@@ -111,6 +111,10 @@ if command -v tcpdump >/dev/null; then
 	launch a tcpdump -Z root --immediate-mode -U -i "$A" -w "$work/good.pcap" tcp
 	await 5 grep -q listening "$log"
 	start a "$BIN/crowd" load 192.0.2.2 9000 5 1 n || exit
+	five_captured() {
+		[ "$(tcpdump -nr "$work/good.pcap" 'tcp[13] == 2' 2>/dev/null | wc -l)" -ge 5 ]
+	}
+	await 5 five_captured
 	sleep 0.5
 	stop "${pids[-2]}" -INT
 	size=$(stat -c %s "$work/good.pcap")

@@ -86,6 +86,8 @@ struct ward {
 	uint64_t clock_offset; /* added to CLOCK_MONOTONIC_COARSE */
 	uint64_t clock_measured;
 	uint32_t sweep_budget; /* events of one sweep, 0: no limit */
+	ward_finding_fn on_finding; /* NULL: nobody wants to know */
+	void *on_finding_ctx;
 	char *notes[MAX_NOTES];
 	int note_count;
 };

@@ -35,6 +35,9 @@ void ward_options_init(struct ward_options *opt)
 	opt->msl_s = 30;
 	opt->flows = 262144;
 	opt->embryos = 32768;
+	opt->services = 4096;
+	opt->sources = 8192;
+	detect_opts_init(&opt->detect);
 }
 
 /* ---- layout ---- */
@@ -140,6 +143,12 @@ static int check_options(const struct ward_options *opt)
 	if (opt->embryos < WARD_EMBRYOS_MIN || opt->embryos > WARD_EMBRYOS_MAX)
 		return ward_fail(-EINVAL, "", "bad --embryos '%u': %u to %u", opt->embryos, WARD_EMBRYOS_MIN,
 				 WARD_EMBRYOS_MAX);
+	if (opt->services < WARD_SERVICES_MIN || opt->services > WARD_SERVICES_MAX)
+		return ward_fail(-EINVAL, "", "bad --services '%u': %u to %u", opt->services, WARD_SERVICES_MIN,
+				 WARD_SERVICES_MAX);
+	if (opt->sources < WARD_SOURCES_MIN || opt->sources > WARD_SOURCES_MAX)
+		return ward_fail(-EINVAL, "", "bad --sources '%u': %u to %u", opt->sources, WARD_SOURCES_MIN,
+				 WARD_SOURCES_MAX);
 	if (!opt->msl_s || opt->msl_s > WARD_MSL_MAX)
 		return ward_fail(-EINVAL, "", "bad --msl '%u': 1 to %u seconds", opt->msl_s, WARD_MSL_MAX);
 	return 0;

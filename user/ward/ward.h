@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "detect/detect.h"
 #include "tcpward.h"
 
 /* Limits of the options of that name. */
@@ -21,6 +22,10 @@
 #define WARD_FLOWS_MAX (1U << 26)
 #define WARD_EMBRYOS_MIN 64
 #define WARD_EMBRYOS_MAX (1U << 22)
+#define WARD_SERVICES_MIN 64
+#define WARD_SERVICES_MAX (1U << 20)
+#define WARD_SOURCES_MIN 64
+#define WARD_SOURCES_MAX (1U << 20)
 #define WARD_MSL_MAX 600 /* seconds */
 
 struct ward; /* one instance: a set of maps and programs, loaded here or opened by its pins */
@@ -41,6 +46,9 @@ struct ward_options {
 	unsigned msl_s;  /* MSL, seconds (2MSL is twice that) */
 	unsigned flows;  /* capacity of the flow table */
 	unsigned embryos;
+	unsigned services; /* capacity of the accounts: responder addresses and ports */
+	unsigned sources;  /* ... originator addresses and their aggregates */
+	struct detect_opts detect; /* thresholds */
 	bool all_hooks;  /* with replay: load the tc programs too (ward_feed_tc) */
 	bool replay;     /* load for BPF_PROG_TEST_RUN: the capture's clock, no limits on events */
 };
@@ -95,6 +103,21 @@ int ward_flows_each(struct ward *w, ward_flow_fn fn, void *ctx);
 int ward_flow_get(struct ward *w, const struct flow_key *key, struct flow *out, bool *embryo);
 int ward_counters_read(struct ward *w, struct ward_counters *sum);
 int ward_gauges_read(struct ward *w, struct ward_gauges *out);
+
+/* ---- findings and accounts ---- */
+/* The findings of the instance: FINDING_ROOM elements of shared memory, free places have id 0. NULL after an error. */
+const struct finding *ward_findings(struct ward *w);
+typedef void (*ward_finding_fn)(const struct finding *f, enum detect_news news, void *ctx);
+/* Lets fn know what ward_sweep() finds from now on (in the process that sweeps: run, replay). */
+void ward_on_finding(struct ward *w, ward_finding_fn fn, void *ctx);
+/* Calls fn for each live service (source) of the last sweep; half: index of its whole gauges. Non-zero ends the walk and is
+ * returned. */
+int ward_services_each(struct ward *w, int (*fn)(const struct service *s, unsigned half, void *ctx), void *ctx);
+int ward_sources_each(struct ward *w, int (*fn)(const struct source *s, unsigned half, void *ctx), void *ctx);
+/* Bits 1 << enum blindness, as the last sweep had it. */
+unsigned ward_blind(struct ward *w);
+/* The thresholds that the instance was made with. */
+const struct detect_opts *ward_detect_opts(const struct ward *w);
 
 /* ---- sweeping: by its keeper only (run, the daemon of attach, replay) ---- */
 /* One sweep at now_ns: timers, expiry, deletion, gauges. Returns > 0 when it stopped early and wants to be called again. */

@@ -60,6 +60,8 @@ static __always_inline void open_syn(struct scratch *sc, struct syn_set *set, __
 	ways_claimed(&set->syns, i);
 	word_unlock(&set->lock);
 	bump(CNT_FLOWS_NEW);
+	count_edge(CLOSED, SYN_SENT);
+	account_syn(sc);
 	if (event_wanted(sc, EVENT_STATE))
 		emit_opened();
 }

@@ -7,7 +7,7 @@
 #ifndef BPF_EMIT_H
 #define BPF_EMIT_H
 
-#include "record.h"
+#include "account_flow.h"
 
 enum emit_kind { EMIT_PLAIN, EMIT_FLOW, EMIT_SEGMENT };
 
@@ -177,6 +177,7 @@ static __always_inline void emit_end(struct scratch *sc, __u32 owner, const stru
 	f->flags |= MARK_ENDED;
 	f->end_reason = why;
 	count_end(why);
+	account_end((struct flow_key *)key, f, why, ts);
 	if (!event_wanted(sc, EVENT_END))
 		return;
 	event_begin(sc, key, f, EVENT_END, ts, timer);

@@ -32,15 +32,28 @@ static __always_inline void count_flags(__u64 flags)
 			c->flag[i]++;
 }
 
-/* Applies one timer that is due. 0: the record is over. f is locked. */
-static __always_inline int apply_timer(struct scratch *sc, __u32 owner, const struct flow_key *key, struct flow *f,
-				       const struct tcp_timer *t)
+/*
+ * Applies the timer in the owner's scratch, which is due. 0: the record is over. f is locked; its key is that in the scratch.
+ * A function of its own to the verifier.
+ */
+__weak __noinline int apply_timer(struct flow *f, __u32 owner)
 {
-	int side = t->side & 1;
+	struct scratch *sc = scratch_get(owner);
+	struct flow_key *key;
+	struct tcp_timer *t;
+	int side;
+
+	if (!sc || !f)
+		return 1;
+	t = &sc->timer;
+	key = &sc->seg.key;
+	side = t->side & 1;
 
 	if (t->kind == TIMER_FLAG) {
 		f->flags |= t->flag;
 		count_flags(t->flag);
+		if (t->flag == FLAG_STALE_SYN)
+			account_stale(key, f, t->at_ns);
 		if (!event_wanted(sc, EVENT_FLAG))
 			return 1;
 		event_begin(sc, key, f, EVENT_FLAG, t->at_ns, 1);
@@ -54,6 +67,7 @@ static __always_inline int apply_timer(struct scratch *sc, __u32 owner, const st
 		if (wanted)
 			event_begin(sc, key, f, EVENT_STATE, t->at_ns, 1);
 		f->state[side] = tcp_next(f->state[side], TCP_TIMEOUT_2MSL);
+		count_edge(TIME_WAIT, f->state[side]);
 		f->known[side] |= KNOWN_CONF;
 		f->since_ns[side] = t->at_ns;
 		sc->ev.event.state[side] = f->state[side];
@@ -97,7 +111,7 @@ __weak __noinline int flow_timers(struct flow *f, __u32 owner)
 		flow_timer(f, owner);
 		if (sc->timer.at_ns > sc->seg.now_ns)
 			break;
-		if (!apply_timer(sc, owner, &sc->seg.key, f, &sc->timer))
+		if (!apply_timer(f, owner))
 			return 0;
 	}
 	return 1;
@@ -130,6 +144,7 @@ static __always_inline void count_stray(const struct segment *seg, __u64 flags)
 		bump(CNT_STRAY_RST);
 	else
 		bump(CNT_STRAY_OTHER);
+	account_stray(!!(flags & FLAG_BADFLAGS));
 }
 
 /* A ladder is being drawn for this flow: each of its segments is reported. */
@@ -189,6 +204,7 @@ __weak __noinline int flow_report(struct flow *f, int fresh, __u32 old_states, _
 	}
 	if (!fresh && sc->j.ended) {
 		count_end(sc->j.ended);
+		account_end(&sc->seg.key, f, sc->j.ended, sc->seg.now_ns);
 		if (event_wanted(sc, EVENT_END)) {
 			event_begin(sc, &sc->seg.key, f, EVENT_END, sc->seg.now_ns, 0);
 			emit(SCRATCH_PACKET, EMIT_PLAIN);
@@ -248,6 +264,7 @@ static __always_inline int flow_step(struct scratch *sc, struct flow *f, int ali
 	}
 	flow_commit(f);
 	flow_report(f, fresh, old_states, old_flags);
+	account_step(f, fresh, old_states, old_flags);
 	return belongs_in_table(f) ? STEP_OPEN : STEP_KEPT;
 }
 

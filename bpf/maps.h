@@ -10,6 +10,7 @@
 /* after vmlinux.h */
 #include <bpf/bpf_helpers.h>
 
+#include "account.h"
 #include "embryo.h"
 #include "sweep.h"
 #include "tcp_opts.h"
@@ -44,6 +45,7 @@ struct scratch {
 	__u32 stamps;          /* parser: SYNs in stamp_second */
 	__u32 holding;         /* sweep: it holds a record's lock on this CPU */
 	__u32 fill;            /* sweep: of the flow table, permille */
+	__u32 svc, src, did;   /* account_step(): what is to be counted */
 	__u8 opt[64];          /* parser: TCP options */
 };
 
@@ -77,6 +79,75 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } present WARD_MAP;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 4096);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct service);
+} services WARD_MAP;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct service_counts);
+} service_counts WARD_MAP;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 512);
+	__type(key, __u32);
+	__type(value, struct account_set);
+} service_sets WARD_MAP;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 8192);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct source);
+} sources WARD_MAP;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, struct account_set);
+} source_sets WARD_MAP;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PAIR_CELLS);
+	__type(key, __u32);
+	__type(value, struct pair_cell);
+} pair_cells WARD_MAP;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PAIRS_KEPT);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct pair);
+} pairs WARD_MAP;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct flow_hits);
+} hits WARD_MAP;
+
+/* Written by the process that sweeps: user/detect/. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FINDING_ROOM);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct finding);
+} findings WARD_MAP;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -136,6 +207,10 @@ __weak const volatile __u32 iface_count;
 __weak const volatile struct iface_row ifaces[WARD_IFACES];
 __weak const volatile __u32 flows_max;   /* capacity of "flows" */
 __weak const volatile __u32 embryo_mask; /* sets - 1 */
+__weak const volatile struct detect_opts detect;
+__weak const volatile __u32 service_mask; /* sets - 1 */
+__weak const volatile __u32 source_mask;  /* sets - 1 */
+__weak const volatile __u32 cpus;         /* possible ones */
 __weak const volatile __u32 present_mask; /* bits in a half of "present" - 1 */
 __weak const volatile __u64 boot_secret[2];
 __weak const volatile __u64 tick_ns; /* of one jiffy */

@@ -153,16 +153,22 @@ static __always_inline int look_again(struct scratch *sc)
 	return track_slow(f);
 }
 
-/* All but the usual SYN: of an embryo, perhaps. */
-__weak __noinline int track_embryo(__u32 index, __u16 tag)
+int track_embryo(void)
 {
 	struct scratch *sc = scratch_get(SCRATCH_PACKET);
-	struct embryo_set *records = bpf_map_lookup_elem(&embryos, &index);
-	struct syn_set *set = bpf_map_lookup_elem(&syns, &index);
-	__u32 way;
+	struct embryo_set *records;
+	struct syn_set *set;
+	__u32 index, way;
+	__u16 tag;
 	int i;
 
-	if (!sc || !set || !records)
+	if (!sc)
+		return 0;
+	index = sc->hash & embryo_mask;
+	tag = hash_tag(sc->hash);
+	records = bpf_map_lookup_elem(&embryos, &index);
+	set = bpf_map_lookup_elem(&syns, &index);
+	if (!set || !records)
 		return 0;
 	for (i = 0; i < 4; i++) {
 		way = record_find(set, records, tag);
@@ -180,28 +186,26 @@ __weak __noinline int track_embryo(__u32 index, __u16 tag)
 	return 0;
 }
 
-int track_missing(void)
+int track_syn(void)
 {
 	struct scratch *sc = scratch_get(SCRATCH_PACKET);
 	struct syn_set *set;
 	__u32 index;
 	__u16 tag;
 
-	if (!sc)
+	if (!sc || !is_plain_syn(&sc->seg))
 		return 0;
-	if (!(sc->seg.bits & TH_SYN))
-		sc->hash = key_hash(&sc->seg.key);
 	index = sc->hash & embryo_mask;
 	tag = hash_tag(sc->hash);
 	set = bpf_map_lookup_elem(&syns, &index);
-	if (set && is_plain_syn(&sc->seg) && word_lock(&set->lock)) {
-		if (!ways_may_hold(&set->syns, tag) && !ways_may_hold(&set->records, tag) && !moved_meanwhile(sc)) {
-			open_syn(sc, set, tag);
-			return 1;
-		}
+	if (!set || !word_lock(&set->lock))
+		return 0;
+	if (ways_may_hold(&set->syns, tag) || ways_may_hold(&set->records, tag) || moved_meanwhile(sc)) {
 		word_unlock(&set->lock);
+		return 0;
 	}
-	return track_embryo(index, tag);
+	open_syn(sc, set, tag);
+	return 1;
 }
 
 char LICENSE[] SEC("license") __weak = "Dual BSD/GPL";

@@ -11,8 +11,10 @@
 
 /* A flow that is in the table, but not for the fast path. 1: done; 0: the entry is going away, look again. */
 int track_slow(struct flow *f);
-/* A flow that is not in the table: an embryo, or nothing yet. */
-int track_missing(void);
+/* A flow that is not in the table, with its hash in scratch: the usual new SYN. 0: it is not that. */
+int track_syn(void);
+/* ... and everything else: of an embryo, or of nothing yet. */
+int track_embryo(void);
 
 #define EST_WORD                                                                                                       \
 	((__u64)ESTABLISHED | (__u64)ESTABLISHED << 8 | (__u64)KNOWN_CONF << 16 | (__u64)KNOWN_CONF << 24 |            \
@@ -107,10 +109,8 @@ static __always_inline void track(struct scratch *sc, struct ward_counters *c)
 	sc->promotions = *(volatile __u64 *)&promotions;
 	if (sc->seg.bits & TH_SYN) {
 		fetch_embryos(sc);
-		if (!present_maybe(sc->hash)) {
-			track_missing();
-			return;
-		}
+		if (!present_maybe(sc->hash))
+			goto missing;
 	}
 	f = bpf_map_lookup_elem(&flows, &sc->seg.key);
 	if (f) {
@@ -122,7 +122,11 @@ static __always_inline void track(struct scratch *sc, struct ward_counters *c)
 		if (track_slow(f))
 			return;
 	}
-	track_missing();
+	if (!(sc->seg.bits & TH_SYN))
+		sc->hash = key_hash(&sc->seg.key);
+missing:
+	if (!(sc->seg.bits & TH_SYN) || !track_syn())
+		track_embryo();
 }
 
 /* Counts a segment that is followed. egress: it leaves. */

@@ -310,7 +310,10 @@ enum ward_reason {
 	X(EVENTS, "events", "events delivered to readers")                                                             \
 	X(LOST_RING, "events-lost-ring", "events lost: a reader's ring buffer was full")                               \
 	X(LOST_RATE, "events-lost-rate", "events lost: more of one type than its rate limit")                          \
-	X(SWEEP_RACE, "sweep-race", "records that moved while the sweep looked: left for the next one")
+	X(SWEEP_RACE, "sweep-race", "records that moved while the sweep looked: left for the next one")                \
+	X(SERVICES_FULL, "services-full", "services without a record, for want of room")                               \
+	X(SOURCES_REPLACED, "sources-replaced", "records of quiet sources that gave way to busier ones")               \
+	X(CORRECTED, "gauges-corrected", "by how much the half-open gauges had drifted from their recount")
 
 enum ward_counter {
 #define X(id, name, text) CNT_##id,
@@ -324,6 +327,7 @@ struct ward_counters {
 	__u64 reason[REASON_COUNT];
 	__u64 counter[COUNTER_COUNT];
 	__u64 flag[FLAG_COUNT]; /* how often each flag was newly set on a flow */
+	__u64 edge[STATE_COUNT][STATE_COUNT]; /* how often an endpoint went from one state to another */
 };
 
 /* Map "gauges": what the last sweep counted. */
@@ -448,6 +452,10 @@ struct ward_control {
 	__u32 replay_flags;            /* IFACE_L3 */
 	__u32 fill_permille;           /* flows in use, of its capacity: written by the sweep */
 	__u32 sweeping;                /* 1 while a sweep walks */
+	__u32 account_half;            /* index of the whole gauges: include/account.h */
+	__u32 finding_next;            /* number of the next finding; 0: none yet */
+	__u64 account_ns;              /* the last sweep that made windows */
+	__u64 blind;                   /* 1 << enum blindness, by the last look */
 };
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "bench/bench.h"
 #include "bench/turn.h"
+#include "finding.h"
 #include "embryo.h"
 #include "sweep.h"
 #include "tcp_opts.h"

@@ -9,6 +9,7 @@
 #include <bpf/libbpf.h>
 
 #include "bench/bench.h"
+#include "finding.h"
 #include "embryo.h"
 #include "sweep.h"
 #include "tcp_opts.h"

@@ -17,6 +17,7 @@
 #include <bpf/libbpf.h>
 
 #include "prog/rig.h"
+#include "finding.h"
 #include "sweep.h"
 #include "tcp_opts.h"
 /* after the headers above: its types are theirs */

@@ -24,6 +24,13 @@
 	X(SYNS, "syns")                                                                                                \
 	X(PRESENT, "present")                                                                                          \
 	X(EMBRYOS, "embryos")                                                                                          \
+	X(SERVICES, "services")                                                                                        \
+	X(SOURCES, "sources")                                                                                          \
+	X(SERVICE_SETS, "service_sets")                                                                                \
+	X(SOURCE_SETS, "source_sets")                                                                                  \
+	X(PAIRS, "pairs")                                                                                              \
+	X(HITS, "hits")                                                                                                \
+	X(FINDINGS, "findings")                                                                                        \
 	X(COUNTERS, "counters")                                                                                        \
 	X(GAUGES, "gauges")                                                                                            \
 	X(INSTANCE, "instance")                                                                                        \

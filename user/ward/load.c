@@ -19,6 +19,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "finding.h"
 #include "embryo.h"
 #include "sweep.h"
 #include "tcp_opts.h"
@@ -65,6 +66,11 @@ uint64_t layout_hash(void)
 		offsetof(struct flow, seq_syn),
 		sizeof(struct syn_set),
 		sizeof(struct embryo_set),
+		sizeof(struct service),
+		sizeof(struct source),
+		sizeof(struct pair),
+		sizeof(struct flow_hits),
+		sizeof(struct finding),
 		sizeof(struct ward_counters),
 		sizeof(struct ward_gauges),
 		sizeof(struct ward_instance),
@@ -78,7 +84,8 @@ uint64_t layout_hash(void)
 	};
 	static const char names[] =
 #define X(id, ...) #id ","
-		WARD_FLAGS(X) WARD_REASONS(X) WARD_COUNTERS(X) WARD_STATES(X) WARD_END_REASONS(X) WARD_EVENT_TYPES(X);
+		WARD_FLAGS(X) WARD_REASONS(X) WARD_COUNTERS(X) WARD_STATES(X) WARD_END_REASONS(X) WARD_EVENT_TYPES(X)
+			WARD_FINDINGS(X) WARD_SERVICE_COUNTERS(X) WARD_SERVICE_GAUGES(X) WARD_SOURCE_COUNTERS(X) WARD_SOURCE_GAUGES(X);
 #undef X
 	uint64_t hash = 0xcbf29ce484222325ULL;
 
@@ -211,6 +218,15 @@ static uint32_t embryo_sets(uint32_t embryos)
 	return sets;
 }
 
+static uint32_t account_sets(uint32_t places)
+{
+	uint32_t sets = 1;
+
+	while (sets * ACCOUNT_WAYS < places)
+		sets *= 2;
+	return sets;
+}
+
 /* In each half of map "present": two for each place of the flow table, and at least a word. */
 static uint32_t present_bits(uint32_t flows)
 {
@@ -245,6 +261,10 @@ static int set_rodata(struct ward *w, struct tcpward_bpf *skel)
 	skel->rodata->replay = w->opt.replay;
 	skel->rodata->tick_ns = clock_tick_ns();
 	skel->rodata->flows_max = w->opt.flows;
+	memcpy((void *)&skel->rodata->detect, &w->opt.detect, sizeof(w->opt.detect));
+	skel->rodata->service_mask = account_sets(w->opt.services) - 1;
+	skel->rodata->source_mask = account_sets(w->opt.sources) - 1;
+	skel->rodata->cpus = (uint32_t)libbpf_num_possible_cpus();
 	skel->rodata->present_mask = present_bits(w->opt.flows) - 1;
 	skel->rodata->embryo_mask = embryo_sets(w->opt.embryos) - 1;
 	skel->rodata->iface_count = w->plan.iface_count;
@@ -272,6 +292,16 @@ static int size_maps(struct ward *w, struct tcpward_bpf *skel)
 		err = bpf_map__set_max_entries(skel->maps.present, 2 * present_bits(w->opt.flows) / 64);
 	if (!err)
 		err = bpf_map__set_max_entries(skel->maps.embryos, embryo_sets(w->opt.embryos));
+	if (!err)
+		err = bpf_map__set_max_entries(skel->maps.services, account_sets(w->opt.services) * ACCOUNT_WAYS);
+	if (!err)
+		err = bpf_map__set_max_entries(skel->maps.service_counts, account_sets(w->opt.services) * ACCOUNT_WAYS);
+	if (!err)
+		err = bpf_map__set_max_entries(skel->maps.service_sets, account_sets(w->opt.services));
+	if (!err)
+		err = bpf_map__set_max_entries(skel->maps.sources, account_sets(w->opt.sources) * ACCOUNT_WAYS);
+	if (!err)
+		err = bpf_map__set_max_entries(skel->maps.source_sets, account_sets(w->opt.sources));
 	if (!err) /* the programs do not read it; here it is the memory that processes share */
 		err = bpf_map__set_map_flags(skel->maps.instance, BPF_F_MMAPABLE);
 	return err;

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What happened to a flow, for the accounts of its service (the responder's address and port) and its source (the
+ * originator's address; for segments that fit nothing, their sender's).
+ */
+#ifndef BPF_ACCOUNT_FLOW_H
+#define BPF_ACCOUNT_FLOW_H
+
+#include "accounts.h"
+
+#define SVC(name) (1U << SERVICE_##name)
+#define SRC(name) (1U << SOURCE_##name)
+
+static __always_inline int data_not_taken(const struct flow *f)
+{
+	return (f->flags & FLAG_SYN_DATA) && !(f->flags & FLAG_TFO);
+}
+
+static __always_inline void count_edge(__u32 from, __u32 to)
+{
+	struct ward_counters *c = counters_get();
+	__u64 at = from * STATE_COUNT + to;
+
+	asm volatile("" : "+r"(at)); /* or the compiler checks another copy than it uses */
+	if (c && at < STATE_COUNT * STATE_COUNT)
+		(&c->edge[0][0])[at]++;
+}
+
+/* The flow object ended: by a segment, a timer, or for want of room. Its key may not be that of a segment. */
+__weak __noinline int account_end(struct flow_key *key, struct flow *f, __u32 why, __u64 now)
+{
+	__u32 svc = 0, orig;
+
+	if (!key || !f)
+		return 0;
+	orig = f->orig & 1;
+	if (why == END_CLOSED)
+		svc = SVC(CLOSED);
+	else if (why == END_RESET)
+		svc = SVC(RESET);
+	else if (why == END_TIMEOUT)
+		svc = SVC(TIMED_OUT);
+	else if (why == END_EVICTED)
+		svc = SVC(EVICTED);
+	if (f->state[orig ^ 1] == SYN_RECEIVED)
+		svc |= SVC(HALF_OPEN_LEFT);
+	if (svc)
+		service_note(key, orig ^ 1, svc);
+	if (why == END_RESET)
+		source_note(key, orig, SRC(RESET), now);
+	return 0;
+}
+
+/* Nobody answered the SYN for so long. */
+static __always_inline void account_stale(struct flow_key *key, const struct flow *f, __u64 now)
+{
+	source_note(key, f->orig & 1, SRC(STALE) | SRC(FAILED) | (data_not_taken(f) ? SRC(SYN_DATA) : 0), now);
+}
+
+/* How the responder's end moved: masks of counters of its service. */
+static __always_inline __u32 responder_moved(__u8 was, __u8 is)
+{
+	if (is == SYN_RECEIVED)
+		return SVC(ANSWERED); /* again after ESTABLISHED?, where the application does not accept (T61) */
+	if (was == SYN_RECEIVED)
+		return is >= ESTABLISHED ? SVC(COMPLETED) : SVC(HALF_OPEN_LEFT);
+	if (was == LISTEN && is >= ESTABLISHED) /* its SYN-ACK was not seen */
+		return SVC(ANSWERED) | SVC(COMPLETED);
+	return 0;
+}
+
+/* What the sender did: it counts against its address, whichever end it is. */
+static __always_inline __u32 sender_did(const struct scratch *sc, const struct flow *f, int fresh)
+{
+	__u64 flags = sc->j.flags;
+	__u32 did = 0;
+
+	if (flags & FLAG_BADFLAGS)
+		did |= SRC(BAD_FLAGS) | SRC(FAILED);
+	if ((flags & FLAG_OOS) || (fresh && (flags & FLAG_MIDSTREAM) && !sc->seg.len && !(sc->seg.bits & TH_SYN)))
+		did |= SRC(OUT_OF_STATE);
+	if (sc->j.fin_rtx && f->state[(sc->seg.dir & 1) ^ 1] == TIME_WAIT)
+		did |= SRC(FIN_RTX);
+	return did;
+}
+
+/*
+ * The masks are made in scratch, piece by piece: in registers the verifier would follow each combination of bits.
+ */
+static __always_inline void tally_moves(struct scratch *sc, struct flow *f, int fresh, __u32 old_states)
+{
+	__u32 orig = f->orig & 1, was, is = f->state[orig ^ 1];
+
+	was = old_states >> (8 * (orig ^ 1)) & 0xff;
+	if (was != is) {
+		sc->svc |= responder_moved(was, is);
+		count_edge(was, is);
+	}
+	was = old_states >> (8 * orig) & 0xff;
+	if (was != f->state[orig])
+		count_edge(was, f->state[orig]);
+	if (fresh && f->state[orig] == SYN_SENT) {
+		sc->svc |= SVC(NEW);
+		sc->src |= SRC(NEW);
+	}
+	if (sc->svc & SVC(COMPLETED))
+		sc->src |= SRC(COMPLETED) | (f->win[orig] ? 0 : SRC(SHUT));
+	if ((sc->svc & SVC(ANSWERED)) && data_not_taken(f))
+		sc->src |= SRC(SYN_DATA);
+}
+
+static __always_inline void tally_flags(struct scratch *sc, const struct flow *f, __u64 old_flags)
+{
+	__u64 added = f->flags & ~old_flags;
+
+	if (sc->j.syn_rtx) {
+		sc->svc |= SVC(SYN_RTX);
+		sc->src |= SRC(SYN_RTX);
+	}
+	if (sc->j.synack_rtx)
+		sc->svc |= SVC(SYNACK_RTX);
+	if (sc->j.rtx)
+		sc->svc |= SVC(RTX);
+	if (added & FLAG_REFUSED) {
+		sc->svc |= SVC(REFUSED);
+		sc->src |= SRC(REFUSED) | SRC(FAILED);
+	}
+	if (added & FLAG_HIST_SYN)
+		sc->src |= SRC(FAILED);
+	if (added & FLAG_ASYM)
+		sc->src |= SRC(ONE_WAY);
+	if (sc->j.flags & (FLAG_TW_REUSE | FLAG_TW_SYN_OLD))
+		sc->src |= SRC(TIME_WAIT_REUSE);
+}
+
+/* The segment in scratch was committed to f. Arguments as for flow_report(). */
+__weak __noinline int account_step(struct flow *f, int fresh, __u32 old_states, __u64 old_flags)
+{
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+	__u32 orig, side;
+
+	if (!sc || !f)
+		return 0;
+	orig = f->orig & 1;
+	side = sc->seg.dir & 1;
+	*(volatile __u32 *)&sc->svc = 0;
+	*(volatile __u32 *)&sc->src = 0;
+	tally_moves(sc, f, fresh, old_states);
+	tally_flags(sc, f, old_flags);
+	sc->did = sender_did(sc, f, fresh);
+	if (sc->did & SRC(OUT_OF_STATE))
+		sc->svc |= SVC(OUT_OF_STATE);
+	if (sc->svc & SVC(ANSWERED))
+		service_make(&sc->seg.key, orig ^ 1, sc->seg.now_ns);
+	if (sc->svc)
+		service_note(&sc->seg.key, orig ^ 1, sc->svc);
+	if (side == orig)
+		sc->src |= sc->did;
+	if (sc->src)
+		source_note(&sc->seg.key, orig, sc->src, sc->seg.now_ns);
+	if (side != orig && sc->did)
+		source_note(&sc->seg.key, side, sc->did, sc->seg.now_ns);
+	if (fresh && (sc->seg.bits & (TH_SYN | TH_ACK)) == (TH_SYN | TH_ACK)) /* its receiver did not ask, as far as is known */
+		source_note(&sc->seg.key, side ^ 1, SRC(UNASKED), sc->seg.now_ns);
+	return 0;
+}
+
+/* The segment in scratch belongs to no flow, and makes none. */
+__weak __noinline int account_stray(int bad_flags)
+{
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+	__u32 side;
+
+	if (!sc)
+		return 0;
+	side = sc->seg.dir & 1;
+	service_note(&sc->seg.key, side ^ 1, SVC(OUT_OF_STATE));
+	source_note(&sc->seg.key, side, bad_flags ? SRC(BAD_FLAGS) | SRC(FAILED) : SRC(OUT_OF_STATE), sc->seg.now_ns);
+	return 0;
+}
+
+#endif

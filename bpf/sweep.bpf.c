@@ -5,6 +5,7 @@
  * softirqs go on, and takes a record's lock only for a timer that is due.
  */
 #include "embryos.h"
+#include "recount.h"
 
 #define FILL_SHRINK 700 /* permille of the table from which on time-outs of closing flows shrink ... */
 #define FILL_ZERO 950   /* ... and where they are 0 */
@@ -18,6 +19,7 @@ struct walk {
 	__u32 budget;
 	__u32 more;
 	__u64 entries; /* of the flow table that are taken, by the dead too */
+	struct recount r;
 	__u32 present; /* 1 + the half of "present" that is being made, or 0 */
 };
 
@@ -135,6 +137,7 @@ static long sweep_flow(void *map, struct flow_key *key, struct flow *f, struct w
 	if (is_busy(w, f, word)) {
 		w->open++;
 		w->open_conf += (word >> 16 & KNOWN_CONF) + (word >> 24 & KNOWN_CONF);
+		recount_open(w->sc, key, w->r.half);
 		return 0;
 	}
 	if (w->budget && w->sc->emitted >= w->budget) {
@@ -156,6 +159,7 @@ static long sweep_flow(void *map, struct flow_key *key, struct flow *f, struct w
 	}
 	w->g->flows++;
 	tally(w->g, f);
+	recount_flow(f, &w->sc->seg.key, w->r.half, w->r.now);
 	return 0;
 }
 
@@ -186,6 +190,7 @@ static long sweep_embryos(void *map, __u32 *index, struct embryo_set *records, s
 		}
 		w->g->embryos++;
 		tally(w->g, f);
+		recount_flow(f, &records->way[i].key, w->r.half, w->r.now);
 	}
 	return 0;
 }
@@ -224,6 +229,21 @@ __weak __noinline int sweep_syn(struct syn_set *set, __u32 i)
 	return lives;
 }
 
+/* A SYN at rest: as recount_flow(), without making it whole unless it is stale. */
+static __always_inline void recount_syn(struct syn *s, struct walk *w)
+{
+	__u32 side = s->how & SYN_FROM_B, src = SRC_NOW(UNANSWERED);
+
+	syn_key(s, &w->sc->gone);
+	service_now(&w->sc->gone, side ^ 1, SVC_NOW(UNANSWERED), w->r.half);
+	if (s->how & SYN_STALE) {
+		src |= SRC_NOW(STALE);
+		syn_expand(s, &w->sc->fresh);
+		hit_note(&w->sc->fresh, &w->sc->gone, FINDING_BIT(STALE_SYN));
+	}
+	source_now(&w->sc->gone, side, src, w->r.half);
+}
+
 static long sweep_syns(void *map, __u32 *index, struct syn_set *set, struct walk *w)
 {
 	__u64 now = w->sc->seg.now_ns, age;
@@ -249,6 +269,7 @@ static long sweep_syns(void *map, __u32 *index, struct syn_set *set, struct walk
 		w->g->state[LISTEN]++;
 		w->g->confirmed[SYN_SENT]++;
 		w->g->confirmed[LISTEN]++;
+		recount_syn(&set->way[i], w);
 	}
 	return 0;
 }
@@ -278,6 +299,7 @@ int ward_sweep(struct sweep_args *args)
 	gone = present_gone;
 	w.present = present_begin(ctl, g->flows);
 	__builtin_memset(g, 0, sizeof(*g));
+	recount_begin(&w.r, ctl, args->now_ns);
 	bpf_for_each_map_elem(&flows, sweep_flow, &w, 0);
 	if (w.present && !w.more)
 		present_end(ctl, w.present - 1, epoch, gone);
@@ -294,6 +316,7 @@ int ward_sweep(struct sweep_args *args)
 		__sync_lock_test_and_set(&ctl->sweeping, 0);
 		return 0;
 	}
+	recount_end(&w.r, ctl);
 	if (flows_max)
 		ctl->fill_permille = w.entries * 1000 / flows_max;
 	g->swept_ns = args->now_ns;

@@ -1,0 +1,517 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The sweep's part of the accounts (include/account.h): each sweep counts the gauges of services, sources and pairs anew,
+ * into the half that is not being read, adds the services' counters of all CPUs up, makes windows of the counters, gives
+ * places of what has been idle back, and lists the flows on which something is found.
+ */
+#ifndef BPF_RECOUNT_H
+#define BPF_RECOUNT_H
+
+#include "account_flow.h"
+#if __has_include("flow_finding.h")
+#include "flow_finding.h"
+#else
+static __always_inline __u64 flow_findings(const struct flow *f, const struct detect_opts *o, const struct track_opts *t, __u64 now)
+{
+	(void)o, (void)t, (void)now;
+	return (f->flags & FLAG_STALE_SYN && flow_in(f, SYN_SENT, SYN_SENT) ? FINDING_BIT(STALE_SYN) : 0) |
+	       (f->flags & FLAG_HALFOPEN_EMB && flow_in(f, SYN_RECEIVED, SYN_RECEIVED) ? FINDING_BIT(HALF_OPEN) : 0);
+}
+#endif
+
+#define SERVICE_IDLE_NS (600 * NS_PER_S)
+#define SOURCE_IDLE_NS (120 * NS_PER_S)
+#define PAIR_IDLE_NS (30 * NS_PER_S)
+#define PAIR_LARGE 2048 /* flows of a cell from which on a pair of it is counted by itself */
+
+#define SVC_NOW(name) (1U << SERVICE_NOW_##name)
+#define SRC_NOW(name) (1U << SOURCE_NOW_##name)
+
+/* One recount; what is used in callbacks lies in the sweep's scratch. */
+struct recount {
+	__u64 now;
+	__u32 half;   /* that is being made */
+	__u32 roll10; /* a window of so long has passed: 1, or 2 and more if it is that of longer ago */
+	__u32 roll60;
+	__u32 pad;
+};
+
+/* ---- begin ---- */
+static long service_zero(__u32 set_index, struct recount *r)
+{
+	struct account_set *set = bpf_map_lookup_elem(&service_sets, &set_index);
+	struct service *s;
+	__u32 i, j, index;
+
+	for (i = 0; set && i < ACCOUNT_WAYS; i++) {
+		if (!*(volatile __u16 *)&set->ways.tag[i])
+			continue;
+		index = set_index * ACCOUNT_WAYS + i;
+		s = bpf_map_lookup_elem(&services, &index);
+		for (j = 0; s && j < SERVICE_GAUGES; j++)
+			s->now[r->half & 1][j] = 0;
+	}
+	return 0;
+}
+
+static long source_zero(__u32 set_index, struct recount *r)
+{
+	struct account_set *set = bpf_map_lookup_elem(&source_sets, &set_index);
+	struct source *s;
+	__u32 i, j, index;
+
+	for (i = 0; set && i < ACCOUNT_WAYS; i++) {
+		if (!*(volatile __u16 *)&set->ways.tag[i])
+			continue;
+		index = set_index * ACCOUNT_WAYS + i;
+		s = bpf_map_lookup_elem(&sources, &index);
+		for (j = 0; s && j < SOURCE_GAUGES; j++)
+			s->now[r->half & 1][j] = 0;
+	}
+	return 0;
+}
+
+static long cell_zero(void *map, __u32 *index, struct pair_cell *cell, void *unused)
+{
+	(void)map, (void)index, (void)unused;
+	*(volatile __u64 *)cell = 0;
+	return 0;
+}
+
+static __always_inline void recount_begin(struct recount *r, struct ward_control *ctl, __u64 now)
+{
+	__u64 before = ctl->account_ns;
+	struct flow_hits *h;
+	__u32 i, zero = 0;
+
+	r->now = now;
+	r->half = (ctl->account_half & 1) ^ 1;
+	r->roll10 = now / (10 * NS_PER_S) - before / (10 * NS_PER_S);
+	r->roll60 = now / (60 * NS_PER_S) - before / (60 * NS_PER_S);
+	bpf_loop(service_mask + 1, service_zero, r, 0);
+	bpf_loop(source_mask + 1, source_zero, r, 0);
+	bpf_for_each_map_elem(&pair_cells, cell_zero, (void *)0, 0);
+	for (i = 0; i < PAIRS_KEPT; i++) {
+		__u32 index = i;
+		struct pair *p = bpf_map_lookup_elem(&pairs, &index);
+
+		if (p)
+			p->flows[r->half & 1] = p->time_wait[r->half & 1] = 0;
+	}
+	h = bpf_map_lookup_elem(&hits, &zero);
+	if (h) {
+		h->count = 0;
+		__builtin_memset(h->total, 0, sizeof(h->total));
+	}
+}
+
+/* ---- one flow ---- */
+/* Adds one to the gauges of the service at side of key: mask of 1 << enum service_gauge. */
+__weak __noinline int service_now(struct flow_key *key, __u32 side, __u32 mask, __u32 half)
+{
+	struct service *s;
+	struct end e;
+	__u32 index, i;
+
+	if (!key)
+		return 0;
+	e = key_end(key, side & 1);
+	index = service_find(&e, service_hash(&e));
+	if (index == NO_INDEX)
+		return 0;
+	s = bpf_map_lookup_elem(&services, &index);
+	if (!s)
+		return 0;
+	for (i = 0; i < SERVICE_GAUGES; i++)
+		s->now[half & 1][i] += mask >> i & 1;
+	if (mask & (SVC_NOW(HALF_OPEN) | SVC_NOW(UNANSWERED))) {
+		i = s->samples++ & (ACCOUNT_SAMPLES - 1);
+		__builtin_memcpy(&s->sample[i], key, sizeof(*key));
+		s->sample_orig[i] = (side & 1) ^ 1;
+	}
+	return 0;
+}
+
+/* ... of the source at side, and of its aggregate. */
+__weak __noinline int source_now(struct flow_key *key, __u32 side, __u32 mask, __u32 half)
+{
+	struct source *s;
+	struct end e;
+	__u32 index, i, len, aggregate;
+
+	if (!key)
+		return 0;
+	e = key_end(key, side & 1);
+	for (aggregate = 0; aggregate < 2; aggregate++) {
+		len = prefix_cut(e.addr, aggregate);
+		index = source_find(&e, len, source_hash(e.addr, len));
+		if (index == NO_INDEX)
+			continue;
+		s = bpf_map_lookup_elem(&sources, &index);
+		for (i = 0; s && i < SOURCE_GAUGES; i++)
+			s->now[half & 1][i] += mask >> i & 1;
+	}
+	return 0;
+}
+
+/* A pair whose cell is large: counted by itself, if there is room. */
+__weak __noinline int pair_now(struct flow_key *key, __u32 client, __u32 time_wait, __u32 half)
+{
+	struct end c, s;
+	struct pair *p, *free = (struct pair *)0;
+	__u64 hash;
+	__u32 i;
+
+	if (!key)
+		return 0;
+	c = key_end(key, client & 1);
+	s = key_end(key, (client & 1) ^ 1);
+	hash = mix(service_hash(&s), source_hash(c.addr, 0));
+	for (i = 0; i < PAIRS_KEPT; i++) {
+		__u32 index = i;
+
+		p = bpf_map_lookup_elem(&pairs, &index);
+		if (!p)
+			return 0;
+		if (p->live && p->hash == hash) {
+			p->flows[half & 1]++;
+			p->time_wait[half & 1] += time_wait;
+			return 0;
+		}
+		if (!p->live && !free)
+			free = p;
+	}
+	if (!free)
+		return 0;
+	((__u64 *)free->client)[0] = c.addr[0];
+	((__u64 *)free->client)[1] = c.addr[1];
+	((__u64 *)free->addr)[0] = s.addr[0];
+	((__u64 *)free->addr)[1] = s.addr[1];
+	free->port = s.port;
+	free->vlan = s.vlan;
+	free->hash = hash;
+	free->flows[0] = free->flows[1] = free->time_wait[0] = free->time_wait[1] = 0;
+	free->live = 1;
+	return 0;
+}
+
+/* Counts the flow in the cell of its pair; 1: that cell is large. */
+static __always_inline int pair_flow(const struct flow_key *key, __u32 client, __u32 time_wait)
+{
+	const __u64 *w = (const __u64 *)key;
+	struct pair_cell *cell;
+	__u32 index;
+	__u64 h;
+
+	/* the client's address, the service's address and port: not the client's port */
+	h = mix(mix(mix(boot_secret[0], w[0] ^ w[1]), w[2] ^ w[3]), client ? key->a_port : (__u64)key->b_port << 16);
+	index = (h ^ h >> 32) & (PAIR_CELLS - 1);
+	cell = bpf_map_lookup_elem(&pair_cells, &index);
+	if (!cell)
+		return 0;
+	cell->flows++;
+	cell->time_wait += time_wait;
+	return cell->flows >= PAIR_LARGE;
+}
+
+/* Which gauges of its service a flow counts in. found: FINDING_BIT()s. */
+static __always_inline __u32 flow_gauges(const struct flow *f, __u64 found, __u64 now)
+{
+	__u32 mask = 0, i;
+
+	if (tcp_gone(f->state[0]) && tcp_gone(f->state[1]))
+		return 0;
+	if (flow_in(f, TIME_WAIT, TIME_WAIT))
+		return SVC_NOW(TIME_WAIT);
+	if (flow_in(f, SYN_SENT, SYN_SENT) && !flow_in(f, SYN_RECEIVED, SYN_RECEIVED))
+		return SVC_NOW(UNANSWERED);
+	if (flow_in(f, SYN_RECEIVED, SYN_RECEIVED)) {
+		if (found & FINDING_BIT(ACCEPT_QUEUE_FULL))
+			return SVC_NOW(ACCEPT_QUEUE);
+		return SVC_NOW(HALF_OPEN) | (f->flags & FLAG_HALFOPEN_EMB ? SVC_NOW(HALF_OPEN_OLD) : 0);
+	}
+	if (f->state[0] == ESTABLISHED && f->state[1] == ESTABLISHED)
+		return SVC_NOW(OPEN);
+	mask = SVC_NOW(CLOSING);
+	if (found & FINDING_BIT(CLOSE_WAIT_LEAK))
+		mask |= SVC_NOW(CLOSE_WAIT_OLD);
+	if (found & FINDING_BIT(FIN_WAIT_2_HANG))
+		mask |= SVC_NOW(FIN_WAIT_2_OLD);
+	for (i = 0; i < 2; i++)
+		if (f->state[i] == LAST_ACK || f->state[i] == CLOSING) {
+			mask |= SVC_NOW(LAST_ACK);
+			if (f->since_ns[i] + detect.value[PARAM_LAST_ACK_FLOOD_AFTER] <= now)
+				mask |= SVC_NOW(LAST_ACK_OLD);
+		}
+	return mask;
+}
+
+/* Notes a flow on which something is found. */
+__weak __noinline int hit_note(struct flow *f, struct flow_key *key, __u64 found)
+{
+	struct flow_hits *h;
+	struct flow_hit *hit;
+	__u32 zero = 0, i;
+	int wanted = 0;
+
+	if (!f || !key)
+		return 0;
+	h = bpf_map_lookup_elem(&hits, &zero);
+	if (!h)
+		return 0;
+	for (i = 0; i < FINDING_COUNT; i++) {
+		if (!(found >> i & 1))
+			continue;
+		h->total[i]++;
+		wanted |= h->total[i] <= HITS_PER_KIND;
+	}
+	i = h->count;
+	if (!wanted || i >= HITS_MAX)
+		return 0;
+	hit = &h->hit[i & (HITS_MAX - 1)];
+	__builtin_memcpy(&hit->key, key, sizeof(*key));
+	hit->mask = found;
+	hit->since_ns = f->since_ns[0] > f->since_ns[1] ? f->since_ns[0] : f->since_ns[1];
+	hit->count = f->syn_rtx + f->synack_rtx + f->fin_rtx + f->rtx[0] + f->rtx[1];
+	hit->orig = f->orig & 1;
+	hit->state[0] = f->state[0];
+	hit->state[1] = f->state[1];
+	h->count = i + 1;
+	return 0;
+}
+
+/* A live record, after its timers. It is not locked: what moves meanwhile is counted by the next sweep. */
+__weak __noinline int recount_flow(struct flow *f, struct flow_key *key, __u32 half, __u64 now)
+{
+	__u32 mask, src = 0, orig, tw;
+	__u64 found;
+
+	if (!f || !key)
+		return 0;
+	orig = f->orig & 1;
+	found = flow_findings(f, (const struct detect_opts *)&detect, track_options(), now);
+	if (found)
+		hit_note(f, key, found);
+	mask = flow_gauges(f, found, now);
+	if (!mask)
+		return 0;
+	service_now(key, orig ^ 1, mask, half);
+	tw = !!(mask & SVC_NOW(TIME_WAIT));
+	if (pair_flow(key, orig, tw))
+		pair_now(key, orig, tw, half);
+	if (mask & SVC_NOW(UNANSWERED))
+		src = SRC_NOW(UNANSWERED) | (f->flags & FLAG_STALE_SYN ? SRC_NOW(STALE) : 0);
+	else if (mask & SVC_NOW(HALF_OPEN))
+		src = SRC_NOW(HALF_OPEN) |
+		      (f->synack_rtx >= detect.value[PARAM_HALF_OPEN_REPEATS] ? SRC_NOW(HALF_OPEN_RTX) : 0);
+	else if (tw)
+		src = SRC_NOW(TIME_WAIT);
+	if ((found & FINDING_BIT(ZERO_WINDOW)) && !f->win[orig])
+		src |= SRC_NOW(SHUT);
+	if (src)
+		source_now(key, orig, src, half);
+	return 0;
+}
+
+/* An open flow of which only the hot part is read: its service is the end that has a record. */
+static __always_inline void recount_open(struct scratch *sc, const struct flow_key *key, __u32 half)
+{
+	struct service *s;
+	struct end e;
+	__u32 side, index;
+
+	for (side = 0; side < 2; side++) {
+		e = key_end(key, side);
+		index = service_find(&e, service_hash(&e));
+		if (index == NO_INDEX)
+			continue;
+		s = bpf_map_lookup_elem(&services, &index);
+		if (s)
+			s->now[half & 1][SERVICE_NOW_OPEN]++;
+		if (pair_flow(key, side ^ 1, 0)) {
+			__builtin_memcpy(&sc->seg.key, key, sizeof(*key));
+			pair_now(&sc->seg.key, side ^ 1, 0, half);
+		}
+		return;
+	}
+}
+
+/* ---- end ---- */
+static __always_inline void roll(struct account_window *w, __u32 total, const struct recount *r)
+{
+	if (r->roll10) {
+		w->last10 = r->roll10 == 1 ? total - w->begin10 : 0;
+		w->begin10 = total;
+	}
+	if (r->roll60) {
+		w->last60 = r->roll60 == 1 ? total - w->begin60 : 0;
+		w->begin60 = total;
+	}
+}
+
+struct adding {
+	struct service *s;
+	__u32 index;
+	__u32 clear;
+};
+
+static long service_add(__u32 cpu, struct adding *a)
+{
+	struct service_counts *c = bpf_map_lookup_percpu_elem(&service_counts, &a->index, cpu);
+	__u32 i;
+
+	for (i = 0; c && i < SERVICE_COUNTERS; i++) {
+		if (a->clear)
+			c->count[i] = 0;
+		else
+			a->s->total[i] += c->count[i];
+	}
+	return 0;
+}
+
+/* What the counters say that the half-open gauge should be, beside what was counted: the difference was drift. */
+static __always_inline void service_correct(struct service *s, const __u64 *before, __u32 half)
+{
+	__u32 *was = s->now[half ^ 1], *is = s->now[half];
+	__s64 expected = (__s64)was[SERVICE_NOW_HALF_OPEN] + was[SERVICE_NOW_ACCEPT_QUEUE], drift;
+	struct ward_counters *c = counters_get();
+
+	expected += s->total[SERVICE_ANSWERED] - before[0];
+	expected -= s->total[SERVICE_COMPLETED] - before[1];
+	expected -= s->total[SERVICE_HALF_OPEN_LEFT] - before[2];
+	drift = expected - ((__s64)is[SERVICE_NOW_HALF_OPEN] + is[SERVICE_NOW_ACCEPT_QUEUE]);
+	if (drift < 0)
+		drift = -drift;
+	s->corrected += drift;
+	if (c)
+		c->counter[CNT_CORRECTED] += drift;
+}
+
+__weak __noinline int service_end(__u32 index, struct recount *r)
+{
+	struct service *s = bpf_map_lookup_elem(&services, &index);
+	struct adding a = {.s = s, .index = index};
+	__u64 before[3], sum = 0;
+	__u32 i, half;
+
+	if (!s || !r)
+		return 1;
+	half = r->half & 1;
+	before[0] = s->total[SERVICE_ANSWERED];
+	before[1] = s->total[SERVICE_COMPLETED];
+	before[2] = s->total[SERVICE_HALF_OPEN_LEFT];
+	for (i = 0; i < SERVICE_COUNTERS; i++) {
+		sum -= s->total[i];
+		s->total[i] = 0;
+	}
+	bpf_loop(cpus, service_add, &a, 0);
+	for (i = 0; i < SERVICE_COUNTERS; i++) {
+		sum += s->total[i];
+		roll(&s->window[i], (__u32)s->total[i], r);
+	}
+	for (i = 0; i < SERVICE_GAUGES; i++)
+		sum |= s->now[half][i];
+	service_correct(s, before, half);
+	if (sum)
+		s->active_ns = r->now;
+	if (s->active_ns + SERVICE_IDLE_NS > r->now)
+		return 1;
+	s->live = 0;
+	a.clear = 1;
+	bpf_loop(cpus, service_add, &a, 0);
+	return 0;
+}
+
+static long services_end(__u32 set_index, struct recount *r)
+{
+	struct account_set *set = bpf_map_lookup_elem(&service_sets, &set_index);
+	__u32 i;
+
+	for (i = 0; set && i < ACCOUNT_WAYS; i++)
+		if (*(volatile __u16 *)&set->ways.tag[i] && !service_end(set_index * ACCOUNT_WAYS + i, r))
+			*(volatile __u16 *)&set->ways.tag[i] = 0;
+	return 0;
+}
+
+/* How much is going on at a source: 0 nothing .. 254; 255 where a finding names it. */
+static __always_inline __u32 source_score(const struct source *s, __u32 half)
+{
+	__u64 score = window10(&s->window[SOURCE_NEW], s->count[SOURCE_NEW]);
+	__u32 i;
+
+	if (s->kept)
+		return 255;
+	for (i = SOURCE_REFUSED; i < SOURCE_COUNTERS; i++)
+		score += 8ULL * window60(&s->window[i], s->count[i]);
+	score += s->now[half & 1][SOURCE_NOW_UNANSWERED] + s->now[half & 1][SOURCE_NOW_HALF_OPEN];
+	return score > 254 ? 254 : score;
+}
+
+/* The source's score, or -1 if its record is free again. */
+__weak __noinline int source_end(__u32 index, struct recount *r)
+{
+	struct source *s = bpf_map_lookup_elem(&sources, &index);
+	__u32 i, score;
+
+	if (!s || !r)
+		return 0;
+	for (i = 0; i < SOURCE_COUNTERS; i++)
+		roll(&s->window[i], s->count[i], r);
+	if (r->roll10) {
+		s->peers_last = s->peers;
+		__builtin_memset(&s->peers, 0, sizeof(s->peers));
+	}
+	if (r->roll60) {
+		s->targets_last = s->targets;
+		__builtin_memset(&s->targets, 0, sizeof(s->targets));
+		__builtin_memset(&s->hosts, 0, sizeof(s->hosts));
+		__builtin_memset(&s->ports, 0, sizeof(s->ports));
+	}
+	score = source_score(s, r->half);
+	if (score || s->now[r->half & 1][SOURCE_NOW_TIME_WAIT])
+		s->active_ns = r->now;
+	if (s->active_ns + SOURCE_IDLE_NS > r->now)
+		return score;
+	s->live = 0;
+	return -1;
+}
+
+static long sources_end(__u32 set_index, struct recount *r)
+{
+	struct account_set *set = bpf_map_lookup_elem(&source_sets, &set_index);
+	int i, score;
+
+	for (i = 0; set && i < ACCOUNT_WAYS; i++) {
+		if (!*(volatile __u16 *)&set->ways.tag[i])
+			continue;
+		score = source_end(set_index * ACCOUNT_WAYS + i, r);
+		if (score < 0)
+			*(volatile __u16 *)&set->ways.tag[i] = 0;
+		else
+			set->score[i] = score;
+	}
+	return 0;
+}
+
+static __always_inline void recount_end(struct recount *r, struct ward_control *ctl)
+{
+	__u32 i, half = r->half & 1;
+
+	bpf_loop(service_mask + 1, services_end, r, 0);
+	bpf_loop(source_mask + 1, sources_end, r, 0);
+	for (i = 0; i < PAIRS_KEPT; i++) {
+		__u32 index = i;
+		struct pair *p = bpf_map_lookup_elem(&pairs, &index);
+
+		if (!p || !p->live)
+			continue;
+		if (p->flows[half] >= PAIR_LARGE / 2)
+			p->active_ns = r->now;
+		if (p->active_ns + PAIR_IDLE_NS <= r->now)
+			p->live = 0;
+	}
+	ctl->account_ns = r->now;
+	__sync_lock_test_and_set(&ctl->account_half, half);
+}
+
+#endif

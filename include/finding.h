@@ -132,6 +132,8 @@ struct detect_opts {
 	__u64 value[PARAM_COUNT]; /* counts, percent, nanoseconds */
 };
 
+_Static_assert(sizeof(struct detect_opts) <= sizeof(((struct ward_instance *)0)->thresholds), "room in the instance");
+
 static inline void detect_opts_init(struct detect_opts *o)
 {
 	static const __u64 values[] = {

@@ -399,6 +399,7 @@ struct event_with_segment {
 #define WARD_IFACES 16
 #define WARD_READERS 8
 #define WARD_NAME_LEN 16
+#define WARD_THRESHOLDS 64
 
 #define IFACE_L3 0x01      /* frames start at the IP header */
 #define IFACE_XDP_L3 0x02  /* ... in XDP too (generic XDP on a device without Ethernet header) */
@@ -432,6 +433,8 @@ struct ward_instance {
 	__u8 hooks_ingress_only;
 	__u8 keep; /* attach: stays without a process; run: goes with it */
 	__u8 pad[6];
+	__u32 services_max, sources_max;
+	__u64 thresholds[WARD_THRESHOLDS]; /* struct detect_opts: finding.h */
 };
 
 /* Map "control", one entry, written by user space while the programs run. */

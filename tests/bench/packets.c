@@ -23,6 +23,8 @@
 #define SYNS 8192 /* fewer than the embryo table has places, so that each finds a free one ... */
 #define CHUNKS 16 /* ... and so often, each time into an emptied table */
 #define EMBRYO_SETS 4096
+#define SERVICE_SETS 512
+#define SOURCE_SETS 1024
 #define SERVER 0x0a7f0001 /* above all clients: they are side A */
 #define FRAME_LEN (14 + 20 + 32 + 1000)
 #define BATCH 4096
@@ -82,6 +84,7 @@ static int on_record(void *ctx, void *data, size_t size)
 static struct bench_bpf *load(unsigned capacity)
 {
 	struct bench_bpf *skel = bench_bpf__open();
+	struct detect_opts detect;
 	struct track_opts opts;
 
 	if (!skel)
@@ -91,6 +94,11 @@ static struct bench_bpf *load(unsigned capacity)
 	skel->rodata->tick_ns = 4000000;
 	skel->rodata->embryo_mask = EMBRYO_SETS - 1;
 	skel->rodata->present_mask = 2 * capacity - 1;
+	detect_opts_init(&detect);
+	memcpy((void *)&skel->rodata->detect, &detect, sizeof(detect));
+	skel->rodata->service_mask = SERVICE_SETS - 1;
+	skel->rodata->source_mask = SOURCE_SETS - 1;
+	skel->rodata->cpus = (uint32_t)libbpf_num_possible_cpus();
 	skel->rodata->iface_count = 1;
 	skel->rodata->ifaces[0].ifindex = 1; /* lo: what test_run pretends */
 	skel->rodata->ifaces[0].mtu = 1500;

@@ -1,13 +1,135 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* accounts: services, sources and findings of an instance, as the last sweep left them. */
+/*
+ * accounts: services, sources and findings of an instance, in memory that its processes share. Whoever sweeps also decides
+ * what is found: user/detect/.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <bpf/bpf.h>
+
 #include "ward/inside.h"
+
+#define OF_OPTS(w) ((const struct detect_opts *)(w)->info->thresholds)
+
+static size_t services_size(const struct ward *w)
+{
+	return w->service_room * sizeof(struct service);
+}
+
+static size_t sources_size(const struct ward *w)
+{
+	return w->source_room * sizeof(struct source);
+}
+
+static unsigned capacity(int map)
+{
+	struct bpf_map_info info;
+	__u32 size = sizeof(info);
+
+	memset(&info, 0, sizeof(info));
+	return bpf_obj_get_info_by_fd(map, &info, &size) ? 0 : info.max_entries;
+}
+
+int accounts_map(struct ward *w)
+{
+	w->service_room = capacity(w->map[MAP_SERVICES]);
+	w->source_room = capacity(w->map[MAP_SOURCES]);
+	w->services = map_memory(w->map[MAP_SERVICES], services_size(w));
+	w->sources = map_memory(w->map[MAP_SOURCES], sources_size(w));
+	w->pairs = map_memory(w->map[MAP_PAIRS], PAIRS_KEPT * sizeof(*w->pairs));
+	w->hits = map_memory(w->map[MAP_HITS], sizeof(*w->hits));
+	w->findings = map_memory(w->map[MAP_FINDINGS], FINDING_ROOM * sizeof(*w->findings));
+	if (w->services && w->sources && w->pairs && w->hits && w->findings)
+		return 0;
+	return ward_fail(-errno, errno == EPERM ? REMEDY_ROOT : "", "cannot map the memory of services and sources: %s",
+			 strerror(errno));
+}
+
+static void unmap(void *memory, size_t size)
+{
+	if (memory)
+		munmap(memory, size);
+}
+
+void accounts_free(struct ward *w)
+{
+	detector_free(w->detector);
+	w->detector = NULL;
+	unmap(w->services, services_size(w));
+	unmap(w->sources, sources_size(w));
+	unmap(w->pairs, PAIRS_KEPT * sizeof(*w->pairs));
+	unmap(w->hits, sizeof(*w->hits));
+	unmap(w->findings, FINDING_ROOM * sizeof(*w->findings));
+	w->services = NULL;
+	w->sources = NULL;
+	w->pairs = NULL;
+	w->hits = NULL;
+	w->findings = NULL;
+}
+
+/* Does a standing finding name this source? */
+static bool is_named(const struct ward *w, const struct source *s)
+{
+	unsigned i;
+
+	for (i = 0; i < FINDING_ROOM; i++) {
+		const struct finding *f = &w->findings[i];
+
+		if (f->id && !f->cleared_ns && (f->subject == SUBJECT_SOURCE || f->subject == SUBJECT_PREFIX) &&
+		    !memcmp(f->key.a_addr, s->addr, sizeof(s->addr)))
+			return true;
+	}
+	return false;
+}
+
+/* The records of sources that a finding names do not give way to others. */
+static void keep_named(struct ward *w, unsigned standing)
+{
+	unsigned i;
+
+	for (i = 0; i < w->source_room; i++)
+		if (w->sources[i].live && (w->sources[i].kept || standing))
+			w->sources[i].kept = standing && is_named(w, &w->sources[i]);
+}
+
+void accounts_look(struct ward *w, uint64_t now_ns)
+{
+	struct detect_view view = {
+		.now_ns = now_ns,
+		.replay = w->opt.replay,
+		.tap = w->info->tap,
+		.services = w->services,
+		.service_room = w->service_room,
+		.sources = w->sources,
+		.source_room = w->source_room,
+		.pairs = w->pairs,
+		.pair_room = PAIRS_KEPT,
+		.half = w->control->account_half & 1,
+		.hits = w->hits,
+	};
+	struct ward_counters counters;
+	struct ward_gauges gauges;
+
+	if (!w->first_look_ns)
+		w->first_look_ns = now_ns;
+	view.started_ns = w->opt.replay ? w->first_look_ns : w->info->created_ns;
+	if (!w->control->finding_next)
+		w->control->finding_next = 1;
+	if (!w->detector)
+		w->detector = detector_new(OF_OPTS(w), w->findings, &w->control->finding_next);
+	if (!w->detector || ward_counters_read(w, &counters) || ward_gauges_read(w, &gauges))
+		return;
+	view.counters = &counters;
+	view.gauges = &gauges;
+	keep_named(w, detector_tick(w->detector, &view, w->on_finding, w->on_finding_ctx));
+	w->control->blind = detector_blind(w->detector);
+}
 
 const struct finding *ward_findings(struct ward *w)
 {
-	static const struct finding none[FINDING_ROOM];
-
-	(void)w;
-	return none;
+	return load_needed(w) ? NULL : w->findings;
 }
 
 void ward_on_finding(struct ward *w, ward_finding_fn fn, void *ctx)
@@ -18,23 +140,38 @@ void ward_on_finding(struct ward *w, ward_finding_fn fn, void *ctx)
 
 int ward_services_each(struct ward *w, int (*fn)(const struct service *s, unsigned half, void *ctx), void *ctx)
 {
-	(void)w, (void)fn, (void)ctx;
-	return 0;
+	int ret = load_needed(w);
+	unsigned i, half;
+
+	if (ret)
+		return ret;
+	half = w->control->account_half & 1;
+	for (i = 0; i < w->service_room && !ret; i++)
+		if (w->services[i].live)
+			ret = fn(&w->services[i], half, ctx);
+	return ret;
 }
 
 int ward_sources_each(struct ward *w, int (*fn)(const struct source *s, unsigned half, void *ctx), void *ctx)
 {
-	(void)w, (void)fn, (void)ctx;
-	return 0;
+	int ret = load_needed(w);
+	unsigned i, half;
+
+	if (ret)
+		return ret;
+	half = w->control->account_half & 1;
+	for (i = 0; i < w->source_room && !ret; i++)
+		if (w->sources[i].live)
+			ret = fn(&w->sources[i], half, ctx);
+	return ret;
 }
 
 unsigned ward_blind(struct ward *w)
 {
-	(void)w;
-	return 0;
+	return load_needed(w) ? 0 : (unsigned)w->control->blind;
 }
 
 const struct detect_opts *ward_detect_opts(const struct ward *w)
 {
-	return &w->opt.detect;
+	return w->info ? OF_OPTS(w) : &w->opt.detect;
 }

@@ -93,6 +93,14 @@ struct ward {
 	uint64_t clock_offset; /* added to CLOCK_MONOTONIC_COARSE */
 	uint64_t clock_measured;
 	uint32_t sweep_budget; /* events of one sweep, 0: no limit */
+	struct service *services; /* these five mmapped */
+	struct source *sources;
+	struct pair *pairs;
+	struct flow_hits *hits;
+	struct finding *findings;
+	unsigned service_room, source_room; /* elements */
+	struct detector *detector; /* of the process that sweeps */
+	uint64_t first_look_ns;
 	ward_finding_fn on_finding; /* NULL: nobody wants to know */
 	void *on_finding_ctx;
 	char *notes[MAX_NOTES];
@@ -113,12 +121,21 @@ int load_programs(struct ward *w);
 /* Loads on first use what ward_load() put off until the interfaces are known. */
 int load_needed(struct ward *w);
 int load_map_memory(struct ward *w);
+/* The memory of an mmapable map, NULL (errno) if it cannot be had. */
+void *map_memory(int fd, size_t size);
 void load_free(struct ward *w);
 uint64_t layout_hash(void);
 /* Pins maps and programs of the loaded object below dir; keep: others will read them there. */
 int load_pin(struct ward *w, const char *dir, bool keep);
 /* 0, or the failure (already told) why this process or kernel cannot load anything. */
 int load_probe(void);
+
+/* ---- accounts.c ---- */
+/* Maps what the detector reads and writes; info and control are mapped. */
+int accounts_map(struct ward *w);
+void accounts_free(struct ward *w);
+/* After a whole sweep: decides what is found. */
+void accounts_look(struct ward *w, uint64_t now_ns);
 
 /* ---- clock.c ---- */
 int clock_measure(struct ward *w, bool make_offset);

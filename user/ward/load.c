@@ -336,6 +336,9 @@ static void fill_plan(struct ward *w)
 	snprintf(plan->version, sizeof(plan->version), "%s", TCPWARD_VERSION);
 	plan->flows_max = w->opt.flows;
 	plan->embryos_max = 2 * embryo_sets(w->opt.embryos) * EMBRYO_WAYS; /* SYNs, and records */
+	plan->services_max = account_sets(w->opt.services) * ACCOUNT_WAYS;
+	plan->sources_max = account_sets(w->opt.sources) * ACCOUNT_WAYS;
+	memcpy(plan->thresholds, &w->opt.detect, sizeof(w->opt.detect));
 	plan->msl2_s = 2 * w->opt.msl_s;
 	plan->tap = w->opt.tap;
 	plan->no_pickup = w->opt.no_pickup;
@@ -344,7 +347,7 @@ static void fill_plan(struct ward *w)
 	plan->hooks_ingress_only = w->opt.hooks_ingress_only;
 }
 
-static void *map_memory(int fd, size_t size)
+void *map_memory(int fd, size_t size)
 {
 	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
@@ -361,7 +364,7 @@ int load_map_memory(struct ward *w)
 	if (!info || !w->control)
 		return ward_fail(-errno, errno == EPERM ? REMEDY_ROOT : "", "cannot map the instance's memory: %s",
 				 strerror(errno));
-	return 0;
+	return accounts_map(w);
 }
 
 /* An iterator is a tracing program, which a kernel may lack: the table is then only read by maps. */
@@ -531,6 +534,7 @@ void load_free(struct ward *w)
 {
 	int i;
 
+	accounts_free(w);
 	if (w->control)
 		munmap(w->control, sizeof(*w->control));
 	if (w->info != &w->plan)

@@ -94,12 +94,23 @@ static void keep_named(struct ward *w, unsigned standing)
 			w->sources[i].kept = standing && is_named(w, &w->sources[i]);
 }
 
+static bool is_merged(const struct ward *w)
+{
+	unsigned i;
+
+	for (i = 0; i < w->info->iface_count; i++)
+		if (w->info->iface[i].flags & IFACE_MERGED)
+			return true;
+	return false;
+}
+
 void accounts_look(struct ward *w, uint64_t now_ns)
 {
 	struct detect_view view = {
 		.now_ns = now_ns,
 		.replay = w->opt.replay,
 		.tap = w->info->tap,
+		.merged = is_merged(w),
 		.services = w->services,
 		.service_room = w->service_room,
 		.sources = w->sources,

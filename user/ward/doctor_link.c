@@ -238,8 +238,7 @@ static bool feature_bit(const char *ifname, unsigned index, unsigned count)
 	return on;
 }
 
-/* Is the offload with this name ("rx-lro") on? */
-static bool offload_on(const char *ifname, const char *name)
+bool link_offload_on(const char *ifname, const char *name)
 {
 	unsigned count = feature_count(ifname);
 	struct ethtool_gstrings *names = count ? calloc(1, sizeof(*names) + (size_t)count * ETH_GSTRING_LEN) : NULL;
@@ -333,7 +332,7 @@ static void check_merging(const char *ifname, struct check_list *list)
 	char remedy[64];
 
 	for (unsigned i = 0; i < sizeof(offloads) / sizeof(offloads[0]); i++) {
-		if (!offload_on(ifname, offloads[i].feature)) {
+		if (!link_offload_on(ifname, offloads[i].feature)) {
 			check_add(list, offloads[i].name, HEALTH_OK, NULL, "'%s': %s is off", ifname, offloads[i].what);
 			continue;
 		}

@@ -181,6 +181,8 @@ static int fill_row(struct ward_iface *row, const char *name, struct iface_facts
 	row->ingress = INGRESS_NONE;
 	if (is_l3(facts->arphrd))
 		row->flags = IFACE_L3 | IFACE_XDP_L3;
+	if (link_offload_on(name, "rx-lro"))
+		row->flags |= IFACE_MERGED;
 	return 0;
 }
 

@@ -130,6 +130,10 @@ int load_pin(struct ward *w, const char *dir, bool keep);
 /* 0, or the failure (already told) why this process or kernel cannot load anything. */
 int load_probe(void);
 
+/* ---- doctor_link.c ---- */
+/* Is the offload with the kernel's name ("rx-lro") on? */
+bool link_offload_on(const char *ifname, const char *name);
+
 /* ---- accounts.c ---- */
 /* Maps what the detector reads and writes; info and control are mapped. */
 int accounts_map(struct ward *w);

@@ -411,10 +411,19 @@ static uint64_t memory_available(void)
 	return kib << 10;
 }
 
+static uint64_t accounts_bytes(const struct ward_options *opt)
+{
+	uint64_t service = sizeof(struct service) + sizeof(struct service_counts) * libbpf_num_possible_cpus();
+
+	return ACCOUNT_WAYS * (account_sets(opt->services) * service +
+			       (uint64_t)account_sets(opt->sources) * sizeof(struct source));
+}
+
 /* The tables are made whole at once: what does not fit would end other processes first. */
 static int check_memory(const struct ward_options *opt)
 {
-	uint64_t embryos = (uint64_t)embryo_sets(opt->embryos) * (sizeof(struct syn_set) + sizeof(struct embryo_set));
+	uint64_t embryos = (uint64_t)embryo_sets(opt->embryos) * (sizeof(struct syn_set) + sizeof(struct embryo_set)) +
+			   accounts_bytes(opt);
 	uint64_t need = (uint64_t)opt->flows * FLOW_BYTES + embryos, available = memory_available();
 	uint64_t room = available - available / 4, fitting; /* a quarter stays for everything else */
 	char mend[80];

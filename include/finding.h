@@ -170,7 +170,8 @@ struct finding {
 	__u8 sample_orig[FINDING_SAMPLES]; /* which side is the originator */
 	__u8 samples;
 	__u8 orig;    /* SUBJECT_FLOW: which side is the originator */
-	__u8 pad[2];
+	__u8 at_least; /* evidence[0] is a lower bound: not all of the flows were listed */
+	__u8 pad;
 };
 
 #endif

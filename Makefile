@@ -132,7 +132,7 @@ $(O)/tcpward: $(O)/user/main.o $(LIBRARY)
 # unit: sanitised, against the part of user/ that knows no kernel; prog, net, bench: against all of user/
 SANITISE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 TEST_FLAGS = -std=gnu11 -fno-strict-aliasing $(WARN) -D_GNU_SOURCE -DTCPWARD_VERSION='"$(VERSION)"' -Iinclude -Iuser -Itests -I$(O) -I$(O)/tests $(LIB_CFLAGS)
-UNIT_SRC := $(sort $(wildcard user/report/*.c user/capture/*.c user/policy/*.c))
+UNIT_SRC := $(sort $(wildcard user/report/*.c user/capture/*.c user/policy/*.c user/detect/*.c))
 UNIT_OBJ := $(UNIT_SRC:%.c=$(O)/tests/san/%.o)
 sources = $(filter-out %.bpf.c,$(wildcard tests/$(1)/*.c))
 has_main := ^(int )?main\(

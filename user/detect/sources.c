@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* What is found about one source, or one prefix: too many of something, or too few that succeed. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "detect/internal.h"
+
+/* ---- the live ones, and where to find them ---- */
+static bool is_aggregate(const struct source *s)
+{
+	return s->prefix_len == 24 || s->prefix_len == 48;
+}
+
+static uint32_t *source_head(const struct detector *d, const uint8_t addr[16])
+{
+	struct home home = { .port = 0 };
+
+	memcpy(home.addr, addr, 16);
+	return &d->source_chain[home_hash(0, &home) % d->source_room];
+}
+
+static int room_for_sources(struct detector *d, unsigned room)
+{
+	if (room <= d->source_room)
+		return 0;
+	free(d->source);
+	free(d->source_chain);
+	free(d->source_next);
+	d->source = calloc(room, sizeof(*d->source));
+	d->source_chain = calloc(room, sizeof(*d->source_chain));
+	d->source_next = calloc(room, sizeof(*d->source_next));
+	d->source_room = d->source && d->source_chain && d->source_next ? room : 0;
+	return d->source_room ? 0 : -ENOMEM;
+}
+
+/* Singles from the front of d->source, aggregates from its end. */
+int index_sources(struct detector *d)
+{
+	const struct detect_view *v = d->view;
+
+	d->singles = d->aggregates = 0;
+	if (room_for_sources(d, v->source_room))
+		return -ENOMEM;
+	if (!v->source_room)
+		return 0;
+	memset(d->source_chain, 0, d->source_room * sizeof(*d->source_chain));
+	for (unsigned i = 0; i < v->source_room; i++) {
+		const struct source *s = &v->sources[i];
+		uint32_t *head;
+
+		if (!s->live)
+			continue;
+		if (is_aggregate(s)) {
+			d->source[d->source_room - ++d->aggregates] = i;
+			continue;
+		}
+		d->source[d->singles++] = i;
+		head = source_head(d, s->addr);
+		d->source_next[i] = *head;
+		*head = i + 1;
+	}
+	return 0;
+}
+
+const struct source *source_of(const struct detector *d, const struct home *home)
+{
+	if (!d->singles)
+		return NULL;
+	for (uint32_t i = *source_head(d, home->addr); i; i = d->source_next[i - 1])
+		if (!memcmp(d->view->sources[i - 1].addr, home->addr, 16))
+			return &d->view->sources[i - 1];
+	return NULL;
+}
+
+bool source_one_way(const struct source *s)
+{
+	struct recent one_way = source_60s(s, SOURCE_ONE_WAY), begun = source_60s(s, SOURCE_NEW);
+
+	return (uint64_t)(one_way.now + one_way.last) * 10 > begun.now + begun.last;
+}
+
+/* ---- an aggregate speaks only where no single source does ---- */
+static bool within(const struct finding *f, const struct source *s)
+{
+	unsigned bytes = addr_v4(s->addr) ? 12 + s->prefix_len / 8 : s->prefix_len / 8;
+
+	return f->subject == SUBJECT_SOURCE && !memcmp(f->key.a_addr, s->addr, bytes);
+}
+
+static bool spoken_for(const struct detector *d, const struct source *s, enum finding_kind kind)
+{
+	if (!is_aggregate(s))
+		return false;
+	for (int i = 0; i < FINDING_ROOM; i++) {
+		const struct finding *f = &d->table[i];
+
+		if (f->id && !f->cleared_ns && f->kind == kind && within(f, s))
+			return true;
+	}
+	return false;
+}
+
+/* ---- one evaluation each ---- */
+void source_completion(const struct detector *d, const struct source *s, struct finding *f)
+{
+	struct share completed = share_of(source_60s(s, SOURCE_COMPLETED), source_60s(s, SOURCE_NEW),
+					  (uint32_t)opt(d, PARAM_HALF_OPEN_MAX) / 2);
+
+	f->evidence[COMPLETION_ROW] = completed.percent;
+	f->evidence[COMPLETION_ROW + 1] = completed.of;
+}
+
+static void stale_syns(struct detector *d, const struct source *s)
+{
+	struct claim c = claim_of_source(FINDING_STALE_SYN, s);
+	uint32_t stale = s->now[d->view->half][SOURCE_NOW_STALE];
+
+	if (!holds(d, &c, stale, opt(d, PARAM_STALE_SYN_MANY)) || spoken_for(d, s, c.kind))
+		return;
+	c.f.severity = SEVERITY_WARNING;
+	c.f.evidence[0] = stale;
+	c.f.evidence[1] = opt(d, PARAM_STALE_SYN_AFTER); /* the oldest is at least that old */
+	source_completion(d, s, &c.f);
+	claim(d, &c);
+}
+
+/* True: it is one, so it is no half-open attack by that source. */
+static bool reflection(struct detector *d, const struct source *s)
+{
+	struct claim c = claim_of_source(FINDING_REFLECTION, s);
+	struct recent completed = source_60s(s, SOURCE_COMPLETED);
+	uint32_t repeated = s->now[d->view->half][SOURCE_NOW_HALF_OPEN_RTX];
+
+	if (completed.now || completed.last || !holds(d, &c, repeated, opt(d, PARAM_REFLECTION_MAX)))
+		return false;
+	c.f.evidence[0] = repeated;
+	c.f.evidence[1] = s->now[d->view->half][SOURCE_NOW_HALF_OPEN];
+	c.f.evidence[2] = most(source_60s(s, SOURCE_NEW));
+	claim(d, &c);
+	return true;
+}
+
+static void half_open(struct detector *d, const struct source *s)
+{
+	struct claim c = claim_of_source(FINDING_HALF_OPEN, s);
+	uint32_t open = s->now[d->view->half][SOURCE_NOW_HALF_OPEN];
+	uint64_t max = opt(d, PARAM_HALF_OPEN_MAX);
+
+	source_completion(d, s, &c.f);
+	if (!holds(d, &c, open, max) ||
+	    !holds_below(d, &c, c.f.evidence[COMPLETION_ROW], opt(d, PARAM_HALF_OPEN_COMPLETION)) || spoken_for(d, s, c.kind))
+		return;
+	c.hold_ns = DETECT_SECOND; /* a proxy that opens hundreds at once has them half open for one round trip */
+	c.f.evidence[0] = open;
+	claim(d, &c);
+}
+
+static void backscatter(struct detector *d, const struct source *s)
+{
+	struct claim c = claim_of_source(FINDING_BACKSCATTER, s);
+	struct recent unasked = source_10s(s, SOURCE_UNASKED), completed = source_10s(s, SOURCE_COMPLETED);
+	unsigned peers;
+
+	if (!most(unasked))
+		return;
+	peers = distinct_count(&s->peers, &s->peers_last);
+	if (!holds(d, &c, peers, opt(d, PARAM_BACKSCATTER_PEERS)))
+		return;
+	/* its ACKs follow the SYN-ACKs: it did send the SYNs, along another way */
+	if ((uint64_t)(completed.now + completed.last) * 10 > unasked.now + unasked.last)
+		return;
+	c.f.evidence[0] = peers;
+	c.f.evidence[1] = most(unasked);
+	claim(d, &c);
+}
+
+static void port_scan(struct detector *d, const struct source *s)
+{
+	struct claim c = claim_of_source(FINDING_PORT_SCAN, s);
+	struct recent completed = source_60s(s, SOURCE_COMPLETED), failed = source_60s(s, SOURCE_FAILED);
+	struct share success;
+	unsigned targets;
+
+	if (!failed.now && !failed.last)
+		return;
+	targets = distinct_count(&s->targets, &s->targets_last);
+	success = share_of(completed, plus(completed, failed), (uint32_t)opt(d, PARAM_PORT_SCAN_TARGETS) / 2);
+	if (!holds(d, &c, targets, opt(d, PARAM_PORT_SCAN_TARGETS)) ||
+	    !holds_below(d, &c, success.percent, opt(d, PARAM_PORT_SCAN_SUCCESS)) || spoken_for(d, s, c.kind))
+		return;
+	c.f.evidence[0] = targets;
+	c.f.evidence[1] = success.percent;
+	c.f.evidence[2] = distinct_count(&s->hosts, NULL);
+	c.f.evidence[3] = distinct_count(&s->ports, NULL);
+	c.f.evidence[4] = success.of;
+	claim(d, &c);
+}
+
+static void retransmission(struct detector *d, const struct source *s)
+{
+	struct claim c = claim_of_source(FINDING_RETRANSMISSION, s);
+	struct share again = share_of(source_10s(s, SOURCE_SYN_RTX), source_10s(s, SOURCE_NEW), HANDSHAKES_ENOUGH);
+
+	/* where no handshake completes, nobody is there: stale SYNs, a scan, but no loss */
+	if (again.of < HANDSHAKES_ENOUGH || !most(source_10s(s, SOURCE_COMPLETED)) ||
+	    !holds(d, &c, again.percent, opt(d, PARAM_RETRANSMISSION_HANDSHAKE)))
+		return;
+	c.f.evidence[0] = again.part;
+	c.f.evidence[2] = again.percent;
+	c.f.evidence[3] = again.part;
+	c.f.evidence[4] = again.of;
+	claim(d, &c);
+}
+
+/* Those that are nothing but a number in a window. */
+static const struct {
+	enum finding_kind kind;
+	enum source_counter counter;
+	enum detect_param limit;
+	bool minute;	/* of 60 s, else of 10 s */
+	bool aggregate; /* of a prefix too */
+} plain[] = {
+	{ FINDING_TIME_WAIT_REUSE, SOURCE_TIME_WAIT_REUSE, PARAM_TIME_WAIT_REUSE_MAX, false, false },
+	{ FINDING_FIN_STORM, SOURCE_FIN_RTX, PARAM_FIN_STORM_MAX, false, false },
+	{ FINDING_OUT_OF_STATE_FLOOD, SOURCE_OUT_OF_STATE, PARAM_OUT_OF_STATE_FLOOD_MAX, false, true },
+	{ FINDING_BAD_FLAGS, SOURCE_BAD_FLAGS, PARAM_BAD_FLAGS_MAX, true, false },
+	{ FINDING_ZERO_WINDOW, SOURCE_SHUT, PARAM_ZERO_WINDOW_FLOWS, true, false },
+	{ FINDING_SYN_DATA, SOURCE_SYN_DATA, PARAM_SYN_DATA_MAX, false, true },
+};
+
+static void plain_numbers(struct detector *d, const struct source *s, bool one_way)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(plain); i++) {
+		uint32_t n = most(plain[i].minute ? source_60s(s, plain[i].counter) : source_10s(s, plain[i].counter));
+		struct claim c;
+
+		/* far below the limit, also where it is lower for one that stands */
+		if (!n || (uint64_t)n * 2 < opt(d, plain[i].limit))
+			continue;
+		if ((is_aggregate(s) && !plain[i].aggregate) || (one_way && plain[i].kind == FINDING_ZERO_WINDOW))
+			continue;
+		c = claim_of_source(plain[i].kind, s);
+		if (!holds(d, &c, n, opt(d, plain[i].limit)) || spoken_for(d, s, c.kind))
+			continue;
+		c.f.evidence[0] = n;
+		claim(d, &c);
+	}
+}
+
+static void find_in_source(struct detector *d, const struct source *s)
+{
+	bool one_way = source_one_way(s);
+
+	plain_numbers(d, s, one_way);
+	if (!one_way) {
+		stale_syns(d, s);
+		if (is_aggregate(s) || !reflection(d, s))
+			half_open(d, s);
+		port_scan(d, s);
+	}
+	if (is_aggregate(s))
+		return;
+	if (!one_way)
+		backscatter(d, s);
+	retransmission(d, s);
+}
+
+void find_in_sources(struct detector *d)
+{
+	for (unsigned i = 0; i < d->singles; i++)
+		find_in_source(d, &d->view->sources[d->source[i]]);
+	for (unsigned i = 0; i < d->aggregates; i++)
+		find_in_source(d, &d->view->sources[d->source[d->source_room - 1 - i]]);
+}

@@ -97,7 +97,13 @@ WARD_FLAGS(X)
 #undef X
 #define FLAGS_REPORTED ((1ULL << FLAG_COUNT) - 1)
 
-/* The upper bits of flow.flags are the tracker's own memory and are not reported. */
+/* The upper bits of flow.flags are the tracker's own memory and are not reported; tcp_marks.h writes those below MARK_PEND. */
+#define MARK_RSTS_SHIFT 41          /* two bits: inexact RSTs (R8, R9) that came closely enough; stays at 3 */
+#define MARK_RSTS (3ULL << MARK_RSTS_SHIFT)
+#define MARK_RSTS_TW (1ULL << 43)   /* ... and they were aimed at a TIME-WAIT */
+#define MARK_RESTARTS_SHIFT 44      /* three bits: restarts of 2MSL; stays at 7 */
+#define MARK_RESTARTS (7ULL << MARK_RESTARTS_SHIFT)
+#define MARK_ASSASSIN (1ULL << 47)  /* an exact RST into TIME-WAIT from an end that wanted no new connection */
 #define MARK_PEND (1ULL << 48)      /* flow.pend_* hold a SYN that may start a new incarnation */
 #define MARK_PEND_B (1ULL << 49)    /* ... and side B sent it */
 #define MARK_RTT_SYN (1ULL << 50)   /* rtt_syn is a time stamp of the last SYN, not yet a difference */
@@ -108,6 +114,9 @@ WARD_FLAGS(X)
 #define MARK_ENDED (1ULL << 55)     /* its end was reported: end_reason */
 #define MARK_SENT_A (1ULL << 56)    /* A has sent an accepted segment with ACK after the handshake (row O16) */
 #define MARK_SENT_B (1ULL << 57)
+/* 58 to 61: tcp_history.h */
+#define MARK_WENT_ON (1ULL << 62)   /* the sender of the RST that ended it went on with data: not its RST */
+#define MARK_SILENT (1ULL << 63)    /* the RST that ended it came from an end that had been silent: it had lost the connection */
 
 /* ---- why a record ended ---- */
 #define WARD_END_REASONS(X)                                                                                            \
@@ -156,6 +165,7 @@ struct flow_key {
 #define PHASE_DELETING 0x03 /* being deleted: not to be touched */
 #define PHASE_LOCKED 0x04
 #define PHASE_SLOW 0x08  /* something rare is known of it: no fast path */
+#define PHASE_WATCH 0x10 /* the sweep shall look at this open flow, though nothing is due: see tcp_watch() */
 
 #define WS_UNKNOWN 14 /* the largest scale there is (RFC 7323): assumed where the SYNs were not seen */
 #define HISTORY_LEN 16
@@ -182,7 +192,7 @@ struct flow {
 	__u8 wscale;             /* window scale: A in the low nibble, B in the high one */
 	__u8 phase;              /* PHASE_* */
 	__u16 gen;               /* another incarnation of the record, another number */
-	__u64 prev;              /* the segment before: see tcp_prev_*() */
+	__u64 prev;              /* the segment before: see tcp_prev_pack(), and what tcp_marks.h keeps above it */
 	struct flow_half half[2];
 	__u16 win[2];    /* last window field, as sent */
 	__u16 maxwin[2]; /* largest one after the handshake, as sent */
@@ -191,8 +201,8 @@ struct flow {
 	__u64 start_ns;
 	__u64 since_ns[2]; /* when the side entered its state; for TIME-WAIT when 2MSL was restarted */
 	__u32 isn[2];
-	__u32 contig[2]; /* in-order edge of what was sent; only while KNOWN_HOLE, else nxt */
-	__u32 fin[2];    /* sequence number of the FIN (KNOWN_FIN), or the bad ack of a SYN-ACK (MARK_BADACK) */
+	__u32 contig[2]; /* in-order edge of what was sent; only while KNOWN_HOLE, else nxt, and it may hold tcp_since() */
+	__u32 fin[2];    /* sequence number of the FIN (KNOWN_FIN), or bad ack of a SYN-ACK (MARK_BADACK), or tcp_since() */
 	__u32 rtx[2];
 	char history[HISTORY_LEN]; /* Zeek's letters, not terminated when full */
 	__u32 rtt_syn_ns;          /* SYN to SYN-ACK; 0: not measured */

@@ -280,6 +280,24 @@ __weak __noinline int hit_note(struct flow *f, struct flow_key *key, __u64 found
 	return 0;
 }
 
+/*
+ * Which end is the client: the originator. Who opened a flow that was met mid-stream is a guess; where only that end is a
+ * known service, the other one is the client.
+ */
+static __always_inline __u32 flow_client(const struct flow_key *key, const struct flow *f)
+{
+	__u32 orig = f->orig & 1;
+	struct end e;
+
+	if (!(f->flags & FLAG_MIDSTREAM))
+		return orig;
+	e = key_end(key, orig ^ 1);
+	if (service_find(&e, service_hash(&e)) != NO_INDEX)
+		return orig;
+	e = key_end(key, orig);
+	return service_find(&e, service_hash(&e)) != NO_INDEX ? orig ^ 1 : orig;
+}
+
 /* A live record, after its timers. It is not locked: what moves meanwhile is counted by the next sweep. */
 __weak __noinline int recount_flow(struct flow *f, struct flow_key *key, __u32 half, __u64 now)
 {
@@ -288,13 +306,13 @@ __weak __noinline int recount_flow(struct flow *f, struct flow_key *key, __u32 h
 
 	if (!f || !key)
 		return 0;
-	orig = f->orig & 1;
 	found = flow_findings(f, (const struct detect_opts *)&detect, track_options(), now);
 	if (found)
 		hit_note(f, key, found);
 	mask = flow_gauges(f, found, now);
 	if (!mask)
 		return 0;
+	orig = flow_client(key, f);
 	service_now(key, orig ^ 1, mask, half);
 	tw = !!(mask & SVC_NOW(TIME_WAIT));
 	if (pair_flow(key, orig, tw))

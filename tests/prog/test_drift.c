@@ -1,0 +1,557 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Drift: a million random segments through the programs, with sweeps and jumps of the clock in between, into tables that are
+ * far too small: opened, answered, reset, closed, sent again, evicted, ports used again while the old record waits for its
+ * deletion. Now and then every gauge, of the instance, of each service and of each source, is compared with a recount made
+ * here, record by record; and the half-open ones with what the counters say went in and out. Then the controls: a flow that
+ * vanished and a count too many must be found.
+ *
+ *   test_drift [SEGMENTS [SEED]]
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "account.h"
+#include "prog/rig.h"
+#include "sweep.h"
+#include "tcp_fsm.h"
+#include "tcpward.skel.h"
+
+#define SEGMENTS 1000000
+#define SEED 20260101
+#define COMPARE_EVERY 50000
+#define CLIENTS 48 /* every fourth by IPv6 */
+#define CLIENT_PORTS 12
+#define SERVICES 12 /* two ports at each address */
+#define TUPLES (CLIENTS * CLIENT_PORTS * SERVICES)
+#define AT_WORK 700 /* tuples that get segments at one time; the others rest, and are used again later */
+#define SWEEP_NS 1000000000ULL
+
+/* ---- random numbers of our own: the same on every machine ---- */
+static uint64_t state;
+
+static uint32_t any(uint32_t n)
+{
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return (uint32_t)(state >> 32) % n;
+}
+
+/* ---- segments ---- */
+struct conversation {
+	uint32_t next[2]; /* sequence number: of the client, of the server */
+	uint8_t step;
+};
+
+static struct conversation conversations[TUPLES];
+
+/* How a connection goes on, if nothing happens. */
+static const struct {
+	uint8_t from_server, bits;
+} steps[] = {
+	{0, TH_SYN}, {1, TH_SYN | TH_ACK}, {0, TH_ACK}, {0, TH_ACK | TH_PSH}, {1, TH_ACK}, {0, TH_FIN | TH_ACK},
+	{1, TH_ACK}, {1, TH_FIN | TH_ACK}, {0, TH_ACK},
+};
+#define STEPS (sizeof(steps) / sizeof(*steps))
+
+/* What happens. */
+enum happening {
+	NEW_SYN,
+	SYN_AGAIN,
+	SYN_ACK_AGAIN,
+	FIN,
+	RESET,
+	INEXACT_RESET,
+	REFUSAL,
+	BAD_FLAGS,
+	BAD_ACK,
+	DATA,
+	OLD_ACK,
+	HAPPENINGS
+};
+
+/* per thousand segments; the rest are steps */
+static const uint16_t weights[HAPPENINGS] = {
+	[NEW_SYN] = 110, [SYN_AGAIN] = 60, [SYN_ACK_AGAIN] = 40, [FIN] = 30,	 [RESET] = 25, [INEXACT_RESET] = 20,
+	[REFUSAL] = 15,	 [BAD_FLAGS] = 10, [BAD_ACK] = 20,	 [DATA] = 30,	 [OLD_ACK] = 15,
+};
+
+static void ends_of(int tuple, struct wire_end *client, struct wire_end *server, bool *v6)
+{
+	uint32_t service = (uint32_t)tuple % SERVICES, port = (uint32_t)tuple / SERVICES % CLIENT_PORTS,
+		 host = (uint32_t)tuple / SERVICES / CLIENT_PORTS;
+
+	*v6 = host % 4 == 0;
+	wire_address(client, *v6, 100 + host, (uint16_t)(40000 + port));
+	wire_address(server, *v6, 1 + service / 2, (uint16_t)(80 + service % 2));
+}
+
+static void send(struct rig *rig, int tuple, int from_server, struct wire_segment seg)
+{
+	struct wire_layout layout = {.name = "drift"};
+	struct wire_end client, server;
+	uint8_t frame[WIRE_MAX];
+	size_t len;
+
+	ends_of(tuple, &client, &server, &layout.v6);
+	seg.win = (uint16_t)(any(40) ? 64240 : 0);
+	len = wire_build(frame, &layout, from_server ? &server : &client, from_server ? &client : &server, &seg);
+	rig_send(rig, from_server ? HOOK_TC_OUT : HOOK_XDP, frame, len, (uint32_t)len, false, 0);
+}
+
+/* The next segment of side, which the other one has caught up with. */
+static void send_next(struct rig *rig, int tuple, int side, uint8_t bits)
+{
+	struct conversation *c = &conversations[tuple];
+	struct wire_segment seg = {.bits = bits};
+
+	if (bits & TH_SYN)
+		c->next[side] = any(UINT32_MAX);
+	seg.seq = c->next[side];
+	seg.ack = bits & TH_ACK ? c->next[!side] : 0;
+	seg.len = bits & TH_PSH ? 1 + any(1000) : 0;
+	c->next[side] += seg.len + !!(bits & (TH_SYN | TH_FIN));
+	send(rig, tuple, side, seg);
+}
+
+static void happen(struct rig *rig, int tuple, enum happening what)
+{
+	struct conversation *c = &conversations[tuple];
+	int side = (int)any(2);
+
+	switch (what) {
+	case NEW_SYN:
+		c->step = 1;
+		send_next(rig, tuple, 0, TH_SYN);
+		break;
+	case SYN_AGAIN:
+		send(rig, tuple, 0, (struct wire_segment){.bits = TH_SYN, .seq = c->next[0] - 1});
+		break;
+	case SYN_ACK_AGAIN:
+		send(rig, tuple, 1, (struct wire_segment){.bits = TH_SYN | TH_ACK, .seq = c->next[1] - 1, .ack = c->next[0]});
+		break;
+	case FIN:
+		send_next(rig, tuple, side, TH_FIN | TH_ACK);
+		break;
+	case RESET:
+		send(rig, tuple, side, (struct wire_segment){.bits = TH_RST, .seq = c->next[side]});
+		break;
+	case INEXACT_RESET:
+		send(rig, tuple, side, (struct wire_segment){.bits = TH_RST, .seq = c->next[side] + 1 + any(100000)});
+		break;
+	case REFUSAL:
+		send(rig, tuple, 1, (struct wire_segment){.bits = TH_RST | TH_ACK, .ack = c->next[0]});
+		break;
+	case BAD_FLAGS:
+		send(rig, tuple, side, (struct wire_segment){.bits = any(2) ? TH_SYN | TH_FIN : 0, .seq = c->next[side]});
+		break;
+	case BAD_ACK:
+		send(rig, tuple, 0, (struct wire_segment){.bits = TH_ACK, .seq = c->next[0], .ack = any(UINT32_MAX)});
+		break;
+	case DATA:
+		send_next(rig, tuple, side, TH_ACK | TH_PSH);
+		break;
+	default:
+		send(rig, tuple, side, (struct wire_segment){.bits = TH_ACK, .seq = c->next[side] - 1, .ack = c->next[!side]});
+	}
+}
+
+static void one_segment(struct rig *rig, int tuple)
+{
+	struct conversation *c = &conversations[tuple];
+	uint32_t luck = any(1000), i;
+
+	for (i = 0; i < HAPPENINGS; i++) {
+		if (luck < weights[i]) {
+			happen(rig, tuple, i);
+			return;
+		}
+		luck -= weights[i];
+	}
+	i = c->step++ % STEPS;
+	send_next(rig, tuple, steps[i].from_server, steps[i].bits);
+}
+
+/* ---- the recount: all records, one by one ---- */
+struct seen {
+	struct flow_key key;
+	struct flow flow;
+	bool embryo;
+};
+
+static struct seen seen[TUPLES + 1];
+static int seen_count;
+
+static int note_flow(const struct flow_key *key, const struct flow *f, bool embryo, void *skip)
+{
+	if (skip && !seen_count && !(*(int *)skip)--) /* the control's: as if it were not there */
+		return 0;
+	if (seen_count == TUPLES) {
+		printf("not ok programs: drift: more records than connections\n");
+		exit(1);
+	}
+	seen[seen_count++] = (struct seen){*key, *f, embryo};
+	return 0;
+}
+
+static bool in_state(const struct flow *f, uint8_t which)
+{
+	return f->state[0] == which || f->state[1] == which;
+}
+
+static bool is_over(const struct flow *f)
+{
+	return tcp_gone(f->state[0]) && tcp_gone(f->state[1]);
+}
+
+/* Which gauge of a service a flow that is not over counts in (include/account.h). */
+static enum service_gauge gauge_of(const struct flow *f)
+{
+	if (in_state(f, TIME_WAIT))
+		return SERVICE_NOW_TIME_WAIT;
+	if (in_state(f, SYN_RECEIVED))
+		return SERVICE_NOW_HALF_OPEN;
+	if (in_state(f, SYN_SENT))
+		return SERVICE_NOW_UNANSWERED;
+	if (f->state[0] == ESTABLISHED && f->state[1] == ESTABLISHED)
+		return SERVICE_NOW_OPEN;
+	return SERVICE_NOW_CLOSING;
+}
+
+static const uint8_t *address(const struct flow_key *key, int side)
+{
+	return side ? key->b_addr : key->a_addr;
+}
+
+static struct ward_gauges recount_all(void)
+{
+	struct ward_gauges g = {0};
+	int i, side;
+
+	for (i = 0; i < seen_count; i++) {
+		const struct flow *f = &seen[i].flow;
+
+		g.flows += !seen[i].embryo;
+		g.embryos += seen[i].embryo;
+		g.tombstones += is_over(f);
+		for (side = 0; side < 2; side++) {
+			g.state[f->state[side]]++;
+			g.confirmed[f->state[side]] += f->known[side] & KNOWN_CONF;
+		}
+	}
+	return g;
+}
+
+/* Its originator; who opened a flow that was met mid-stream is a guess, which gives way to what is known of the ports. */
+static int client_of(const struct seen *at)
+{
+	uint16_t port = at->flow.orig ? at->key.b_port : at->key.a_port;
+
+	return at->flow.flags & FLAG_MIDSTREAM && port < 40000 ? !at->flow.orig : at->flow.orig;
+}
+
+/* The gauges of a service that depend on states alone. */
+static void recount_service(const struct service *s, uint64_t now[SERVICE_GAUGES])
+{
+	int i;
+
+	memset(now, 0, sizeof(*now) * SERVICE_GAUGES);
+	for (i = 0; i < seen_count; i++) {
+		const struct flow *f = &seen[i].flow;
+		enum service_gauge gauge = gauge_of(f);
+		int server = !client_of(&seen[i]);
+
+		if (is_over(f) || memcmp(address(&seen[i].key, server), s->addr, 16) ||
+		    (server ? seen[i].key.b_port : seen[i].key.a_port) != s->port)
+			continue;
+		now[gauge]++;
+		now[SERVICE_NOW_HALF_OPEN_OLD] += gauge == SERVICE_NOW_HALF_OPEN && f->flags & FLAG_HALFOPEN_EMB;
+		if (gauge == SERVICE_NOW_CLOSING)
+			now[SERVICE_NOW_LAST_ACK] += (f->state[0] == LAST_ACK || f->state[0] == CLOSING) +
+						     (f->state[1] == LAST_ACK || f->state[1] == CLOSING);
+	}
+}
+
+static bool in_prefix(const struct source *s, const uint8_t addr[16])
+{
+	bool v4 = !memcmp(addr, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12);
+	int bytes = s->prefix_len / 8;
+
+	if (v4 != (s->prefix_len == 32 || s->prefix_len == 24))
+		return false;
+	return !memcmp(addr, s->addr, v4 ? 12 + bytes : bytes);
+}
+
+static void recount_source(const struct source *s, uint64_t now[SOURCE_GAUGES])
+{
+	int i;
+
+	memset(now, 0, sizeof(*now) * SOURCE_GAUGES);
+	for (i = 0; i < seen_count; i++) {
+		const struct flow *f = &seen[i].flow;
+
+		if (is_over(f) || !in_prefix(s, address(&seen[i].key, client_of(&seen[i]))))
+			continue;
+		switch (gauge_of(f)) {
+		case SERVICE_NOW_UNANSWERED:
+			now[SOURCE_NOW_UNANSWERED]++;
+			now[SOURCE_NOW_STALE] += !!(f->flags & FLAG_STALE_SYN);
+			break;
+		case SERVICE_NOW_HALF_OPEN:
+			now[SOURCE_NOW_HALF_OPEN]++;
+			break;
+		case SERVICE_NOW_TIME_WAIT:
+			now[SOURCE_NOW_TIME_WAIT]++;
+			break;
+		default:
+			break;
+		}
+	}
+}
+
+/* ---- the comparison ---- */
+struct outcome {
+	int compared, wrong;
+	bool quiet;
+	int services, sources;
+	uint64_t half_open;
+};
+
+static void compare(struct outcome *o, const char *what, const char *name, uint64_t is, uint64_t recounted)
+{
+	o->compared++;
+	if (is == recounted)
+		return;
+	if (!o->quiet && o->wrong < 20)
+		printf("# %s, %s: %llu, recounted %llu\n", what, name, (unsigned long long)is, (unsigned long long)recounted);
+	o->wrong++;
+}
+
+static void compare_all(struct rig *rig, struct outcome *o)
+{
+	static const char *const states[] = {
+#define X(id, name, text) #id,
+		WARD_STATES(X)
+#undef X
+	};
+	struct ward_gauges g, mine = recount_all();
+	int i;
+
+	if (ward_gauges_read(rig->w, &g)) {
+		printf("not ok programs: drift: %s\n", ward_reason());
+		exit(1);
+	}
+	compare(o, "instance", "flows", g.flows, mine.flows);
+	compare(o, "instance", "embryos", g.embryos, mine.embryos);
+	compare(o, "instance", "tombstones", g.tombstones, mine.tombstones);
+	for (i = 0; i < STATE_COUNT; i++) {
+		compare(o, "endpoints in", states[i], g.state[i], mine.state[i]);
+		compare(o, "confirmed in", states[i], g.confirmed[i], mine.confirmed[i]);
+	}
+}
+
+static void compare_service(struct outcome *o, const struct service *s, unsigned half)
+{
+	static const struct {
+		enum service_gauge gauge;
+		const char *name;
+	} rows[] = {
+		{SERVICE_NOW_UNANSWERED, "unanswered"}, {SERVICE_NOW_HALF_OPEN_OLD, "half-open-old"},
+		{SERVICE_NOW_OPEN, "open"},		{SERVICE_NOW_CLOSING, "closing"},
+		{SERVICE_NOW_LAST_ACK, "last-ack"},	{SERVICE_NOW_TIME_WAIT, "time-wait"},
+	};
+	uint64_t mine[SERVICE_GAUGES], half_open = s->now[half][SERVICE_NOW_HALF_OPEN] + s->now[half][SERVICE_NOW_ACCEPT_QUEUE];
+	char what[32];
+	size_t i;
+
+	snprintf(what, sizeof(what), "service %d:%d", s->addr[15], s->port);
+	recount_service(s, mine);
+	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		compare(o, what, rows[i].name, s->now[half][rows[i].gauge], mine[rows[i].gauge]);
+	compare(o, what, "half-open", half_open, mine[SERVICE_NOW_HALF_OPEN]);
+	compare(o, what, "half-open by the counters",
+		s->total[SERVICE_ANSWERED] - s->total[SERVICE_COMPLETED] - s->total[SERVICE_HALF_OPEN_LEFT],
+		mine[SERVICE_NOW_HALF_OPEN]);
+	compare(o, what, "corrected", s->corrected, 0);
+	o->services++;
+	o->half_open += mine[SERVICE_NOW_HALF_OPEN];
+}
+
+static void compare_source(struct outcome *o, const struct source *s, unsigned half)
+{
+	static const enum source_gauge rows[] = {SOURCE_NOW_UNANSWERED, SOURCE_NOW_STALE, SOURCE_NOW_HALF_OPEN,
+						 SOURCE_NOW_TIME_WAIT};
+	static const char *const names[] = {
+#define X(id, name, text) name,
+		WARD_SOURCE_GAUGES(X)
+#undef X
+	};
+	uint64_t mine[SOURCE_GAUGES];
+	char what[32];
+	size_t i;
+
+	snprintf(what, sizeof(what), "source %d/%d", s->addr[15], s->prefix_len);
+	recount_source(s, mine);
+	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		compare(o, what, names[rows[i]], s->now[half][rows[i]], mine[rows[i]]);
+	o->sources++;
+}
+
+/* Every element of an array. */
+static void read_map(struct rig *rig, enum ward_map map, uint32_t index, void *value)
+{
+	if (bpf_map_lookup_elem(rig->w->map[map], &index, value)) {
+		printf("not ok programs: drift: cannot read element %u of '%s'\n", index, ward_map_names[map]);
+		exit(1);
+	}
+}
+
+/* Compares what the last sweep counted; since then nothing happened. skip: leave this record out. */
+static struct outcome compare_everything(struct rig *rig, bool quiet, int skip)
+{
+	struct outcome o = {.quiet = quiet};
+	unsigned half = rig->w->control->account_half & 1;
+	struct service service;
+	struct source source;
+	uint32_t i;
+
+	seen_count = 0;
+	if (ward_flows_each(rig->w, note_flow, skip >= 0 ? &skip : NULL)) {
+		printf("not ok programs: drift: %s\n", ward_reason());
+		exit(1);
+	}
+	compare_all(rig, &o);
+	for (i = 0; i < rig->w->opt.services; i++) {
+		read_map(rig, MAP_SERVICES, i, &service);
+		if (service.live)
+			compare_service(&o, &service, half);
+	}
+	for (i = 0; i < rig->w->opt.sources; i++) {
+		read_map(rig, MAP_SOURCES, i, &source);
+		if (source.live)
+			compare_source(&o, &source, half);
+	}
+	return o;
+}
+
+/* ---- what must have happened, or the test is none ---- */
+static void report_coverage(struct rig *rig)
+{
+	static const struct {
+		enum ward_counter counter;
+		const char *name;
+	} rows[] = {
+		{CNT_FLOWS_NEW, "begun"},	  {CNT_MIDSTREAM_NEW, "met mid-stream"}, {CNT_PROMOTED, "promoted"},
+		{CNT_END_CLOSED, "closed"},	  {CNT_END_RESET, "reset"},		 {CNT_END_REFUSED, "refused"},
+		{CNT_END_TIMEOUT, "timed out"},	  {CNT_END_REUSE, "reused"},		 {CNT_EVICT_SYN_SENT, "evicted in SYN-SENT"},
+		{CNT_TABLE_FULL, "table full"},	  {CNT_EVICT_SYN_RECEIVED, "evicted in SYN-RECEIVED"},
+		{CNT_EARLY_EXPIRY, "early expiry"},
+	};
+	struct ward_counters c = rig_counters(rig);
+	size_t i, n = sizeof(rows) / sizeof(*rows), seldom = 0;
+
+	printf("# drift:");
+	for (i = 0; i < n; i++) {
+		printf("%s %s %llu", i ? "," : "", rows[i].name, (unsigned long long)c.counter[rows[i].counter]);
+		seldom += c.counter[rows[i].counter] < 100;
+	}
+	puts("");
+	rig_report(!seldom, "drift: all that moves a gauge happened", "%zu of %zu kinds of it 100 times and more", n - seldom, n);
+}
+
+/* ---- the run ---- */
+static void let_time_pass(struct rig *rig)
+{
+	uint32_t luck = any(100);
+
+	rig_wait(rig, luck < 92 ? SWEEP_NS : luck < 97 ? 11 * SWEEP_NS : 65 * SWEEP_NS);
+}
+
+static struct outcome run(struct rig *rig, int segments)
+{
+	struct outcome sum = {0}, o;
+	int i, base = 0;
+
+	for (i = 1; i <= segments; i++) {
+		if (i % 200 == 0) /* those at work change slowly */
+			base = (base + (int)any(10)) % TUPLES;
+		rig->now_ns += any(2000000);
+		one_segment(rig, (base + (int)any(AT_WORK)) % TUPLES);
+		if (any(700) == 0)
+			let_time_pass(rig);
+		if (i % COMPARE_EVERY)
+			continue;
+		rig_wait(rig, SWEEP_NS);
+		o = compare_everything(rig, sum.wrong > 0, -1);
+		sum.compared += o.compared;
+		sum.wrong += o.wrong;
+		sum.services += o.services;
+		sum.sources += o.sources;
+		sum.half_open += o.half_open;
+	}
+	return sum;
+}
+
+/* A count too many for one service: the comparison finds it, and the sweep corrects and counts it. */
+static void control_counter(struct rig *rig)
+{
+	int cpus = libbpf_num_possible_cpus();
+	struct service_counts *parts = calloc((size_t)cpus, sizeof(*parts));
+	int fd = bpf_map__fd(((struct tcpward_bpf *)rig->w->skel)->maps.service_counts);
+	uint64_t corrected = rig_counters(rig).counter[CNT_CORRECTED];
+	struct service service;
+	struct outcome o;
+	uint32_t i;
+
+	for (i = 0; i < rig->w->opt.services; i++) {
+		read_map(rig, MAP_SERVICES, i, &service);
+		if (service.live)
+			break;
+	}
+	if (i == rig->w->opt.services || bpf_map_lookup_elem(fd, &i, parts)) {
+		rig_report(false, "drift: a count too many is found (control)", "no service");
+		return;
+	}
+	parts[0].count[SERVICE_ANSWERED]++;
+	bpf_map_update_elem(fd, &i, parts, BPF_ANY);
+	free(parts);
+	rig_wait(rig, SWEEP_NS);
+	o = compare_everything(rig, true, -1);
+	corrected = rig_counters(rig).counter[CNT_CORRECTED] - corrected;
+	rig_report(o.wrong == 2 && corrected == 1, "drift: a count too many is found, and corrected (control)",
+		   "%d differences, %llu corrected", o.wrong, (unsigned long long)corrected);
+}
+
+int main(int argc, char **argv)
+{
+	int segments = argc > 1 ? atoi(argv[1]) : SEGMENTS;
+	struct rig_options opt;
+	struct outcome o;
+	struct rig rig;
+
+	state = argc > 2 ? strtoull(argv[2], NULL, 10) : SEED;
+	rig_options_init(&opt);
+	opt.ward.flows = 1024;
+	opt.ward.embryos = 256;
+	opt.ward.services = 64;
+	opt.ward.sources = 256;
+	opt.ward.msl_s = 5;
+	rig_open(&rig, &opt);
+	o = run(&rig, segments);
+	rig_report(!o.wrong && o.half_open && o.services && o.sources, "drift: every gauge is what a recount finds",
+		   "%d segments, seed %llu: %d comparisons, of %d services, %d sources, %llu half-open flows; %d differ", segments,
+		   (unsigned long long)(argc > 2 ? strtoull(argv[2], NULL, 10) : SEED), o.compared, o.services, o.sources,
+		   (unsigned long long)o.half_open, o.wrong);
+	rig_report(!rig.wrong_verdicts, "drift: every segment passed", "%d did not", rig.wrong_verdicts);
+	report_coverage(&rig);
+	o = compare_everything(&rig, true, 0);
+	rig_report(o.wrong >= 3, "drift: one flow that is not there is found (control)", "%d differences", o.wrong);
+	control_counter(&rig);
+	rig_close(&rig);
+	return rig_result();
+}

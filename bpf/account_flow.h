@@ -47,14 +47,14 @@ __weak __noinline int account_end(struct flow_key *key, struct flow *f, __u32 wh
 	if (svc)
 		service_note(key, orig ^ 1, svc);
 	if (why == END_RESET)
-		source_note(key, orig, SRC(RESET), now);
+		source_note(key, orig, SRC(RESET), now, FOR_BOTH);
 	return 0;
 }
 
 /* Nobody answered the SYN for so long. */
 static __always_inline void account_stale(struct flow_key *key, const struct flow *f, __u64 now)
 {
-	source_note(key, f->orig & 1, SRC(STALE) | SRC(FAILED) | (data_not_taken(f) ? SRC(SYN_DATA) : 0), now);
+	source_note(key, f->orig & 1, SRC(STALE) | SRC(FAILED) | (data_not_taken(f) ? SRC(SYN_DATA) : 0), now, FOR_BOTH);
 }
 
 /* How the responder's end moved: masks of counters of its service. */
@@ -157,11 +157,11 @@ __weak __noinline int account_step(struct flow *f, int fresh, __u32 old_states, 
 	if (side == orig)
 		sc->src |= sc->did;
 	if (sc->src)
-		source_note(&sc->seg.key, orig, sc->src, sc->seg.now_ns);
+		source_note(&sc->seg.key, orig, sc->src, sc->seg.now_ns, FOR_BOTH);
 	if (side != orig && sc->did)
-		source_note(&sc->seg.key, side, sc->did, sc->seg.now_ns);
+		source_note(&sc->seg.key, side, sc->did, sc->seg.now_ns, FOR_BOTH);
 	if (fresh && (sc->seg.bits & (TH_SYN | TH_ACK)) == (TH_SYN | TH_ACK)) /* its receiver did not ask, as far as is known */
-		source_note(&sc->seg.key, side ^ 1, SRC(UNASKED), sc->seg.now_ns);
+		source_note(&sc->seg.key, side ^ 1, SRC(UNASKED), sc->seg.now_ns, FOR_BOTH);
 	return 0;
 }
 
@@ -175,7 +175,7 @@ __weak __noinline int account_stray(int bad_flags)
 		return 0;
 	side = sc->seg.dir & 1;
 	service_note(&sc->seg.key, side ^ 1, SVC(OUT_OF_STATE));
-	source_note(&sc->seg.key, side, bad_flags ? SRC(BAD_FLAGS) | SRC(FAILED) : SRC(OUT_OF_STATE), sc->seg.now_ns);
+	source_note(&sc->seg.key, side, bad_flags ? SRC(BAD_FLAGS) | SRC(FAILED) : SRC(OUT_OF_STATE), sc->seg.now_ns, FOR_BOTH);
 	return 0;
 }
 

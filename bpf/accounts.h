@@ -23,7 +23,7 @@
 struct sketch {
 	__u64 window;
 	__u32 total;
-	__u32 aggregates; /* one in 8 first SYNs counts for its prefix, eightfold */
+	__u32 pad;
 	__u16 cell[2][SKETCH_CELLS];
 };
 
@@ -86,17 +86,13 @@ static __always_inline int service_is(const struct service *s, const struct end 
 	return s->live && w[0] == e->addr[0] && w[1] == e->addr[1] && s->port == e->port && s->vlan == e->vlan;
 }
 
-/* Index of the service, or NO_INDEX. */
-__weak __noinline __u32 service_find(struct end *e, __u64 hash)
+static __always_inline __u32 service_search(const struct end *e, __u64 hash)
 {
 	__u32 set_index = hash & service_mask, i, index;
+	struct account_set *set = bpf_map_lookup_elem(&service_sets, &set_index);
 	__u16 tag = hash_tag(hash);
-	struct account_set *set;
 	struct service *s;
 
-	if (!e)
-		return NO_INDEX;
-	set = bpf_map_lookup_elem(&service_sets, &set_index);
 	if (!set)
 		return NO_INDEX;
 	i = ways_first(&set->ways, tag);
@@ -115,6 +111,12 @@ __weak __noinline __u32 service_find(struct end *e, __u64 hash)
 			return index;
 	}
 	return NO_INDEX;
+}
+
+/* Index of the service, or NO_INDEX. */
+__weak __noinline __u32 service_find(struct end *e, __u64 hash)
+{
+	return e ? service_search(e, hash) : NO_INDEX;
 }
 
 /* The lock of a set, if nobody else has it: then whoever wanted a place gets it next time. */
@@ -400,45 +402,73 @@ static __always_inline __u32 source_index(struct end *e, __u32 len, __u32 weight
 	return index != NO_INDEX ? index : source_make(e, len, weight, now);
 }
 
+#define SAMPLED 8 /* first SYNs: one in so many counts for its prefix, times that */
+
+enum { FOR_SOURCE = 1, FOR_AGGREGATE = 2, FOR_BOTH = 3, IN_SAMPLE = 4 };
+
 /*
- * Counts for the source at side of key: mask of 1 << enum source_counter. A first SYN alone is worth 1, all else 8, and
- * impossible control bits a record of their own. Its aggregate gets the same; of first SYNs one in 8, eightfold.
+ * Counts for the source at side of key, its aggregate, or both (whom): mask of 1 << enum source_counter. A first SYN alone is
+ * worth 1, all else 8, and impossible control bits a record of their own.
  */
-__weak __noinline int source_note(struct flow_key *key, __u32 side, __u32 mask, __u64 now)
+__weak __noinline int source_note(struct flow_key *key, __u32 side, __u32 mask, __u64 now, __u32 whom)
 {
-	__u32 zero = 0, weight, index, by = 1;
-	struct sketch *sk = bpf_map_lookup_elem(&sketch, &zero);
+	__u32 weight = 8, index;
 	struct end e;
 	__u8 len;
 
-	if (!key || !sk)
+	if (!key)
 		return 0;
-	weight = mask == 1U << SOURCE_NEW ? 1 : mask & 1U << SOURCE_BAD_FLAGS ? SOURCE_LIMIT : 8;
+	if (mask & 1U << SOURCE_BAD_FLAGS)
+		weight = SOURCE_LIMIT;
 	e = key_end(key, side & 1);
 	len = prefix_cut(e.addr, PREFIX_SOURCE);
-	index = source_index(&e, len, weight, now);
-	if (index != NO_INDEX)
-		source_count(index, key, side, mask, 1);
-	if (mask == 1U << SOURCE_NEW) {
-		if (sk->aggregates++ & 7)
-			return 0;
-		by = 8;
-		weight = 8;
+	if (whom & FOR_SOURCE) {
+		index = source_index(&e, len, mask == 1U << SOURCE_NEW ? 1 : weight, now);
+		if (index != NO_INDEX)
+			source_count(index, key, side, mask, 1);
 	}
+	if (!(whom & FOR_AGGREGATE))
+		return 0;
 	len = prefix_cut(e.addr, PREFIX_AGGREGATE);
 	index = source_index(&e, len, weight, now);
 	if (index != NO_INDEX)
-		source_count(index, key, side, mask, by);
+		source_count(index, key, side, mask, whom & IN_SAMPLE ? SAMPLED : 1);
 	return 0;
 }
 
-/* A flow begins with the SYN in scratch. */
-static __always_inline void account_syn(struct scratch *sc)
+/* A flow begins with the SYN in scratch: service_note() and source_note() of NEW in one, since floods are made of it. */
+__weak __noinline int account_syn(void)
 {
-	__u32 side = sc->seg.dir & 1;
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+	struct service_counts *c;
+	__u32 side, index, whom;
+	struct source *s;
+	struct end e;
+	__u64 hash;
 
-	service_note(&sc->seg.key, side ^ 1, 1U << SERVICE_NEW);
-	source_note(&sc->seg.key, side, 1U << SOURCE_NEW, sc->seg.now_ns);
+	if (!sc)
+		return 0;
+	whom = sc->syn_turn++ % SAMPLED ? 0 : FOR_AGGREGATE | IN_SAMPLE;
+	side = sc->seg.dir & 1;
+	e = key_end(&sc->seg.key, side ^ 1);
+	index = service_search(&e, service_hash(&e));
+	if (index != NO_INDEX) {
+		c = bpf_map_lookup_elem(&service_counts, &index);
+		if (c)
+			c->count[SERVICE_NEW]++;
+	}
+	e = key_end(&sc->seg.key, side);
+	index = prefix_cut(e.addr, PREFIX_SOURCE);
+	hash = source_hash(e.addr, index);
+	index = source_search(&e, index, hash);
+	s = bpf_map_lookup_elem(&sources, &index);
+	if (s)
+		__sync_fetch_and_add(&s->count[SOURCE_NEW], 1);
+	else
+		whom |= FOR_SOURCE;
+	if (whom)
+		source_note(&sc->seg.key, side, 1U << SOURCE_NEW, sc->seg.now_ns, whom);
+	return 0;
 }
 
 #endif

@@ -46,6 +46,7 @@ struct scratch {
 	__u32 holding;         /* sweep: it holds a record's lock on this CPU */
 	__u32 fill;            /* sweep: of the flow table, permille */
 	__u32 svc, src, did;   /* account_step(): what is to be counted */
+	__u32 syn_turn;        /* accounts.h: which first SYNs count for their prefix */
 	__u8 opt[64];          /* parser: TCP options */
 };
 

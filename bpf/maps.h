@@ -230,6 +230,14 @@ static __always_inline const struct track_opts *track_options(void)
 	return o;
 }
 
+static __always_inline const struct detect_opts *thresholds(void)
+{
+	const struct detect_opts *o = (const struct detect_opts *)&detect;
+
+	asm volatile("" : "+r"(o)); /* likewise */
+	return o;
+}
+
 static __always_inline struct scratch *scratch_get(__u32 owner)
 {
 	return bpf_map_lookup_elem(&scratch, &owner);

@@ -306,7 +306,7 @@ __weak __noinline int recount_flow(struct flow *f, struct flow_key *key, __u32 h
 
 	if (!f || !key)
 		return 0;
-	found = flow_findings(f, (const struct detect_opts *)&detect, track_options(), now);
+	found = flow_findings(f, thresholds(), track_options(), now);
 	if (found)
 		hit_note(f, key, found);
 	mask = flow_gauges(f, found, now);

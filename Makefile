@@ -84,7 +84,7 @@ include $(O)/tools.mk
 endif
 
 # ---- BPF programs: each compiled, all linked into one object, its skeleton ----
-BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -fno-strict-aliasing -Wall -Werror -Iinclude -Ibpf -Ivmlinux $(if $(filter x86_64,$(shell uname -m)),-DWARD_X86)
+BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -fno-strict-aliasing -Wall -Werror -Iinclude -Ibpf -Ivmlinux $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),-DWARD_X86)
 BPF_SRC := $(sort $(wildcard bpf/*.bpf.c))
 BPF_OBJ := $(BPF_SRC:bpf/%.c=$(O)/bpf/%.o)
 

@@ -27,7 +27,7 @@ static __always_inline void count_edge(__u32 from, __u32 to)
 }
 
 /* The flow object ended: by a segment, a timer, or for want of room. Its key may not be that of a segment. */
-__weak __noinline int account_end(struct flow_key *key, struct flow *f, __u32 why, __u64 now)
+__weak __noinline int account_end(struct flow_key *key, struct flow *f, __u32 why)
 {
 	__u32 svc = 0, orig;
 
@@ -46,8 +46,6 @@ __weak __noinline int account_end(struct flow_key *key, struct flow *f, __u32 wh
 		svc |= SVC(HALF_OPEN_LEFT);
 	if (svc)
 		service_note(key, orig ^ 1, svc);
-	if (why == END_RESET)
-		source_note(key, orig, SRC(RESET), now, FOR_BOTH);
 	return 0;
 }
 
@@ -125,6 +123,8 @@ static __always_inline void tally_flags(struct scratch *sc, const struct flow *f
 		sc->svc |= SVC(REFUSED);
 		sc->src |= SRC(REFUSED) | SRC(FAILED);
 	}
+	if (added & FLAG_RESET)
+		sc->src |= SRC(RESET);
 	if (added & FLAG_HIST_SYN)
 		sc->src |= SRC(FAILED);
 	if (added & FLAG_ASYM)

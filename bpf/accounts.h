@@ -171,7 +171,7 @@ __weak __noinline int service_note(struct flow_key *key, __u32 side, __u32 mask)
 	if (!key)
 		return 0;
 	e = key_end(key, side & 1);
-	index = service_find(&e, service_hash(&e));
+	index = service_search(&e, service_hash(&e)); /* inline: frames of calls are few */
 	if (index == NO_INDEX)
 		return 0;
 	c = bpf_map_lookup_elem(&service_counts, &index);

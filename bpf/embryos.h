@@ -15,26 +15,36 @@
 __weak __noinline int report_evicted_syn(struct syn *s)
 {
 	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+	int wanted;
 
 	if (!sc || !s)
 		return 0;
 	bump(CNT_EVICT_SYN_SENT);
-	if (!replay && !event_wanted(sc, EVENT_END)) {
-		bump(CNT_END_EVICTED);
+	bump(CNT_END_EVICTED);
+	wanted = event_wanted(sc, EVENT_END); /* asked once: it counts against the limit */
+	if (!replay && !wanted)
 		return 0;
-	}
 	syn_key(s, &sc->gone);
 	syn_expand(s, &sc->fresh);
-	emit_end(sc, SCRATCH_PACKET, &sc->gone, &sc->fresh, END_EVICTED, sc->seg.now_ns, 0);
+	sc->fresh.flags |= MARK_ENDED;
+	sc->fresh.end_reason = END_EVICTED;
+	if (wanted) {
+		event_begin(sc, &sc->gone, &sc->fresh, EVENT_END, sc->seg.now_ns, 0);
+		emit(SCRATCH_PACKET, EMIT_PLAIN);
+	}
 	emit_retire(sc, SCRATCH_PACKET, &sc->gone, &sc->fresh, sc->seg.now_ns);
 	return 0;
 }
 
-/* A record gives way to another one. It is locked. */
-static __always_inline void report_eviction(struct scratch *sc, struct embryo *e)
+/* A record gives way to another one. It is locked. A function of its own: less stack. */
+__weak __noinline int report_eviction(struct embryo *e)
 {
-	struct flow *f = &e->flow;
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+	struct flow *f;
 
+	if (!sc || !e)
+		return 0;
+	f = &e->flow;
 	if (!(f->flags & MARK_ENDED)) {
 		emit_end(sc, SCRATCH_PACKET, &e->key, f, END_EVICTED, sc->seg.now_ns, 0);
 		if (f->state[0] == SYN_RECEIVED || f->state[1] == SYN_RECEIVED)
@@ -45,6 +55,7 @@ static __always_inline void report_eviction(struct scratch *sc, struct embryo *e
 			bump(CNT_EVICT_OTHER);
 	}
 	emit_retire(sc, SCRATCH_PACKET, &e->key, f, sc->seg.now_ns);
+	return 0;
 }
 
 /* Keeps the SYN in scratch, which is of no flow. The set is locked, and is not any more when this returns. */
@@ -84,7 +95,7 @@ static __always_inline int claim_record(struct scratch *sc, struct syn_set *set,
 	if (__sync_val_compare_and_swap((__u64 *)&e->flow, word, next) != word)
 		return -1;
 	if (word_life(word) != PHASE_FREE)
-		report_eviction(sc, e);
+		report_eviction(e);
 	__builtin_memcpy(&e->key, &sc->seg.key, sizeof(e->key));
 	ways_claimed(&set->records, i);
 	*(volatile __u16 *)&set->records.tag[i] = tag;

@@ -177,7 +177,7 @@ static __always_inline void emit_end(struct scratch *sc, __u32 owner, const stru
 	f->flags |= MARK_ENDED;
 	f->end_reason = why;
 	count_end(why);
-	account_end((struct flow_key *)key, f, why, ts);
+	account_end((struct flow_key *)key, f, why);
 	if (!event_wanted(sc, EVENT_END))
 		return;
 	event_begin(sc, key, f, EVENT_END, ts, timer);

@@ -204,7 +204,7 @@ __weak __noinline int flow_report(struct flow *f, int fresh, __u32 old_states, _
 	}
 	if (!fresh && sc->j.ended) {
 		count_end(sc->j.ended);
-		account_end(&sc->seg.key, f, sc->j.ended, sc->seg.now_ns);
+		account_end(&sc->seg.key, f, sc->j.ended);
 		if (event_wanted(sc, EVENT_END)) {
 			event_begin(sc, &sc->seg.key, f, EVENT_END, sc->seg.now_ns, 0);
 			emit(SCRATCH_PACKET, EMIT_PLAIN);

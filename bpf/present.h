@@ -13,7 +13,7 @@
 
 #include "sets.h"
 
-#define PRESENT_STALE_MIN 4096 /* so many flows, and a quarter of those that are there, have gone: worth a new half */
+#define PRESENT_STALE_MIN 4096 /* so many flows (of a small table a quarter), and a quarter of those that are there, have gone */
 
 /* The word of the hash's bit in one half (0 or 1), or NULL. */
 static __always_inline __u64 *present_word(__u64 hash, __u32 half)
@@ -67,8 +67,9 @@ static long present_clear(__u32 i, __u32 *half)
 static __always_inline __u32 present_begin(struct ward_control *ctl, __u64 flows)
 {
 	__u32 half = (ctl->present_half & 1) ^ 1;
+	__u32 least = flows_max / 4 < PRESENT_STALE_MIN ? flows_max / 4 : PRESENT_STALE_MIN;
 
-	if (ctl->present_epoch == ctl->present_built && (present_gone < PRESENT_STALE_MIN || present_gone < flows / 4))
+	if (ctl->present_epoch == ctl->present_built && (present_gone < least || present_gone < flows / 4))
 		return 0;
 	bpf_loop((present_mask >> 6) + 1, present_clear, &half, 0);
 	return 1 + half;

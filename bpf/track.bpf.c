@@ -35,12 +35,16 @@ int track_slow(struct flow *f)
 	return 1;
 }
 
-/* The segment in scratch against record i of the set, which this program has locked. */
-static __always_inline void step_locked(struct scratch *sc, struct syn_set *set, struct embryo_set *records, __u32 i, int alive)
+/* The segment in scratch against record i of the set, which this program has locked. A function of its own: less stack. */
+__weak __noinline int step_locked(struct syn_set *set, struct embryo_set *records, __u32 i, int alive)
 {
-	struct flow *f = &records->way[i & (EMBRYO_WAYS - 1)].flow;
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+	struct flow *f;
 	int step;
 
+	if (!sc || !set || !records)
+		return 0;
+	f = &records->way[i & (EMBRYO_WAYS - 1)].flow;
 	if (alive && !sc->seg.stamp_ns && !(sc->seg.bits & TH_SYN)) /* the ACK of a handshake, perhaps */
 		sc->seg.stamp_ns = (__u32)bpf_ktime_get_ns() | 1;
 	step = flow_step(sc, f, alive);
@@ -48,6 +52,7 @@ static __always_inline void step_locked(struct scratch *sc, struct syn_set *set,
 		record_free(set, records, i);
 	else
 		record_unlock(f);
+	return 0;
 }
 
 /* The key in scratch was found at record i of the set. 0: it went away meanwhile. */
@@ -71,14 +76,15 @@ __weak __noinline int step_record(struct syn_set *set, struct embryo_set *record
 		record_unlock(&e->flow);
 		return 0;
 	}
-	step_locked(sc, set, records, i, 1);
+	step_locked(set, records, i, 1);
 	return 1;
 }
 
 /* Embryos that moved to the table since the table was searched: one may be ours. */
 static __always_inline int moved_meanwhile(const struct scratch *sc)
 {
-	return *(volatile __u64 *)&promotions != sc->promotions;
+	/* with its bit clear it was not ours: the bit is set before the counter moves */
+	return *(volatile __u64 *)&promotions != sc->promotions && present_maybe(sc->hash);
 }
 
 /* A segment that begins no flow. */
@@ -95,7 +101,8 @@ static __always_inline int is_plain_syn(const struct segment *seg)
 	if ((seg->bits & (TH_SYN | TH_ACK | TH_RST | TH_FIN)) != TH_SYN || seg->len || tcp_bad_flags(seg->bits))
 		return 0;
 	ctl = control_get();
-	return ctl && ctl->ladder_until_ns <= seg->now_ns; /* a ladder shows each segment */
+	/* a ladder shows each segment of its flow */
+	return ctl && (ctl->ladder_until_ns <= seg->now_ns || !key_equal(&ctl->ladder, &seg->key));
 }
 
 /*
@@ -131,7 +138,7 @@ __weak __noinline int enter(struct syn_set *set, struct embryo_set *records, __u
 		set->syns.tag[old] = 0;
 	}
 	word_unlock(&set->lock);
-	step_locked(sc, set, records, i, old < NO_WAY);
+	step_locked(set, records, i, old < NO_WAY);
 	return 1;
 again:
 	word_unlock(&set->lock);

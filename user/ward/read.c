@@ -117,11 +117,12 @@ static int visit_syns(const void *key, const void *value, void *ctx)
 	return ret;
 }
 
+/* In the order in which flows move, so that none is missed: a SYN that becomes a record meanwhile may come twice. */
 static int each_embryo(struct ward *w, struct walk *walk)
 {
-	int ret = map_each(w, MAP_EMBRYOS, sizeof(__u32), sizeof(struct embryo_set), SETS_PER_BATCH, visit_records, walk);
+	int ret = map_each(w, MAP_SYNS, sizeof(__u32), sizeof(struct syn_set), SETS_PER_BATCH, visit_syns, walk);
 
-	return ret ? ret : map_each(w, MAP_SYNS, sizeof(__u32), sizeof(struct syn_set), SETS_PER_BATCH, visit_syns, walk);
+	return ret ? ret : map_each(w, MAP_EMBRYOS, sizeof(__u32), sizeof(struct embryo_set), SETS_PER_BATCH, visit_records, walk);
 }
 
 int ward_flows_each(struct ward *w, ward_flow_fn fn, void *ctx)

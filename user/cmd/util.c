@@ -8,6 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tcp_seq.h"
+/* after tcp_seq.h */
+#include "flow_finding.h"
+
 int parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *out)
 {
 	unsigned long long value;
@@ -23,36 +27,23 @@ int parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *out)
 	return 0;
 }
 
-static int filter_error(const struct filter_error *error, int shift)
-{
-	return cmd_error(EXIT_USAGE, "the grammar is ss(8)'s: state established and dport = :443",
-			 "filter: %s (column %d)", error->text, error->column > shift ? error->column - shift : 1);
-}
-
 int cmd_filter(const struct cmd_line *line, int from, struct filter **out)
 {
 	struct filter_error error;
 
 	if (!filter_parse(line->argc - from, line->argv + from, out, &error))
 		return EXIT_OK;
-	return filter_error(&error, 0);
+	return cmd_error(EXIT_USAGE, "the grammar is ss(8)'s: state established and dport = :443",
+			 "filter: %s (column %d)", error.text, error.column);
 }
 
 int cmd_filter_all(const struct cmd_line *line, int from, struct filter **out)
 {
-	static char state[] = "state", all[] = "all", and[] = "and", open[] = "(", close[] = ")";
-	int count = line->argc - from, err;
-	char **words = calloc((size_t)count + 5, sizeof(*words));
-	struct filter_error error;
+	int code = cmd_filter(line, from, out);
 
-	if (!words)
-		return cmd_error(EXIT_FAILED, NULL, "filter: out of memory");
-	memcpy(words, (char *[]){ state, all, and, open }, 4 * sizeof(*words));
-	memcpy(words + 4, line->argv + from, (size_t)count * sizeof(*words));
-	words[count + 4] = close;
-	err = filter_parse(count + 5, words, out, &error);
-	free(words);
-	return err ? filter_error(&error, (int)strlen("state all and ( ")) : EXIT_OK;
+	if (!code)
+		filter_show_closed(*out);
+	return code;
 }
 
 static bool is_v4(const __u8 addr[16])
@@ -91,6 +82,55 @@ void cmd_warn_keeper(const struct ward *w)
 	cmd_keeper_remedy(w, remedy);
 	cmd_error(EXIT_OK, remedy, "the keeper of '%s' (pid %u) is gone: expiry and gauges stand still", ward_name(w),
 		  ward_info(w)->keeper_pid);
+}
+
+/* As the programs of the instance have them. */
+static void track_opts_of(const struct ward_instance *info, struct track_opts *o)
+{
+	track_opts_init(o);
+	o->msl2_ns = info->msl2_s * WARD_NS_PER_S;
+	if (o->timeout_ns[TIMEOUT_TIME_WAIT] < o->msl2_ns)
+		o->timeout_ns[TIMEOUT_TIME_WAIT] = o->msl2_ns;
+	o->rfc1337 = info->rfc1337;
+	o->loose = !info->no_pickup;
+	o->tap = info->tap;
+}
+
+uint64_t cmd_flow_findings(const struct ward *w, const struct flow *flow, uint64_t now_ns)
+{
+	struct track_opts track;
+
+	track_opts_of(ward_info(w), &track);
+	return flow_findings(flow, ward_detect_opts(w), &track, now_ns);
+}
+
+static const struct {
+	const char *name, *text;
+} blindness[] = {
+#define X(id, name, text) { name, text },
+	WARD_BLINDNESS(X)
+#undef X
+};
+
+const char *cmd_blind_name(unsigned bit)
+{
+	return bit < BLIND_COUNT ? blindness[bit].name : "?";
+}
+
+const char *cmd_blind_text(unsigned bit)
+{
+	return bit < BLIND_COUNT ? blindness[bit].text : "?";
+}
+
+void cmd_warn_blind(struct ward *w)
+{
+	unsigned blind = ward_blind(w);
+
+	fflush(stdout);
+	for (unsigned bit = 0; bit < BLIND_COUNT; bit++)
+		if (blind >> bit & 1)
+			fprintf(stderr, "tcpward: some findings are suppressed: %s (%s)\n", blindness[bit].text,
+				blindness[bit].name);
 }
 
 int cmd_open(const struct cmd_line *line, struct ward **out)

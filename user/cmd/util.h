@@ -29,6 +29,14 @@ void cmd_keeper_remedy(const struct ward *w, char remedy[REMEDY_LEN]);
 /* Is a flow or event of this key wanted by -4 and -6? */
 bool cmd_family_ok(const struct cmd_line *line, const struct flow_key *key);
 
+/* What is found on a flow, by the thresholds of its instance: FINDING_BIT(). */
+uint64_t cmd_flow_findings(const struct ward *w, const struct flow *flow, uint64_t now_ns);
+/* Says on stderr which findings are suppressed and why, if any are. */
+void cmd_warn_blind(struct ward *w);
+/* "one-way": why findings are suppressed (enum blindness), and the same in a sentence. */
+const char *cmd_blind_name(unsigned bit);
+const char *cmd_blind_text(unsigned bit);
+
 /* Opens the instance of --name, or the only one; on error reports it. 0, or the exit code. Warns of a dead keeper. */
 int cmd_open(const struct cmd_line *line, struct ward **out);
 

@@ -363,8 +363,24 @@ static struct node *finding_clause(struct parser *p, enum clause clause, const c
 	n->compare = take_compare(p, name, false);
 	if (!have_value(p, name, "half-open"))
 		return NULL;
-	if (word_finding(p->token.text))
+	if (word_finding(p->token.text, &n->number))
 		return fail_unknown(p, "finding", LIST_FINDINGS);
+	advance(p);
+	return n;
+}
+
+static struct node *severity_clause(struct parser *p, enum clause clause, const char *name)
+{
+	struct node *n = node_new(p, NODE_SEVERITY);
+
+	(void)clause;
+	if (!n)
+		return NULL;
+	n->compare = take_compare(p, name, true);
+	if (!have_value(p, name, ">= warning"))
+		return NULL;
+	if (word_severity(p->token.text, &n->number))
+		return fail_unknown(p, "severity", LIST_SEVERITIES);
 	advance(p);
 	return n;
 }
@@ -376,6 +392,7 @@ static struct node *(*const clause_parsers[])(struct parser *, enum clause, cons
 	[CLAUSE_IDLE] = number_clause,	    [CLAUSE_BYTES] = number_clause,  [CLAUSE_PKTS] = number_clause,
 	[CLAUSE_RTX] = number_clause,	    [CLAUSE_VLAN] = number_clause,   [CLAUSE_FLAG] = flag_clause,
 	[CLAUSE_END] = end_clause,	    [CLAUSE_DEV] = dev_clause,	     [CLAUSE_FINDING] = finding_clause,
+	[CLAUSE_SEVERITY] = severity_clause,
 };
 
 static struct node *unknown_word(struct parser *p)
@@ -550,6 +567,11 @@ int filter_parse(int argc, char *const argv[], struct filter **out, struct filte
 	}
 	*out = p.filter;
 	return 0;
+}
+
+void filter_show_closed(struct filter *f)
+{
+	f->shows_closed = true;
 }
 
 void filter_free(struct filter *f)

@@ -8,7 +8,7 @@
  *   src/dst [=|!=] ADDR[/LEN][:PORT]  sport/dport OP :PORT     OP: = == eq != ne >= ge <= le > gt < lt; none is =
  *     src and sport are the originator's; IPv4 prefixes match IPv4 only
  *   age/idle OP DURATION   bytes/pkts/rtx OP NUMBER[k|m|g]   (both ends together; k is 1000)
- *   flag NAME   end REASON   dev IFACE   vlan = N   finding NAME
+ *   flag NAME   end REASON   dev IFACE   vlan = N   finding NAME   severity OP info|warning|critical
  * Flows whose ends are both gone match only filters that say so: state closed, state all, end REASON.
  */
 #ifndef FILTER_H
@@ -28,12 +28,20 @@ struct filter_error {
 /* Parses argc words joined by blanks. No words: a filter that matches all but closed flows.
  * Returns 0, or -EINVAL with *error filled. */
 int filter_parse(int argc, char *const argv[], struct filter **out, struct filter_error *error);
+/* From now on it matches closed flows, too, whatever it says. */
+void filter_show_closed(struct filter *f);
 /* Can a filter begin with this word? */
 bool filter_begins(const char *word);
 bool filter_match_flow(const struct filter *f, const struct flow_view *view);
-/* An event matches by its tuple, states (new or old), flags, interface; age and counters are unknown: neither a
+/* An event matches by its tuple, states (new or old), flags, interface; age, counters, findings are unknown: neither a
  * condition on them nor its opposite matches. */
 bool filter_match_event(const struct filter *f, const struct event *ev, const char *iface);
+/* A finding matches by kind and severity; src is its source, prefix or its flow's originator, dst the service it is about or
+ * its flow's responder; age is since it was raised. All else is unknown, as with events. */
+struct finding;
+bool filter_match_finding(const struct filter *f, const struct finding *finding, uint64_t now_ns);
+/* The name of a finding that was probably meant by word; NULL: none is near. */
+const char *filter_finding_meant(const char *word);
 void filter_free(struct filter *f);
 
 #endif

@@ -5,11 +5,9 @@
  */
 #include <string.h>
 
+#include "finding.h"
 #include "report/filter_tree.h"
 #include "report/internal.h"
-
-/* The order matters: "and" is the least of its parts, "or" the greatest, "not" turns the scale around. */
-enum answer { NO, UNKNOWN, YES };
 
 /* What a filter may ask about, made from a flow or from an event. */
 struct subject {
@@ -23,12 +21,7 @@ struct subject {
 	const struct flow_view *view; /* NULL: an event */
 };
 
-static enum answer answer(bool yes)
-{
-	return yes ? YES : NO;
-}
-
-static bool compares(uint64_t a, enum compare compare, uint64_t b)
+bool filter_compares(uint64_t a, enum compare compare, uint64_t b)
 {
 	switch (compare) {
 	case CMP_EQ:
@@ -47,7 +40,7 @@ static bool compares(uint64_t a, enum compare compare, uint64_t b)
 	return false;
 }
 
-static bool in_prefix(const __u8 addr[16], const __u8 net[16], int prefix)
+bool filter_in_prefix(const __u8 addr[16], const __u8 net[16], int prefix)
 {
 	int bytes = prefix / 8, bits = prefix % 8;
 
@@ -88,11 +81,11 @@ static enum answer eval_number(const struct node *n, const struct subject *s)
 	if (n->quantity == Q_VLAN) {
 		if (s->vlan == VLAN_UNSEEN)
 			return answer(n->compare == CMP_NE);
-		return answer(compares(s->vlan, n->compare, n->number));
+		return answer(filter_compares(s->vlan, n->compare, n->number));
 	}
 	if (!s->view)
 		return UNKNOWN;
-	return answer(compares(quantity_of(s->view, n->quantity), n->compare, n->number));
+	return answer(filter_compares(quantity_of(s->view, n->quantity), n->compare, n->number));
 }
 
 static bool eval_state(const struct node *n, const struct subject *s)
@@ -105,7 +98,7 @@ static bool eval_state(const struct node *n, const struct subject *s)
 static bool eval_addr(const struct node *n, const struct subject *s)
 {
 	int side = s->orig ^ (int)n->end;
-	bool same = in_prefix(key_addr(s->key, side), n->addr, n->prefix);
+	bool same = filter_in_prefix(key_addr(s->key, side), n->addr, n->prefix);
 
 	if (same && n->has_port)
 		same = key_port(s->key, side) == n->number;
@@ -114,7 +107,7 @@ static bool eval_addr(const struct node *n, const struct subject *s)
 
 static bool eval_named(const struct node *n, const struct subject *s)
 {
-	bool same = false; /* NODE_FINDING: no flow has findings yet */
+	bool same = false;
 
 	if (n->kind == NODE_FLAG)
 		same = s->flags & n->number;
@@ -125,45 +118,65 @@ static bool eval_named(const struct node *n, const struct subject *s)
 	return n->compare == CMP_NE ? !same : same;
 }
 
-static enum answer eval(const struct node *n, const struct subject *s);
-
-static enum answer eval_children(const struct node *n, const struct subject *s)
+/* An event does not say what is found on its flow. A severity is the usual one of any of the flow's findings. */
+static enum answer eval_finding(const struct node *n, const struct subject *s)
 {
-	enum answer sum = n->kind == NODE_ALL ? YES : NO;
+	static const __u8 severity[] = {
+#define X(id, name, severity, detector, title) SEVERITY_##severity,
+		WARD_FINDINGS(X)
+#undef X
+	};
+	bool any = false;
 
-	for (const struct node *child = n->child; child; child = child->next) {
-		enum answer one = eval(child, s);
-
-		if (n->kind == NODE_ALL ? one < sum : one > sum)
-			sum = one;
-	}
-	return sum;
+	if (!s->view)
+		return UNKNOWN;
+	if (n->kind == NODE_FINDING)
+		return answer((s->view->findings >> n->number & 1) == (n->compare != CMP_NE));
+	for (unsigned kind = 0; kind < FINDING_COUNT; kind++)
+		if (s->view->findings >> kind & 1)
+			any |= filter_compares(severity[kind], n->compare, n->number);
+	return answer(any);
 }
 
-/* Recursion is as deep as the parser let the filter be nested. */
-static enum answer eval(const struct node *n, const struct subject *s)
+static enum answer eval(const struct node *n, const void *subject)
 {
+	const struct subject *s = subject;
+
 	switch (n->kind) {
-	case NODE_ALL:
-	case NODE_ANY:
-		return eval_children(n, s);
-	case NODE_NOT:
-		return YES - eval(n->child, s);
 	case NODE_STATE:
 		return answer(eval_state(n, s));
 	case NODE_ADDR:
 		return answer(eval_addr(n, s));
 	case NODE_PORT:
-		return answer(compares(key_port(s->key, s->orig ^ (int)n->end), n->compare, n->number));
+		return answer(filter_compares(key_port(s->key, s->orig ^ (int)n->end), n->compare, n->number));
 	case NODE_NUMBER:
 		return eval_number(n, s);
-	case NODE_FLAG:
-	case NODE_END:
-	case NODE_DEV:
 	case NODE_FINDING:
+	case NODE_SEVERITY:
+		return eval_finding(n, s);
+	default:
 		return answer(eval_named(n, s));
 	}
-	return NO;
+}
+
+/* ---- the tree ---- */
+/* Recursion is as deep as the parser let the filter be nested. */
+enum answer filter_walk(const struct node *n, enum answer (*leaf)(const struct node *n, const void *subject),
+			const void *subject)
+{
+	enum answer sum = n->kind == NODE_ALL ? YES : NO;
+
+	if (n->kind == NODE_NOT)
+		return YES - filter_walk(n->child, leaf, subject);
+	if (n->kind != NODE_ALL && n->kind != NODE_ANY)
+		return leaf(n, subject);
+	for (const struct node *child = n->child; child; child = child->next) {
+		enum answer one = filter_walk(child, leaf, subject);
+
+		if (n->kind == NODE_ALL ? one < sum : one > sum)
+			sum = one;
+	}
+	return sum;
 }
 
 static uint32_t state_bit(enum tcp_state state)
@@ -190,7 +203,7 @@ bool filter_match_flow(const struct filter *f, const struct flow_view *view)
 
 	if (!f->shows_closed && !((s.states[0] | s.states[1]) & ~STATES_CLOSED))
 		return false;
-	return eval(f->root, &s) == YES;
+	return filter_walk(f->root, eval, &s) == YES;
 }
 
 /* True if the event matches by its tuple, its states (new or old), flags, end reason, VLAN and interface (NULL:
@@ -213,5 +226,5 @@ bool filter_match_event(const struct filter *f, const struct event *ev, const ch
 		s.states[0] |= state_bit(ev->old_state[orig]);
 		s.states[1] |= state_bit(ev->old_state[!orig]);
 	}
-	return eval(f->root, &s) == YES;
+	return filter_walk(f->root, eval, &s) == YES;
 }

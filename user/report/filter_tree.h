@@ -21,6 +21,7 @@ enum node_kind {
 	NODE_END,
 	NODE_DEV,
 	NODE_FINDING,
+	NODE_SEVERITY,
 };
 
 enum which_end { END_ORIG, END_RESP, END_EITHER };
@@ -32,7 +33,7 @@ struct node {
 	enum which_end end;	   /* STATE, ADDR, PORT */
 	enum quantity quantity;	   /* NUMBER */
 	uint32_t states;	   /* STATE: bit number = state */
-	uint64_t number;	   /* NUMBER, PORT; FLAG: the bit as a mask; END: the reason */
+	uint64_t number;	   /* NUMBER, PORT; FLAG: the bit as a mask; END: the reason; FINDING: the kind */
 	__u8 addr[16];		   /* ADDR */
 	int prefix;		   /* ADDR: bits of addr that count, 0 to 128 */
 	bool has_port;		   /* ADDR: number is a port too */
@@ -55,7 +56,8 @@ struct filter {
 int word_states(const char *word, uint32_t *states, bool *names_closed);
 int word_flag(const char *word, uint64_t *mask);
 int word_end_reason(const char *word, uint64_t *reason);
-int word_finding(const char *word);
+int word_finding(const char *word, uint64_t *kind);
+int word_severity(const char *word, uint64_t *severity);
 int word_duration(const char *word, uint64_t *ns); /* "30s", "1m30s", "250ms"; without unit: seconds */
 int word_number(const char *word, uint64_t *n);	   /* "1500", "10k", "2M": units of 1000 */
 /* "443", ":443", "*:443", and names of /etc/services */
@@ -64,7 +66,7 @@ int word_port(const char *word, uint64_t *port);
 const char *word_address(const char *word, struct node *node);
 
 /* Which list a word was looked for in, to find the one that was meant. */
-enum word_list { LIST_STATES, LIST_FLAGS, LIST_ENDS, LIST_FINDINGS, LIST_CLAUSES };
+enum word_list { LIST_STATES, LIST_FLAGS, LIST_ENDS, LIST_FINDINGS, LIST_SEVERITIES, LIST_CLAUSES };
 /* The nearest word of the list, NULL if none is near. */
 const char *word_meant(enum word_list list, const char *word);
 /* Words that begin a clause; *hint is set for those of ss that tcpward refuses. */
@@ -88,8 +90,24 @@ enum clause {
 	CLAUSE_END,
 	CLAUSE_DEV,
 	CLAUSE_FINDING,
+	CLAUSE_SEVERITY,
 	CLAUSE_REFUSED,
 };
 enum clause word_clause(const char *word, const char **hint);
+
+/* ---- filter_eval.c ---- */
+/* The order matters: "and" is the least of its parts, "or" the greatest, "not" turns the scale around. */
+enum answer { NO, UNKNOWN, YES };
+
+static inline enum answer answer(bool yes)
+{
+	return yes ? YES : NO;
+}
+
+/* Walks the tree; leaf() answers its conditions. */
+enum answer filter_walk(const struct node *n, enum answer (*leaf)(const struct node *n, const void *subject),
+			const void *subject);
+bool filter_compares(uint64_t a, enum compare compare, uint64_t b);
+bool filter_in_prefix(const __u8 addr[16], const __u8 net[16], int prefix);
 
 #endif

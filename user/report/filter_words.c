@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "finding.h"
 #include "report/filter_tree.h"
 #include "report/internal.h"
 
@@ -46,15 +47,15 @@ static const struct state_word {
 };
 
 static const char *const finding_words[] = {
-	"stale-syn",	     "half-open",	  "dead-peer",
-	"time-wait-buildup", "time-wait-reuse",	  "time-wait-assassination",
-	"fin-storm",	     "time-wait-pinning", "port-exhaustion",
-	"close-wait-leak",   "fin-wait-2-hang",	  "last-ack-flood",
-	"backscatter",	     "reflection",	  "out-of-state-flood",
-	"bad-flags",	     "port-scan",	  "zero-window",
-	"rst-injection",     "syn-injection",	  "retransmission",
-	"abort-rate",	     "syn-data",	  "accept-queue-full",
-	"syn-flood",
+#define X(id, name, severity, detector, title) name,
+	WARD_FINDINGS(X)
+#undef X
+};
+
+static const char *const severity_words[] = {
+#define X(id, name) name,
+	WARD_SEVERITIES(X)
+#undef X
 };
 
 static const struct clause_word {
@@ -80,6 +81,7 @@ static const struct clause_word {
 	{ "end", CLAUSE_END, NULL },
 	{ "dev", CLAUSE_DEV, NULL },
 	{ "finding", CLAUSE_FINDING, NULL },
+	{ "severity", CLAUSE_SEVERITY, NULL },
 	{ "autobound", CLAUSE_REFUSED,
 	  "how a port was chosen cannot be seen in segments; compare sport, as in 'sport >= 32768'" },
 	{ "fwmark", CLAUSE_REFUSED, "marks belong to sockets and are not in segments" },
@@ -133,12 +135,26 @@ int word_end_reason(const char *word, uint64_t *reason)
 	return -EINVAL;
 }
 
-int word_finding(const char *word)
+/* The place of word in the list. 0 or -EINVAL. */
+static int word_place(const char *word, const char *const *words, size_t count, uint64_t *place)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(finding_words); i++)
-		if (same_word(word, finding_words[i]))
+	for (size_t i = 0; i < count; i++) {
+		if (same_word(word, words[i])) {
+			*place = i;
 			return 0;
+		}
+	}
 	return -EINVAL;
+}
+
+int word_finding(const char *word, uint64_t *kind)
+{
+	return word_place(word, finding_words, ARRAY_SIZE(finding_words), kind);
+}
+
+int word_severity(const char *word, uint64_t *severity)
+{
+	return word_place(word, severity_words, ARRAY_SIZE(severity_words), severity);
 }
 
 enum clause word_clause(const char *word, const char **hint)
@@ -369,6 +385,8 @@ static const char *list_word(enum word_list list, size_t i)
 		return i < END_COUNT ? end_reason_name((enum ward_end_reason)i) : NULL;
 	case LIST_FINDINGS:
 		return i < ARRAY_SIZE(finding_words) ? finding_words[i] : NULL;
+	case LIST_SEVERITIES:
+		return i < ARRAY_SIZE(severity_words) ? severity_words[i] : NULL;
 	case LIST_CLAUSES:
 		return i < ARRAY_SIZE(clause_words) && !clause_words[i].hint ? clause_words[i].word : NULL;
 	}
@@ -394,4 +412,9 @@ const char *word_meant(enum word_list list, const char *word)
 		}
 	}
 	return meant;
+}
+
+const char *filter_finding_meant(const char *word)
+{
+	return word_meant(LIST_FINDINGS, word);
 }

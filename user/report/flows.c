@@ -8,7 +8,7 @@
 
 #include "report/internal.h"
 
-#define CELL 512
+#define CELL 1024
 
 struct flow_column {
 	const char *name;
@@ -152,8 +152,8 @@ static struct json_object *get_flags(const struct flow_view *v, int end)
 
 static struct json_object *get_findings(const struct flow_view *v, int end)
 {
-	(void)v, (void)end;
-	return json_object_new_array();
+	(void)end;
+	return json_findings(v->findings);
 }
 
 static struct json_object *get_start(const struct flow_view *v, int end)
@@ -308,11 +308,18 @@ static enum colour show_end_reason(const struct report_style *s, const struct fl
 	return alive ? COLOUR_NONE : COLOUR_DIM;
 }
 
-/* on a terminal the first few, elsewhere all of them */
+/* on a terminal the first few, elsewhere all of them; what is found on the flow behind them: "RTX [retransmission]" */
 static enum colour show_flags(const struct report_style *s, const struct flow_view *v, char *buf)
 {
-	flags_text(v->flow->flags & FLAGS_REPORTED, buf, CELL, s->width ? 20 : CELL);
-	return COLOUR_BUSY;
+	char names[CELL / 2];
+	size_t used;
+
+	flags_text(v->flow->flags & FLAGS_REPORTED, buf, CELL / 2, s->width ? 20 : CELL);
+	if (!v->findings)
+		return COLOUR_BUSY;
+	used = strlen(buf);
+	snprintf(buf + used, CELL - used, " [%s]", findings_text(v->findings, names, sizeof(names)));
+	return COLOUR_BAD;
 }
 
 /* ---- the table ---- */
@@ -401,10 +408,10 @@ struct report *report_flows_begin(const struct report_style *style, bool stream)
 		return NULL;
 	r->style = *style;
 	r->stream = stream;
-	if (!style->json)
+	if (style->json)
+		report_list_open(r);
+	else
 		r->table = flow_table(style, stream);
-	else if (!stream)
-		fputc('[', style->out);
 	return r;
 }
 
@@ -413,14 +420,11 @@ void report_flow(struct report *r, const struct flow_view *view)
 {
 	if (!r)
 		return;
-	if (!r->style.json) {
-		flow_text(r, view);
-	} else if (r->stream) {
-		json_print_line(&r->style, flow_json(view));
-	} else {
-		fputs(r->count ? ",\n" : "\n", r->style.out);
-		json_print(&r->style, flow_json(view));
+	if (r->style.json) {
+		report_object(r, flow_json(view));
+		return;
 	}
+	flow_text(r, view);
 	r->count++;
 }
 

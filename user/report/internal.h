@@ -25,6 +25,8 @@ bool state_confirmed(enum tcp_state state, bool conf);
 const char *pair_text(const enum tcp_state state[2], const bool conf[2], int orig, char buf[40]);
 /* "SYN_RTX,RTX", "-" for none; stops before limit characters and says "+2" of those that did not fit. */
 const char *flags_text(uint64_t flags, char *buf, size_t size, size_t limit);
+/* "stale-syn,half-open": FINDING_BIT() */
+const char *findings_text(uint64_t mask, char *buf, size_t size);
 /* endpoint_text(), the port by its name in /etc/services where the style asks for that. */
 const char *endpoint_styled(const struct report_style *style, const __u8 addr[16], __u16 port, char buf[80]);
 /* Reads an IPv4 or IPv6 address without brackets into 16 bytes. 0 or -EINVAL. */
@@ -48,6 +50,7 @@ void json_add(struct json_object *o, const char *name, struct json_object *value
 struct json_object *json_text(const char *text); /* null for NULL */
 struct json_object *json_number(uint64_t n);
 struct json_object *json_flags(uint64_t flags); /* array of names */
+struct json_object *json_findings(uint64_t mask); /* FINDING_BIT(): array of names */
 struct json_object *json_vlan(__u16 vlan);	/* null where none was seen */
 struct json_object *json_addr(const __u8 addr[16]);
 /* "saddr sport daddr dport", side orig first */
@@ -63,6 +66,10 @@ void json_add_pair(struct json_object *o, const struct pair_names *names, const 
 void json_print(const struct report_style *style, struct json_object *o);
 /* Prints o as one line of a stream, flushes, frees. */
 void json_print_line(const struct report_style *style, struct json_object *o);
+/* A report of JSON: the begin of its array, if it is a list; the next object of either. report_end() ends it. */
+struct report;
+void report_list_open(struct report *r);
+void report_object(struct report *r, struct json_object *o);
 
 /* ---- table.c: columns that get as wide as what stands in them ---- */
 struct table_column {
@@ -75,9 +82,16 @@ struct table;
 /* Rows of a list are held back (the first few hundred) until their widths are known; those of a stream are not.
  * columns must outlive the table. NULL without memory. */
 struct table *table_new(const struct report_style *style, const struct table_column *columns, int count, bool stream);
+/* On a terminal the last column is broken into lines, under one another. Before the first cell. */
+void table_wrap(struct table *t);
 /* One cell after the other; the row is over with its last column. */
 void table_cell(struct table *t, const char *text, enum colour colour);
 void table_free(struct table *t); /* prints what is held back */
+
+/* ---- findings.c ---- */
+struct finding;
+struct json_object *finding_json(const struct finding *f);
+enum colour severity_colour(unsigned severity);
 
 /* ---- events.c, segment.c ---- */
 struct json_object *event_json(const struct event *ev, const char *iface);

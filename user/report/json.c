@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* json: the members that several objects have in common, and how an object is printed. */
+#include "detect/detect.h"
 #include "report/internal.h"
 
 const struct pair_names pair_now = { "orig_state", "resp_state", "orig_confirmed", "resp_confirmed" };
@@ -28,6 +29,16 @@ struct json_object *json_flags(uint64_t flags)
 	for (unsigned bit = 0; bit < FLAG_COUNT; bit++)
 		if (flags >> bit & 1)
 			json_object_array_add(list, json_text(flag_name(bit)));
+	return list;
+}
+
+struct json_object *json_findings(uint64_t mask)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (unsigned kind = 0; kind < FINDING_COUNT; kind++)
+		if (mask >> kind & 1)
+			json_object_array_add(list, json_text(finding_name(kind)));
 	return list;
 }
 
@@ -75,4 +86,21 @@ void json_print_line(const struct report_style *style, struct json_object *o)
 	json_print(style, o);
 	fputc('\n', style->out);
 	fflush(style->out);
+}
+
+void report_list_open(struct report *r)
+{
+	if (!r->stream)
+		fputc('[', r->style.out);
+}
+
+void report_object(struct report *r, struct json_object *o)
+{
+	if (r->stream) {
+		json_print_line(&r->style, o);
+	} else {
+		fputs(r->count ? ",\n" : "\n", r->style.out);
+		json_print(&r->style, o);
+	}
+	r->count++;
 }

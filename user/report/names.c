@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "detect/detect.h"
 #include "report/internal.h"
 
 #define NS_PER_S 1000000000ULL
@@ -105,6 +106,17 @@ const char *flags_text(uint64_t flags, char *buf, size_t size, size_t limit)
 	}
 	if (left)
 		snprintf(buf + used, size - used, "+%u", left);
+	return buf;
+}
+
+const char *findings_text(uint64_t mask, char *buf, size_t size)
+{
+	size_t used = 0;
+
+	buf[0] = '\0';
+	for (unsigned kind = 0; kind < FINDING_COUNT && used < size; kind++)
+		if (mask >> kind & 1)
+			used += (size_t)snprintf(buf + used, size - used, "%s%s", used ? "," : "", finding_name(kind));
 	return buf;
 }
 

@@ -52,6 +52,7 @@ struct flow_view {
 	const char *iface; /* NULL: unknown */
 	uint64_t now_ns;
 	bool embryo;
+	uint64_t findings; /* FINDING_BIT(): what is found on it */
 };
 
 static inline int flow_orig(const struct flow *f)

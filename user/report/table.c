@@ -11,6 +11,8 @@
 
 #define ROWS_HELD 256
 #define COLUMNS_MAX 16
+#define WRAP_MIN 30 /* a last column narrower than this begins below its row */
+#define WRAP_INDENT 8
 
 struct table {
 	struct report_style style;
@@ -23,6 +25,7 @@ struct table {
 	char *held[ROWS_HELD];
 	int rows_held;
 	bool hold; /* widths are not settled yet */
+	bool wrap;
 };
 
 struct table *table_new(const struct report_style *style, const struct table_column *columns, int count, bool stream)
@@ -43,10 +46,49 @@ struct table *table_new(const struct report_style *style, const struct table_col
 	return t;
 }
 
+void table_wrap(struct table *t)
+{
+	t->wrap = t->style.width > 0;
+}
+
 static void spaces(FILE *out, int n)
 {
 	if (n > 0)
 		fprintf(out, "%*s", n, "");
+}
+
+/* How many bytes of text go into a line of `room`: up to the last blank that fits, if there is one. */
+static int line_length(const char *text, int room)
+{
+	int len = (int)strlen(text), cut = room;
+
+	if (len <= room)
+		return len;
+	while (cut > 0 && text[cut] != ' ')
+		cut--;
+	return cut ? cut : room;
+}
+
+/* The last cell, from column `at` to the terminal's edge, in as many lines as it takes. */
+static void print_wrapped(struct table *t, const char *text, enum colour colour, int at)
+{
+	int room = t->style.width - at;
+
+	if (room < WRAP_MIN) { /* below the row, as wide as it goes */
+		at = WRAP_INDENT;
+		room = t->style.width > 2 * WRAP_INDENT ? t->style.width - at : WRAP_MIN;
+		fprintf(t->style.out, "\n%*s", at, "");
+	}
+	for (;;) {
+		int len = line_length(text, room);
+
+		fprintf(t->style.out, "%s%.*s%s", colour_on(&t->style, colour), len, text, colour_off(&t->style, colour));
+		text += len;
+		text += *text == ' ';
+		if (!*text)
+			return;
+		fprintf(t->style.out, "\n%*s", at, "");
+	}
 }
 
 /* Prints cell i, which should end at column `stop`, from column `at`; returns where it ended. */
@@ -56,6 +98,10 @@ static int print_cell(struct table *t, int i, const char *text, enum colour colo
 	int pad = stop - at - len;
 	bool last = i == t->count - 1;
 
+	if (last && t->wrap && text != t->columns[i].header) {
+		print_wrapped(t, text, colour, at);
+		return at;
+	}
 	if (pad < 0)
 		pad = 0;
 	if (t->columns[i].right)

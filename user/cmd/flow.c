@@ -95,6 +95,7 @@ static int show_record(const struct watching *f)
 				 endpoint_text(f->key.b_addr, f->key.b_port, b), ward_name(f->w));
 	view.iface = ward_iface_name(f->w, flow.iface);
 	view.embryo = embryo;
+	view.findings = cmd_flow_findings(f->w, &flow, view.now_ns);
 	report = report_flows_begin(&f->style, f->style.json);
 	if (!report)
 		return cmd_error(EXIT_FAILED, NULL, "flow: out of memory");

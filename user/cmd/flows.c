@@ -16,6 +16,7 @@ static int on_flow(const struct flow_key *key, const struct flow *flow, bool emb
 	struct flow_view view = { .key = key, .flow = flow, .now_ns = l->now_ns, .embryo = embryo };
 
 	view.iface = ward_iface_name(l->w, flow->iface);
+	view.findings = cmd_flow_findings(l->w, flow, l->now_ns);
 	if (cmd_family_ok(l->line, key) && filter_match_flow(l->filter, &view))
 		report_flow(l->report, &view);
 	return !output_alive();

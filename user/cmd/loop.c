@@ -28,6 +28,9 @@ struct loop {
 	void (*second)(void *ctx);
 	void (*polled)(void *ctx);
 	void *ctx;
+	uint64_t every_usec;
+	void (*every)(void *ctx);
+	void *every_ctx;
 };
 
 static const int end_signals[] = { SIGINT, SIGTERM, SIGHUP };
@@ -101,6 +104,15 @@ static int on_second(sd_event_source *s, uint64_t usec, void *ctx)
 	return sd_event_source_set_time_relative(s, USEC_PER_SEC);
 }
 
+static int on_every(sd_event_source *s, uint64_t usec, void *ctx)
+{
+	struct loop *l = ctx;
+
+	(void)usec;
+	l->every(l->every_ctx);
+	return sd_event_source_set_time_relative(s, l->every_usec);
+}
+
 static int on_deadline(sd_event_source *s, uint64_t usec, void *ctx)
 {
 	(void)s;
@@ -166,6 +178,14 @@ int loop_each_second(struct loop *l, void (*fn)(void *ctx), void (*fn_polled)(vo
 	l->polled = fn_polled;
 	l->ctx = ctx;
 	return 0;
+}
+
+int loop_every(struct loop *l, uint64_t usec, void (*fn)(void *ctx), void *ctx)
+{
+	l->every_usec = usec;
+	l->every = fn;
+	l->every_ctx = ctx;
+	return add_timer(l, usec, on_every, true);
 }
 
 int loop_end_after(struct loop *l, uint64_t seconds)

@@ -24,6 +24,9 @@ enum {
 	KEY_RFC1337,
 	KEY_FLOWS,
 	KEY_EMBRYOS,
+	KEY_SERVICES,
+	KEY_SOURCES,
+	KEY_DETECT,
 	KEY_CLSACT,
 	KEY_NO_SEED,
 };
@@ -57,11 +60,16 @@ static const struct argp_option track_options[] = {
 	{ "rfc1337", KEY_RFC1337, NULL, 0, "A RST does not end TIME-WAIT", 0 },
 	{ "flows", KEY_FLOWS, "N", 0, "Capacity of the flow table, about 336 bytes each (default: 262144)", 0 },
 	{ "embryos", KEY_EMBRYOS, "N", 0, "Capacity for unfinished handshakes, about 400 bytes each (default: 32768)", 0 },
+	{ NULL, 0, NULL, 0, "Finding:", 2 },
+	{ "detect", KEY_DETECT, "NAME.PARAM=VALUE", 0,
+	  "A threshold, as stale-syn.after=5s; may be repeated. 'tcpward explain NAME' lists them", 0 },
+	{ "services", KEY_SERVICES, "N", 0, "Services that are counted one by one (default: 4096)", 0 },
+	{ "sources", KEY_SOURCES, "N", 0, "Sources and prefixes that are counted one by one (default: 8192)", 0 },
 	{ 0 },
 };
 
 static const struct argp_option hooks_options[] = {
-	{ NULL, 0, NULL, 0, "Hooks and sockets:", 2 },
+	{ NULL, 0, NULL, 0, "Hooks and sockets:", 3 },
 	{ "ingress", KEY_INGRESS, "HOW", 0, "auto, xdp, xdp-generic or tc (default: auto)", 0 },
 	{ "hooks", KEY_HOOKS, "WHICH", 0, "both, or ingress alone for mirror ports (default: both)", 0 },
 	{ "clsact", KEY_CLSACT, NULL, 0, "Use clsact, even where the kernel has tcx", 0 },
@@ -127,6 +135,14 @@ static void take_name(struct argp_state *state, const char *arg, struct ward_opt
 	track->name = arg;
 }
 
+static void take_detect(struct argp_state *state, const char *arg, struct ward_options *track)
+{
+	const char *error = "";
+
+	if (detect_opts_set(&track->detect, arg, &error))
+		argp_error(state, "--detect: %s", error);
+}
+
 static error_t parse_track(int key, char *arg, struct argp_state *state)
 {
 	struct ward_options *track = &((struct parse *)state->input)->line->track;
@@ -146,6 +162,15 @@ static error_t parse_track(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_EMBRYOS:
 		take_number(state, "--embryos", arg, WARD_EMBRYOS_MIN, WARD_EMBRYOS_MAX, &track->embryos);
+		return 0;
+	case KEY_SERVICES:
+		take_number(state, "--services", arg, WARD_SERVICES_MIN, WARD_SERVICES_MAX, &track->services);
+		return 0;
+	case KEY_SOURCES:
+		take_number(state, "--sources", arg, WARD_SOURCES_MIN, WARD_SOURCES_MAX, &track->sources);
+		return 0;
+	case KEY_DETECT:
+		take_detect(state, arg, track);
 		return 0;
 	case KEY_TAP:
 		return track->tap = true, 0;

@@ -4,15 +4,18 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cmd/news.h"
 #include "cmd/rungs.h"
 #include "cmd/sheet.h"
 #include "cmd/util.h"
 #include "replay/engine.h"
+#include "report/findings.h"
 
-enum { KEY_EVENTS = 0x200, KEY_FLOW, KEY_LINGER };
+enum { KEY_EVENTS = 0x200, KEY_FINDINGS, KEY_FLOW, KEY_LINGER };
 
 static const struct argp_option options[] = {
 	{ "events", KEY_EVENTS, NULL, 0, "Events instead of flows; the last one is a summary", 0 },
+	{ "findings", KEY_FINDINGS, NULL, 0, "What was found instead of flows; with --events among them, too", 0 },
 	{ "flow", KEY_FLOW, "TUPLE", 0, "The ladder of one flow: SADDR:SPORT-DADDR:DPORT", 0 },
 	{ "linger", KEY_LINGER, "SECONDS", 0, "The clock runs on after the last packet: timers, expiry", 0 },
 	{ 0 },
@@ -22,7 +25,7 @@ struct replaying {
 	struct cmd_line line;
 	struct report_style style;
 	struct filter *filter; /* NULL: all */
-	bool events;
+	bool events, findings;
 	const char *tuple;
 	uint64_t linger_s;
 	int files;
@@ -31,6 +34,8 @@ struct replaying {
 	struct report *report;
 	uint64_t printed; /* events */
 	uint64_t steps;	  /* of the ladder */
+	struct finding *found; /* each finding of the capture, as it was told last */
+	uint32_t found_count, found_size;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -40,6 +45,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case KEY_EVENTS:
 		p->events = true;
+		return 0;
+	case KEY_FINDINGS:
+		p->findings = true;
 		return 0;
 	case KEY_FLOW:
 		p->tuple = arg;
@@ -84,8 +92,9 @@ static int take_words(struct replaying *p)
 
 	if (!p->line.before)
 		return cmd_error(EXIT_USAGE, "tcpward replay FILE... [FILTER]", "replay: no capture given");
-	if (p->events && p->tuple)
-		return cmd_error(EXIT_USAGE, NULL, "replay: --events and --flow exclude each other");
+	if ((p->events || p->findings) && p->tuple)
+		return cmd_error(EXIT_USAGE, NULL, "replay: %s and --flow exclude each other",
+				 p->events ? "--events" : "--findings");
 	p->files = count_files(&p->line);
 	if (p->tuple && tuple_parse(p->tuple, &p->key, &error))
 		return cmd_error(EXIT_USAGE, "tcpward replay --flow 192.0.2.1:40000-198.51.100.2:443 FILE",
@@ -111,6 +120,61 @@ static void print_event(const struct event *ev, size_t size, void *ctx)
 		exit(output_finish(EXIT_OK)); /* nobody reads on; nothing is attached or pinned */
 }
 
+/* ---- findings ---- */
+static struct finding *found_by_id(struct replaying *p, uint32_t id)
+{
+	for (uint32_t i = p->found_count; i--;)
+		if (p->found[i].id == id)
+			return &p->found[i];
+	return NULL;
+}
+
+static void keep_finding(struct replaying *p, const struct finding *f)
+{
+	struct finding *place = found_by_id(p, f->id);
+
+	if (place) {
+		*place = *f;
+		return;
+	}
+	if (p->found_count == p->found_size) {
+		uint32_t size = p->found_size ? 2 * p->found_size : 64;
+		void *more = realloc(p->found, size * sizeof(*p->found));
+
+		if (!more)
+			exit(cmd_error(EXIT_FAILED, NULL, "replay: cannot keep findings: out of memory"));
+		p->found = more;
+		p->found_size = size;
+	}
+	p->found[p->found_count++] = *f;
+}
+
+static void on_finding(const struct finding *f, enum detect_news news, void *ctx)
+{
+	struct replaying *p = ctx;
+
+	keep_finding(p, f);
+	if (!p->events || !findings_wanted(&p->line, p->filter, f, f->updated_ns))
+		return;
+	report_finding_event(p->report, f, news);
+	p->printed++;
+}
+
+/* All findings in the order in which they were raised, those that stand with what they are now. */
+static void print_findings(struct replaying *p, const struct replay *r)
+{
+	struct report *report = report_findings_begin(&p->style, p->style.json);
+	const struct finding *table = ward_findings(r->w);
+
+	for (int i = 0; table && i < FINDING_ROOM; i++)
+		if (table[i].id && found_by_id(p, table[i].id))
+			keep_finding(p, &table[i]);
+	for (uint32_t i = 0; i < p->found_count && output_alive(); i++)
+		if (findings_wanted(&p->line, p->filter, &p->found[i], r->clock.now_ns))
+			report_finding(report, &p->found[i], r->clock.now_ns);
+	report_end(report);
+}
+
 static void print_ladder(const struct event *ev, size_t size, void *ctx)
 {
 	struct replaying *p = ctx;
@@ -131,6 +195,8 @@ static void print_flows(struct replaying *p, const struct replay *r)
 		struct flow_view view = {
 			.key = &obj->key, .flow = &obj->flow, .now_ns = r->clock.now_ns, .embryo = obj->embryo
 		};
+
+		view.findings = cmd_flow_findings(r->w, &obj->flow, view.now_ns);
 
 		if (obj->filled && cmd_family_ok(&p->line, &obj->key) &&
 		    (!p->filter || filter_match_flow(p->filter, &view)))
@@ -231,9 +297,13 @@ static int finish(struct replaying *p, struct replay *r)
 	if (p->rungs.ladder && !p->steps)
 		err = cmd_error(EXIT_FAILED, "the order of the ends does not matter, their numbers do",
 				"no segment of flow '%s' in the capture", p->tuple);
-	if (!p->rungs.ladder && !p->events)
+	if (p->findings)
+		print_findings(p, r);
+	else if (!p->rungs.ladder && !p->events)
 		print_flows(p, r);
 	warn(r);
+	if (p->findings)
+		cmd_warn_blind(r->w);
 	if (p->events)
 		summary(p, r);
 	return err;
@@ -248,6 +318,8 @@ static void begin_output(struct replaying *p, struct replay *r)
 	}
 	if (p->events)
 		p->report = report_events_begin(&p->style);
+	if (p->findings)
+		replay_want_findings(r, on_finding);
 }
 
 static int replay(struct replaying *p)
@@ -284,13 +356,14 @@ int cmd_replay(int argc, char **argv)
 	cmd_parse(&p.line, OPT_OUTPUT | OPT_FAMILY | OPT_TRACK, options, parse, &p, "FILE... [--] [FILTER]",
 		  "Run capture files (pcap, pcapng; '-': standard input) through the same programs, with the capture's "
 		  "clock.\v"
-		  "Without --events or --flow it prints every flow that it saw, in order of first packet; with -j one object "
-		  "a line.",
+		  "Without --events, --findings or --flow it prints every flow that it saw, in order of first packet; with -j "
+		  "one object a line.",
 		  argc, argv);
 	code = take_words(&p);
 	if (!code)
 		code = replay(&p);
 	if (p.filter)
 		filter_free(p.filter);
+	free(p.found);
 	return code;
 }

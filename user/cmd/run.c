@@ -119,8 +119,7 @@ int cmd_run(int argc, char **argv)
 		filter_free(filter);
 		return code;
 	}
-	code = stream_open(&stream, w, &line, filter);
-	stream.sweeps = sweeps;
+	code = stream_open(&stream, w, &line, filter, sweeps);
 	if (!code) {
 		code = stream_run(&stream, seconds);
 		stream_summary(&stream);

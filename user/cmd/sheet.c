@@ -3,18 +3,23 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <json-c/json.h>
 
 #define DEPTH_MAX 8
 #define LABEL_WIDTH 24
+#define PARAGRAPH_MIN 40
+#define PARAGRAPH_MAX 100
 
 struct sheet {
 	struct report_style style;
 	struct json_object *at[DEPTH_MAX]; /* JSON: the open values, the innermost last */
 	int depth;
+	int label_width;
 	int indent; /* text: objects with a heading that are open */
 	bool headed[DEPTH_MAX];
+	char pending[96]; /* text: the same of sheet_heading() */
 	char heading[DEPTH_MAX][96]; /* text: not printed before something stands below it */
 };
 
@@ -25,9 +30,20 @@ struct sheet *sheet_begin(const struct report_style *style, bool array)
 	if (!s)
 		return NULL;
 	s->style = *style;
+	s->label_width = LABEL_WIDTH;
 	if (style->json)
 		s->at[0] = array ? json_object_new_array() : json_object_new_object();
 	return s;
+}
+
+void sheet_labels(struct sheet *s, int width)
+{
+	s->label_width = width;
+}
+
+void sheet_heading(struct sheet *s, const char *heading)
+{
+	snprintf(s->pending, sizeof(s->pending), "%s", heading);
 }
 
 static void put(struct sheet *s, const char *name, struct json_object *value)
@@ -81,8 +97,11 @@ static void line(struct sheet *s, const char *name, const char *label, const cha
 			fprintf(s->style.out, "%s\n", s->heading[i]);
 		s->heading[i][0] = '\0';
 	}
-	fprintf(s->style.out, "%*s%-*s %s%s%s\n", s->indent * 2, "", LABEL_WIDTH, label ? label : name, value,
-		note ? "   " : "", note ? note : "");
+	if (s->pending[0])
+		fprintf(s->style.out, "%s\n", s->pending);
+	s->pending[0] = '\0';
+	fprintf(s->style.out, "%*s%-*s %s%s%s\n", s->indent * 2, "", s->label_width, label ? label : name, value,
+		note && *note ? "   " : "", note ? note : "");
 }
 
 void sheet_number(struct sheet *s, const char *name, const char *label, uint64_t value, const char *note)
@@ -121,6 +140,57 @@ void sheet_duration(struct sheet *s, const char *name, const char *label, const 
 		put(s, name, ns ? json_object_new_uint64(*ns) : NULL);
 	else
 		line(s, name, label, ns ? duration_text(*ns, text) : "-", note);
+}
+
+void sheet_quantity(struct sheet *s, const char *name, uint64_t value, const char *text, const char *note)
+{
+	char padded[40];
+
+	if (s->style.json) {
+		put(s, name, json_object_new_uint64(value));
+		return;
+	}
+	snprintf(padded, sizeof(padded), "%12s", text);
+	line(s, name, NULL, padded, note);
+}
+
+void sheet_time(struct sheet *s, const char *name, const char *label, uint64_t ns, const char *text, const char *note)
+{
+	if (s->style.json)
+		put(s, name, ns ? json_object_new_uint64(ns) : NULL);
+	else
+		line(s, name, label, ns ? text : "-", note);
+}
+
+/* Lines of at most width bytes, broken at blanks, all indented. */
+static void print_broken(FILE *out, const char *text, int indent, int width)
+{
+	while (*text) {
+		int len = (int)strlen(text), cut = width - indent;
+
+		if (len > cut) {
+			while (cut > 0 && text[cut] != ' ')
+				cut--;
+			len = cut ? cut : width - indent;
+		}
+		fprintf(out, "%*s%.*s\n", indent, "", len, text);
+		text += len;
+		text += *text == ' ';
+	}
+}
+
+void sheet_paragraph(struct sheet *s, const char *name, const char *heading, const char *value)
+{
+	int width = s->style.width >= PARAGRAPH_MIN && s->style.width < PARAGRAPH_MAX ? s->style.width : PARAGRAPH_MAX;
+
+	if (s->style.json) {
+		put(s, name, value ? json_object_new_string(value) : NULL);
+		return;
+	}
+	if (!value)
+		return;
+	fprintf(s->style.out, "%*s%s\n", s->indent * 2, "", heading);
+	print_broken(s->style.out, value, s->indent * 2 + 2, width);
 }
 
 void sheet_end(struct sheet *s)

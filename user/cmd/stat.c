@@ -1,23 +1,37 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* stat: every counter, reason, flag and gauge of an instance. */
+/* stat: every counter, reason, flag and gauge of an instance; or its services, its sources, its states. */
+#include "cmd/stat.h"
+
 #include <string.h>
 
-#include "cmd/loop.h"
 #include "cmd/sheet.h"
 #include "cmd/util.h"
 
+enum { KEY_PREFIXES = 0x200 };
+
 static const struct argp_option options[] = {
 	{ "interval", 'i', "SECONDS", 0, "Repeat; with -j one object a line", 0 },
+	{ "all", 'a', NULL, 0, "All services and sources, not the busiest 20; all states and edges", 0 },
+	{ "prefixes", KEY_PREFIXES, NULL, 0, "Of sources only the /24 and (IPv6) /48", 0 },
 	{ 0 },
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-	if (key != 'i')
+	struct stat_options *opt = state->input;
+
+	switch (key) {
+	case 'i':
+		if (parse_number(arg, 1, 86400, &opt->interval))
+			argp_error(state, "--interval '%s': not a number of seconds from 1 to 86400", arg);
+		return 0;
+	case 'a':
+		return opt->all = true, 0;
+	case KEY_PREFIXES:
+		return opt->prefixes = true, 0;
+	default:
 		return ARGP_ERR_UNKNOWN;
-	if (parse_number(arg, 1, 86400, state->input))
-		argp_error(state, "--interval '%s': not a number of seconds from 1 to 86400", arg);
-	return 0;
+	}
 }
 
 struct row {
@@ -37,21 +51,6 @@ _Static_assert(sizeof(reasons) / sizeof(*reasons) == REASON_COUNT, "one row a re
 _Static_assert(sizeof(counters) / sizeof(*counters) == COUNTER_COUNT, "one row a counter");
 _Static_assert(sizeof(states) / sizeof(*states) == STATE_COUNT, "one row a state");
 _Static_assert(sizeof(flags) / sizeof(*flags) == FLAG_COUNT, "one row a flag");
-
-/* One reading of all that is counted. */
-struct reading {
-	struct ward_counters counters;
-	struct ward_gauges gauges;
-	uint64_t ns;
-};
-
-struct stat {
-	struct ward *w;
-	struct report_style style;
-	struct reading last;
-	struct loop *loop;
-	uint64_t interval, elapsed;
-};
 
 static void rows(struct sheet *s, const char *name, const char *heading, const struct row *row, const __u64 *values,
 		 int count, bool all)
@@ -122,17 +121,25 @@ static void show(const struct stat *st, const struct reading *now)
 	sheet_end(s);
 }
 
-/* Reads and prints once; an exit code. */
-static int take(struct stat *st)
+int stat_read(struct ward *w, struct reading *out)
 {
-	struct reading now;
-	int err = ward_counters_read(st->w, &now.counters);
+	int err = ward_counters_read(w, &out->counters);
 
 	if (!err)
-		err = ward_gauges_read(st->w, &now.gauges);
+		err = ward_gauges_read(w, &out->gauges);
 	if (err)
 		return cmd_fail(err);
-	now.ns = ward_now_ns(st->w);
+	out->ns = ward_now_ns(w);
+	return EXIT_OK;
+}
+
+static int take_counters(struct stat *st)
+{
+	struct reading now;
+	int code = stat_read(st->w, &now);
+
+	if (code)
+		return code;
 	show(st, &now);
 	st->last = now;
 	return EXIT_OK;
@@ -147,11 +154,11 @@ static void on_second(void *ctx)
 		loop_end(st->loop, cmd_error(EXIT_FAILED, NULL, "instance '%s' was detached", ward_name(st->w)));
 		return;
 	}
-	if (++st->elapsed % st->interval)
+	if (++st->elapsed % st->opt.interval)
 		return;
 	if (!st->style.json)
 		putchar('\n');
-	code = take(st);
+	code = st->take(st);
 	if (code)
 		loop_end(st->loop, code);
 }
@@ -164,11 +171,37 @@ static int repeat(struct stat *st)
 		return cmd_error(EXIT_FAILED, NULL, "cannot make an event loop: %s", strerror(-err));
 	st->style.pretty = false; /* one object a line */
 	loop_each_second(st->loop, on_second, NULL, st);
-	code = take(st);
+	code = st->take(st);
 	if (!code)
 		code = loop_run(st->loop);
 	loop_close(st->loop);
 	return code;
+}
+
+static const struct view {
+	const char *name;
+	int (*take)(struct stat *st);
+} views[] = {
+	{ "services", stat_services },
+	{ "sources", stat_sources },
+	{ "states", stat_states },
+};
+
+static int take_words(const struct cmd_line *line, struct stat *st)
+{
+	st->take = take_counters;
+	if (line->argc > 1)
+		return cmd_error(EXIT_USAGE, "tcpward stat [services|sources|states]", "stat: unexpected word '%s'",
+				 line->argv[1]);
+	for (size_t i = 0; line->argc && i < sizeof(views) / sizeof(*views); i++)
+		if (!strcmp(line->argv[0], views[i].name)) {
+			st->take = views[i].take;
+			return EXIT_OK;
+		}
+	if (line->argc)
+		return cmd_error(EXIT_USAGE, "tcpward stat [services|sources|states]",
+				 "stat '%s': not services, sources or states", line->argv[0]);
+	return EXIT_OK;
 }
 
 int cmd_stat(int argc, char **argv)
@@ -177,15 +210,17 @@ int cmd_stat(int argc, char **argv)
 	struct cmd_line line;
 	int code;
 
-	cmd_parse(&line, OPT_OUTPUT | OPT_NAME, options, parse, &st.interval, "", "Show all counters of an instance.",
+	cmd_parse(&line, OPT_OUTPUT | OPT_NAME, options, parse, &st.opt, "[services|sources|states]",
+		  "Show all counters of an instance; or its services, or its sources, the busiest first; or Figure 5 of RFC "
+		  "9293 with the endpoints in each state and how often each edge was taken.",
 		  argc, argv);
-	code = cmd_no_words(&line);
+	code = take_words(&line, &st);
 	if (!code)
 		code = cmd_open(&line, &st.w);
 	if (code)
 		return code;
 	cmd_style(&line, &st.style);
-	code = st.interval ? repeat(&st) : take(&st);
+	code = st.opt.interval ? repeat(&st) : st.take(&st);
 	ward_close(st.w);
 	return code;
 }

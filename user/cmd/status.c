@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* status: what is attached where, who sweeps it, how full it is, and what it does not see. */
 #include <net/if.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "cmd/news.h"
 #include "cmd/sheet.h"
 #include "cmd/util.h"
 
@@ -109,6 +111,39 @@ static void show_seen(struct sheet *s, const struct snapshot *snap)
 	sheet_number(s, "ack_unseen", "acked but never seen", snap->counters.flag[FLAG_BIT_ACK_UNSEEN], NULL);
 }
 
+/* How many stand by severity (text: where there are any), the worst one's line, and what keeps others from being raised. */
+static void show_findings(struct sheet *s, const struct snapshot *snap, bool all)
+{
+	static const char *const labels[] = { "findings, info", "findings, warning", "findings, critical" };
+	struct finding *found = calloc(FINDING_ROOM, sizeof(*found));
+	const struct cmd_line any = { 0 };
+	int count = found ? findings_copy(snap->w, &any, NULL, false, found) : 0;
+	uint64_t sums[SEVERITY_COUNT] = { 0 };
+	unsigned blind = ward_blind(snap->w);
+	char text[320];
+
+	_Static_assert(sizeof(labels) / sizeof(*labels) == SEVERITY_COUNT, "one label a severity");
+	for (int i = 0; i < count; i++)
+		if (found[i].severity < SEVERITY_COUNT)
+			sums[found[i].severity]++;
+	sheet_object(s, "findings", NULL);
+	for (unsigned i = SEVERITY_COUNT; i--;)
+		sheet_number(s, severity_name(i), sums[i] || all ? labels[i] : "", sums[i], NULL);
+	sheet_close(s);
+	sheet_text(s, "worst", count > 0 ? "worst" : "", count > 0 ? finding_text(&found[0], text) : NULL, NULL);
+	sheet_list(s, "suppressed");
+	for (unsigned bit = 0; bit < BLIND_COUNT; bit++) {
+		if (!(blind >> bit & 1))
+			continue;
+		sheet_object(s, NULL, NULL);
+		sheet_text(s, "reason", "suppressed", cmd_blind_name(bit), cmd_blind_text(bit));
+		sheet_text(s, "text", "", cmd_blind_text(bit), NULL);
+		sheet_close(s);
+	}
+	sheet_close(s);
+	free(found);
+}
+
 /* What the instance does not follow: every reason in JSON, those that occurred in text. */
 static void show_unseen(struct sheet *s, const struct snapshot *snap, bool all)
 {
@@ -147,6 +182,7 @@ static void show_instance(struct sheet *s, const struct snapshot *snap, bool all
 	for (unsigned i = 0; i < info->iface_count && i < WARD_IFACES; i++)
 		show_iface(s, &info->iface[i]);
 	sheet_close(s);
+	show_findings(s, snap, all);
 	show_tables(s, snap);
 	show_seen(s, snap);
 	show_unseen(s, snap, all);

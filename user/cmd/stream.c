@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "cmd/stream.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "cmd/news.h"
 #include "cmd/util.h"
+#include "report/findings.h"
 
 #define RING_BYTES (4U << 20)
 #define SWEEP_SLICES 64
@@ -54,6 +58,23 @@ static void on_event(const struct event *ev, size_t size, void *ctx)
 	report_event(s->report, ev, iface);
 }
 
+static void on_finding(const struct finding *f, enum detect_news news, void *ctx)
+{
+	struct stream *s = ctx;
+
+	if (!findings_wanted(s->line, s->filter, f, ward_now_ns(s->w)))
+		return;
+	footer_erase(s);
+	report_finding_event(s->report, f, news);
+}
+
+static void look_for_news(void *ctx)
+{
+	struct stream *s = ctx;
+
+	news_poll(s->news, on_finding, s);
+}
+
 static void tell_lost(struct stream *s)
 {
 	uint64_t lost = ward_reader_lost(s->reader), stood = ward_reader_stood_ns(s->reader);
@@ -93,11 +114,22 @@ static void on_second(void *ctx)
 	s->last = now;
 }
 
-int stream_open(struct stream *s, struct ward *w, const struct cmd_line *line, struct filter *filter)
+/* From the sweep, if it is ours; else from the table that its keeper writes. */
+static int listen_for_findings(struct stream *s)
+{
+	if (s->sweeps) {
+		ward_on_finding(s->w, on_finding, s);
+		return 0;
+	}
+	s->news = news_open(s->w);
+	return s->news ? loop_every(s->loop, NEWS_USEC, look_for_news, s) : -EIO;
+}
+
+int stream_open(struct stream *s, struct ward *w, const struct cmd_line *line, struct filter *filter, bool sweeps)
 {
 	int err;
 
-	*s = (struct stream){ .w = w, .line = line, .filter = filter };
+	*s = (struct stream){ .w = w, .line = line, .filter = filter, .sweeps = sweeps };
 	cmd_style(line, &s->style);
 	s->footer = !line->json && isatty(STDOUT_FILENO) && isatty(STDERR_FILENO);
 	ward_counters_read(w, &s->first);
@@ -110,7 +142,8 @@ int stream_open(struct stream *s, struct ward *w, const struct cmd_line *line, s
 		return cmd_error(EXIT_FAILED, NULL, "cannot make an event loop: %s", strerror(-err));
 	loop_each_second(s->loop, on_second, NULL, s);
 	s->report = report_events_begin(&s->style);
-	return EXIT_OK;
+	err = listen_for_findings(s);
+	return err ? cmd_fail(err) : EXIT_OK;
 }
 
 int stream_run(struct stream *s, uint64_t seconds)
@@ -166,6 +199,21 @@ static const char *plural(uint64_t n)
 	return n == 1 ? "" : "s";
 }
 
+/* What stands at the end, one line each. */
+static void list_findings(struct stream *s)
+{
+	struct finding *found = calloc(FINDING_ROOM, sizeof(*found));
+	int count = found ? findings_copy(s->w, s->line, s->filter, false, found) : 0;
+	char text[320];
+
+	if (count > 0)
+		fprintf(stderr, "%d finding%s stand%s:\n", count, plural((uint64_t)count), count == 1 ? "s" : "");
+	for (int i = 0; i < count; i++)
+		fprintf(stderr, "  %s %s: %s\n", severity_name(found[i].severity), finding_name(found[i].kind),
+			finding_text(&found[i], text));
+	free(found);
+}
+
 void stream_summary(struct stream *s)
 {
 	bool unfollowed = false, full = false;
@@ -190,10 +238,13 @@ void stream_summary(struct stream *s)
 			   overflow[i].text, &full);
 	}
 	list_end(full);
+	list_findings(s);
 }
 
 void stream_close(struct stream *s)
 {
+	ward_on_finding(s->w, NULL, NULL);
+	news_close(s->news);
 	if (s->report)
 		report_end(s->report);
 	loop_close(s->loop);

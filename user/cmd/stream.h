@@ -15,6 +15,7 @@ struct stream {
 	struct loop *loop;
 	struct report_style style;
 	struct report *report;
+	struct news *news; /* of findings, where another process sweeps */
 	struct ward_counters first, last; /* when it began, a second ago */
 	uint64_t lost;
 	bool footer; /* a line of rates below the events: text on a terminal only */
@@ -22,8 +23,8 @@ struct stream {
 	bool sweeps; /* this process is the keeper */
 };
 
-/* Starts to listen to w. On error reports it. 0, or the exit code. */
-int stream_open(struct stream *s, struct ward *w, const struct cmd_line *line, struct filter *filter);
+/* Starts to listen to w; sweeps: this process is its keeper. On error reports it. 0, or the exit code. */
+int stream_open(struct stream *s, struct ward *w, const struct cmd_line *line, struct filter *filter, bool sweeps);
 /* Prints until Ctrl-C, or after seconds (0: no limit), or until the instance is gone; returns the exit code. */
 int stream_run(struct stream *s, uint64_t seconds);
 /* What happened since it began, in a few lines to stderr. */

@@ -13,6 +13,8 @@
 #define SWEEP_PACKETS 4096	 /* a sweep costs as much as about a thousand packets: not more often than that, ... */
 #define SWEEP_NS (60 * NS_PER_S) /* ... but at least once in that time of the capture */
 #define ETH_LEN 14
+#define LOOK_MAX_NS (3600 * NS_PER_S)
+#define WINDOWS_NS (180 * NS_PER_S) /* two windows of 60 s, and as long a finding may take to clear */
 
 /* ---- events: kept until the next sweep, then sorted ---- */
 static int keep_event(struct replay *r, const struct event *ev, size_t size)
@@ -73,6 +75,30 @@ static int order_events(const void *a, const void *b, void *ctx)
 	return i < j ? -1 : 1;
 }
 
+static int keep_news(struct replay *r, const struct finding *f, enum detect_news news)
+{
+	if (r->news_count == r->news_size) {
+		uint32_t more = r->news_size ? r->news_size * 2 : 64;
+		void *list = realloc(r->news, more * sizeof(*r->news));
+
+		if (!list)
+			return ward_fail(-ENOMEM, "", "cannot keep findings: out of memory");
+		r->news = list;
+		r->news_size = more;
+	}
+	r->news[r->news_count++] = (struct replay_news){ *f, news };
+	return 0;
+}
+
+static void on_finding(const struct finding *f, enum detect_news news, void *ctx)
+{
+	struct replay *r = ctx;
+	int err = keep_news(r, f, news);
+
+	if (err && !r->err)
+		r->err = err;
+}
+
 static void hand_out(struct replay *r)
 {
 	for (uint32_t i = 0; i < r->batch_count; i++)
@@ -84,7 +110,10 @@ static void hand_out(struct replay *r)
 
 		r->fn(&es->event, sizeof(*es), r->ctx);
 	}
+	for (uint32_t i = 0; i < r->news_count; i++)
+		r->finding_fn(&r->news[i].finding, r->news[i].news, r->ctx);
 	r->batch_count = 0;
+	r->news_count = 0;
 }
 
 static int drain(struct replay *r)
@@ -120,14 +149,42 @@ static bool sweep_due(const struct replay *r, uint64_t now_ns)
 	return r->packets - r->swept_packets >= SWEEP_PACKETS || now_ns - r->swept_ns >= SWEEP_NS;
 }
 
+/*
+ * The next time to look between the last sweep and `until`: the next whole second. Once the silence is so long that no
+ * threshold and no window is left that could still be reached, in steps that double, up to an hour: only time-outs come.
+ */
+static uint64_t next_look(const struct replay *r, uint64_t until)
+{
+	uint64_t next = (r->swept_ns / NS_PER_S + 1) * NS_PER_S, silent = next - r->fed_ns, step = NS_PER_S;
+
+	while (silent > r->quiet_ns + 2 * step && step < LOOK_MAX_NS)
+		step *= 2;
+	next += step - NS_PER_S;
+	return next < until ? next : until;
+}
+
+/* Each whole second up to now_ns, as the keeper does it live. */
+static int look_until(struct replay *r, uint64_t now_ns)
+{
+	int err = 0;
+
+	while (!err && r->swept_ns / NS_PER_S < now_ns / NS_PER_S) {
+		err = sweep(r, next_look(r, now_ns / NS_PER_S * NS_PER_S));
+		hand_out(r);
+	}
+	return err;
+}
+
 static int feed(struct replay *r, const struct capture_packet *p)
 {
 	uint64_t now = capture_clock_tick(&r->clock, p->ts_ns);
 	int err = 0;
 
 	if (!r->packets++)
-		r->first_ns = r->swept_ns = now;
-	if (sweep_due(r, now)) {
+		r->first_ns = r->swept_ns = r->fed_ns = now;
+	if (r->each_second && now / NS_PER_S > r->swept_ns / NS_PER_S) {
+		err = look_until(r, now);
+	} else if (sweep_due(r, now)) {
 		err = sweep(r, now);
 		hand_out(r);
 	} else if (++r->undrained >= DRAIN_PACKETS) {
@@ -135,6 +192,7 @@ static int feed(struct replay *r, const struct capture_packet *p)
 	}
 	if (err)
 		return err;
+	r->fed_ns = now;
 	if (!p->len || (!p->l3 && p->len < ETH_LEN)) {
 		r->cut++;
 		return 0;
@@ -159,6 +217,20 @@ int replay_open(const struct ward_options *opt, ward_event_fn fn, void *ctx, str
 	if (err)
 		replay_close(r);
 	return err;
+}
+
+void replay_want_findings(struct replay *r, ward_finding_fn fn)
+{
+	const struct detect_opts *opts = ward_detect_opts(r->w);
+	const struct param_row *params = detect_params();
+
+	r->each_second = true;
+	r->finding_fn = fn;
+	for (int i = 0; i < PARAM_COUNT; i++)
+		if (params[i].unit == UNIT_TIME && opts->value[i] > r->quiet_ns)
+			r->quiet_ns = opts->value[i];
+	r->quiet_ns += WINDOWS_NS;
+	ward_on_finding(r->w, on_finding, r);
 }
 
 int replay_file(struct replay *r, const char *path, struct capture_error *error)
@@ -194,6 +266,8 @@ int replay_finish(struct replay *r, uint64_t linger_ns)
 	r->last_ns = r->clock.now_ns;
 	if (step < NS_PER_S)
 		step = NS_PER_S;
+	if (!err && r->packets && r->each_second)
+		err = look_until(r, end);
 	while (!err && r->packets && r->swept_ns < end)
 		err = sweep(r, end - r->swept_ns > step ? r->swept_ns + step : end);
 	hand_out(r);
@@ -212,6 +286,7 @@ void replay_close(struct replay *r)
 		ward_close(r->w);
 	objects_free(&r->objects);
 	free(r->batch);
+	free(r->news);
 	free(r->order);
 	memset(r, 0, sizeof(*r));
 }

@@ -10,6 +10,12 @@
 #include "replay/objects.h"
 #include "ward/ward.h"
 
+/* What was found, and when it was told, in the order of telling. */
+struct replay_news {
+	struct finding finding;
+	enum detect_news news;
+};
+
 struct replay {
 	struct ward *w;
 	struct ward_reader *reader;
@@ -26,11 +32,19 @@ struct replay {
 	uint64_t cut;  /* packets that end inside their link header */
 	uint64_t lost; /* events that did not fit the ring buffer */
 	int err;       /* what went wrong inside a callback */
+	bool each_second; /* sweep so often, as it is done live: findings are wanted */
+	ward_finding_fn finding_fn;
+	struct replay_news *news; /* since the last sweep */
+	uint32_t news_count, news_size;
+	uint64_t fed_ns;   /* the last packet's time */
+	uint64_t quiet_ns; /* so long after it nothing new can be found */
 };
 
 /* Loads the programs for replay. fn gets each event of a state, flag, end or segment. 0 or a negative errno (told by
  * ward_reason()). */
 int replay_open(const struct ward_options *opt, ward_event_fn fn, void *ctx, struct replay *r);
+/* Before the first file: fn gets what is found, after the events of the time before it. The clock then stops at every second. */
+void replay_want_findings(struct replay *r, ward_finding_fn fn);
 /* Feeds one file. 0, or a negative errno: *error tells it if error->text is not empty, else ward_reason(). */
 int replay_file(struct replay *r, const char *path, struct capture_error *error);
 /* Lets the clock run on for linger_ns, then collects what still lives. 0 or a negative errno (ward_reason()). */

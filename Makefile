@@ -199,12 +199,10 @@ bench:
 MAN_SRC := $(wildcard man/*.scd)
 MAN := $(MAN_SRC:man/%.scd=$(O)/man/%)
 
-GENDOC_SRC := $(wildcard docs/*.c) $(addprefix user/detect/,words.c evidence.c params.c)
-
-$(O)/gendoc: $(GENDOC_SRC) $(wildcard docs/*.h include/*.h user/detect/*.h) user/verify/verify.h user/cmd/metrics.h Makefile
+$(O)/gendoc: docs/gendoc.c $(wildcard include/*.h) user/verify/verify.h Makefile
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) -std=gnu11 -fno-strict-aliasing $(CFLAGS) $(WARN) -D_GNU_SOURCE -Iinclude -Iuser -Idocs $(GENDOC_SRC) -o $@
+	$(Q)$(CC) -std=gnu11 -fno-strict-aliasing $(CFLAGS) $(WARN) -Iinclude -Iuser $< -o $@
 
 $(O)/man/%: man/%.scd $(O)/gendoc
 	@mkdir -p $(@D)

@@ -80,7 +80,7 @@ static long cell_zero(void *map, __u32 *index, struct pair_cell *cell, void *unu
 
 static __always_inline void recount_begin(struct recount *r, struct ward_control *ctl, __u64 now)
 {
-	__u64 before = ctl->account_ns;
+	__u64 before = ctl->account_ns ?: now; /* the first: what was counted so far belongs to the present windows */
 	struct flow_hits *h;
 	__u32 i, zero = 0;
 
@@ -480,10 +480,12 @@ __weak __noinline int source_end(__u32 index, struct recount *r)
 		__builtin_memset(&s->peers, 0, sizeof(s->peers));
 	}
 	if (r->roll60) {
+		if (!(s->targets.bits[0] | s->targets.bits[1] | s->targets.bits[2] | s->targets.bits[3])) {
+			__builtin_memset(&s->hosts, 0, sizeof(s->hosts)); /* kept while one of both windows has targets */
+			__builtin_memset(&s->ports, 0, sizeof(s->ports));
+		}
 		s->targets_last = s->targets;
 		__builtin_memset(&s->targets, 0, sizeof(s->targets));
-		__builtin_memset(&s->hosts, 0, sizeof(s->hosts));
-		__builtin_memset(&s->ports, 0, sizeof(s->ports));
 	}
 	score = source_score(s, r->half);
 	if (score || s->now[r->half & 1][SOURCE_NOW_TIME_WAIT])

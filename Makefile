@@ -199,10 +199,12 @@ bench:
 MAN_SRC := $(wildcard man/*.scd)
 MAN := $(MAN_SRC:man/%.scd=$(O)/man/%)
 
-$(O)/gendoc: docs/gendoc.c $(wildcard include/*.h) user/verify/verify.h Makefile
+GENDOC_SRC := $(wildcard docs/*.c) $(addprefix user/detect/,words.c evidence.c params.c)
+
+$(O)/gendoc: $(GENDOC_SRC) $(wildcard docs/*.h include/*.h user/detect/*.h) user/verify/verify.h user/cmd/metrics.h Makefile
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) -std=gnu11 -fno-strict-aliasing $(CFLAGS) $(WARN) -Iinclude -Iuser $< -o $@
+	$(Q)$(CC) -std=gnu11 -fno-strict-aliasing $(CFLAGS) $(WARN) -D_GNU_SOURCE -Iinclude -Iuser -Idocs $(GENDOC_SRC) -o $@
 
 $(O)/man/%: man/%.scd $(O)/gendoc
 	@mkdir -p $(@D)

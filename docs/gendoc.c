@@ -3,10 +3,13 @@
  * gendoc FORMAT FILE: copies FILE to the standard output and puts the tables of the headers in the place of
  * lines like "@flags@". FORMAT is scdoc or markdown. So that a page cannot say anything else than the code.
  */
+#include "gendoc.h"
+
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "cmd/metrics.h"
 #include "tcp_opts.h"
 #include "tcp_seq.h"
 /* after tcp_seq.h */
@@ -23,6 +26,23 @@ static const struct row reasons[] = { WARD_REASONS(X) };
 static const struct row counters[] = { WARD_COUNTERS(X) };
 static const struct row events[] = { WARD_EVENT_TYPES(X) };
 static const struct row verify_classes[] = { VERIFY_CLASSES(X) };
+static const struct row blindness[] = { WARD_BLINDNESS(X) };
+static const struct row service_counters[] = { WARD_SERVICE_COUNTERS(X) };
+static const struct row service_gauges[] = { WARD_SERVICE_GAUGES(X) };
+static const struct row source_counters[] = { WARD_SOURCE_COUNTERS(X) };
+static const struct row source_gauges[] = { WARD_SOURCE_GAUGES(X) };
+static const struct row edge_kinds[] = { WARD_EDGE_KINDS(X) };
+#undef X
+#define LOWER_INFO "info"
+#define LOWER_WARNING "warning"
+#define LOWER_CRITICAL "critical"
+#define X(id, name, severity, detector, title) { name, LOWER_##severity, title },
+static const struct row findings[] = { WARD_FINDINGS(X) };
+#undef X
+#define COUNTER "counter"
+#define GAUGE "gauge"
+#define X(id, name, type, labels, help) { "tcpward_" name, sizeof(labels) > 1 ? type " by " labels : type, help },
+static const struct row metrics[] = { WARD_METRICS(X) };
 #undef X
 #define X(id, name, text) { #id, name, text },
 static const struct row states[] = { WARD_STATES(X) };
@@ -53,10 +73,18 @@ static const struct table tables[] = {
 	{ "timeouts", { "Time-out", "Default", "Meaning" }, ROWS(timeouts) },
 	{ "fsm-events", { "Event", NULL, "What happened at the endpoint" }, ROWS(fsm_events) },
 	{ "verify-classes", { "Class", NULL, "Meaning" }, ROWS(verify_classes) },
+	{ "findings", { "Finding", "Usually", "What it is" }, ROWS(findings) },
+	{ "blindness", { "Reason", NULL, "Meaning" }, ROWS(blindness) },
+	{ "service-counters", { "Counter", NULL, "Meaning" }, ROWS(service_counters) },
+	{ "service-gauges", { "Gauge", NULL, "Meaning" }, ROWS(service_gauges) },
+	{ "source-counters", { "Counter", NULL, "Meaning" }, ROWS(source_counters) },
+	{ "source-gauges", { "Gauge", NULL, "Meaning" }, ROWS(source_gauges) },
+	{ "edge-kinds", { "Kind", NULL, "Meaning" }, ROWS(edge_kinds) },
+	{ "metrics", { "Metric", "Type, labels", "Meaning" }, ROWS(metrics) },
 };
 
 /* In scdoc _ and * are marks, and leading dots of a cell continue the row above. */
-static void put_scdoc(const char *text)
+void put_scdoc(const char *text)
 {
 	for (; *text; text++) {
 		if (strchr("_*\\", *text))
@@ -65,7 +93,7 @@ static void put_scdoc(const char *text)
 	}
 }
 
-static void put_markdown(const char *text)
+void put_markdown(const char *text)
 {
 	for (; *text; text++) {
 		if (*text == '|')
@@ -193,6 +221,10 @@ int main(int argc, char **argv)
 		const struct table *table = table_of(line);
 		const struct fsm_part *part = fsm_part_of(line);
 
+		if (is_mark(line, "each-finding")) {
+			put_each_finding(scdoc);
+			continue;
+		}
 		if (mark_length(line) && !table && (!part || scdoc)) {
 			fprintf(stderr, "gendoc: %s: no such table: %s", argv[2], line);
 			return 1;

@@ -13,7 +13,7 @@ result() { # status name why
 make install DESTDIR="$into" PREFIX=/usr >"$into/log" 2>&1
 result $? "make install" "$(tail -n1 "$into/log")"
 missing=
-for file in sbin/tcpward share/man/man8/tcpward.8 share/man/man7/tcpward-events.7 \
+for file in sbin/tcpward share/man/man8/tcpward.8 share/man/man7/tcpward-events.7 share/man/man7/tcpward-findings.7 \
 	share/bash-completion/completions/tcpward share/zsh/site-functions/_tcpward \
 	share/fish/vendor_completions.d/tcpward.fish; do
 	[ -s "$into/usr/$file" ] || missing="$missing $file"

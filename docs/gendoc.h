@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* gendoc: what its files share. */
+#ifndef GENDOC_H
+#define GENDOC_H
+
+#include <stdbool.h>
+
+/* Text with the marks of the format escaped, to the standard output. */
+void put_scdoc(const char *text);
+void put_markdown(const char *text);
+/* "@each-finding@": a section a kind, all that user/detect/ says of it. */
+void put_each_finding(bool scdoc);
+
+#endif

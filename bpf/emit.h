@@ -3,6 +3,9 @@
  * Emit: tagged records into the ring buffer of each reader. Without a reader no record is made. Records come without
  * wake-up (one costs 220 ns): readers look at regular intervals. What does not fit, or is more than the type's limit, is
  * counted.
+ *
+ * A flood must not silence the ordinary flows. Whatever the kind of segment that it is made of, its flows do not get into
+ * the flow table: so the events of embryos have limits of their own, and at most half of each ring.
  */
 #ifndef BPF_EMIT_H
 #define BPF_EMIT_H
@@ -11,7 +14,7 @@
 
 enum emit_kind { EMIT_PLAIN, EMIT_FLOW, EMIT_SEGMENT };
 
-/* More of this type in this second than its limit: counted as lost. */
+/* More of this type in this second than its limit, of embryos or of other flows: counted as lost. */
 static __always_inline int emit_limited(struct scratch *sc, enum ward_event_type type)
 {
 	__u32 limit = event_limit[type];
@@ -23,10 +26,18 @@ static __always_inline int emit_limited(struct scratch *sc, enum ward_event_type
 		sc->limit_second = second;
 		__builtin_memset(sc->limit_count, 0, sizeof(sc->limit_count));
 	}
-	if (sc->limit_count[type]++ < limit)
+	if (sc->limit_count[sc->embryonic & 1][type]++ < limit)
 		return 0;
 	bump(CNT_LOST_RATE);
 	return 1;
+}
+
+/* An embryo's event finds the ring half full: that half is for other flows. In replay all are wanted. */
+static __always_inline int ring_reserved(const struct scratch *sc, void *ring)
+{
+	if (replay || !(sc->embryonic & 1))
+		return 0;
+	return bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) > bpf_ringbuf_query(ring, BPF_RB_RING_SIZE) / 2;
 }
 
 /* Sends the event in the owner's scratch to all readers. kind: enum emit_kind. */
@@ -50,6 +61,10 @@ __weak __noinline int emit(__u32 owner, __u32 kind)
 		if (!ring)
 			continue;
 		sc->emitted++;
+		if (ring_reserved(sc, ring)) {
+			bump(CNT_LOST_RING);
+			continue;
+		}
 		if (kind == EMIT_FLOW)
 			err = bpf_ringbuf_output(ring, &sc->ev, sizeof(sc->ev), BPF_RB_NO_WAKEUP);
 		else if (kind == EMIT_SEGMENT)
@@ -125,7 +140,7 @@ __weak __noinline int emit_opened(void)
 		ring = bpf_map_lookup_elem(&events, &slot);
 		if (!ring)
 			continue;
-		ev = bpf_ringbuf_reserve(ring, sizeof(*ev), 0);
+		ev = ring_reserved(sc, ring) ? (struct event *)0 : bpf_ringbuf_reserve(ring, sizeof(*ev), 0);
 		if (!ev) {
 			bump(CNT_LOST_RING);
 			continue;

@@ -175,6 +175,14 @@ static __always_inline void emit_segment(struct scratch *sc, const struct flow *
 	emit(SCRATCH_PACKET, EMIT_SEGMENT);
 }
 
+/* Both ends are past the handshake, and it is worth a place: seen both ways, or one way often. */
+static __always_inline int belongs_in_table(const struct flow *f)
+{
+	if (f->state[0] < ESTABLISHED || f->state[1] < ESTABLISHED)
+		return 0;
+	return (f->half[0].pkts && f->half[1].pkts) || f->half[0].pkts + f->half[1].pkts >= ONE_WAY_SEGMENTS;
+}
+
 /* What the segment changed: state, flag, end, in this order. old_states: two states and two conf bits, a byte each. */
 __weak __noinline int flow_report(struct flow *f, int fresh, __u32 old_states, __u64 old_flags)
 {
@@ -187,6 +195,8 @@ __weak __noinline int flow_report(struct flow *f, int fresh, __u32 old_states, _
 		return 0;
 	conf = (f->known[0] & KNOWN_CONF) | (f->known[1] & KNOWN_CONF) << 1;
 	added = f->flags & ~old_flags & FLAGS_REPORTED;
+	if (belongs_in_table(f))
+		sc->embryonic = 0;
 	moved = fresh || f->state[0] != old_a || f->state[1] != old_b || conf != old_conf;
 	if (moved && event_wanted(sc, EVENT_STATE)) {
 		event_begin(sc, &sc->seg.key, f, EVENT_STATE, sc->seg.now_ns, 0);
@@ -212,14 +222,6 @@ __weak __noinline int flow_report(struct flow *f, int fresh, __u32 old_states, _
 	}
 	emit_segment(sc, f);
 	return 0;
-}
-
-/* Both ends are past the handshake, and it is worth a place: seen both ways, or one way often. */
-static __always_inline int belongs_in_table(const struct flow *f)
-{
-	if (f->state[0] < ESTABLISHED || f->state[1] < ESTABLISHED)
-		return 0;
-	return (f->half[0].pkts && f->half[1].pkts) || f->half[0].pkts + f->half[1].pkts >= ONE_WAY_SEGMENTS;
 }
 
 /*

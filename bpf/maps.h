@@ -33,7 +33,7 @@ struct scratch {
 	__u64 promotions;      /* value of "promotions" before the flow table was searched */
 	__u64 stamp_second;    /* parser: the second that stamps belongs to */
 	__u64 limit_second;    /* rate limit of events: the second that limit_count belongs to */
-	__u32 limit_count[EVENT_COUNT];
+	__u32 limit_count[2][EVENT_COUNT]; /* of flows in the table; of embryos */
 	__u8 saddr[16];        /* parser: of the packet, network order */
 	__u8 daddr[16];
 	__u32 l4_at;           /* parser: where TCP begins */
@@ -47,6 +47,7 @@ struct scratch {
 	__u32 fill;            /* sweep: of the flow table, permille */
 	__u32 svc, src, did;   /* account_step(): what is to be counted */
 	__u32 syn_turn;        /* accounts.h: which first SYNs count for their prefix */
+	__u32 embryonic;       /* 1: what is at hand is not in the flow table, and does not go there now: see emit.h */
 	__u8 opt[64];          /* parser: TCP options */
 };
 
@@ -215,7 +216,7 @@ __weak const volatile __u32 cpus;         /* possible ones */
 __weak const volatile __u32 present_mask; /* bits in a half of "present" - 1 */
 __weak const volatile __u64 boot_secret[2];
 __weak const volatile __u64 tick_ns; /* of one jiffy */
-__weak const volatile __u32 event_limit[EVENT_COUNT]; /* events a second and CPU; 0: no limit */
+__weak const volatile __u32 event_limit[EVENT_COUNT]; /* events a second and CPU, of embryos and of other flows each; 0: no limit */
 
 /* ---- written while they run ---- */
 __weak __u64 epoch_offset_ns; /* jiffies * tick_ns + this = nanoseconds since the epoch */

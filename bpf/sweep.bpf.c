@@ -303,6 +303,7 @@ int ward_sweep(struct sweep_args *args)
 	w.present = present_begin(ctl, g->flows);
 	__builtin_memset(g, 0, sizeof(*g));
 	recount_begin(&w.r, ctl, args->now_ns);
+	w.sc->embryonic = 0;
 	bpf_for_each_map_elem(&flows, sweep_flow, &w, 0);
 	if (w.present && !w.more)
 		present_end(ctl, w.present - 1, epoch, gone);
@@ -310,6 +311,7 @@ int ward_sweep(struct sweep_args *args)
 	g->flows += w.open;
 	g->state[ESTABLISHED] += 2 * w.open;
 	g->confirmed[ESTABLISHED] += w.open_conf;
+	w.sc->embryonic = 1;
 	if (!w.more)
 		bpf_for_each_map_elem(&syns, sweep_syns, &w, 0);
 	if (!w.more)

@@ -14,6 +14,7 @@ int track_slow(struct flow *f)
 
 	if (!sc || !f)
 		return 1;
+	sc->embryonic = 0;
 	lock = record_lock(f);
 	if (lock == LOCK_GONE)
 		return 0;
@@ -171,6 +172,7 @@ int track_embryo(void)
 
 	if (!sc)
 		return 0;
+	sc->embryonic = 1;
 	index = sc->hash & embryo_mask;
 	tag = hash_tag(sc->hash);
 	records = bpf_map_lookup_elem(&embryos, &index);
@@ -202,6 +204,7 @@ int track_syn(void)
 
 	if (!sc || !is_plain_syn(&sc->seg))
 		return 0;
+	sc->embryonic = 1;
 	index = sc->hash & embryo_mask;
 	tag = hash_tag(sc->hash);
 	set = bpf_map_lookup_elem(&syns, &index);

@@ -26,7 +26,7 @@
 #include "tcpward.skel.h"
 #include "ward/inside.h"
 
-#define EVENTS_PER_S 20000	/* of each type and CPU */
+#define EVENTS_PER_S 20000	/* of each type and CPU; embryos and other flows each */
 #define FLOW_BYTES 336		/* an element of the hash with its share of buckets */
 #define FLOWS_TEXT "flows_text" /* iterator that prints the live flows */
 

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "finding.h"
 #include "report/filter.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -26,6 +27,7 @@ struct sample {
 	enum ward_end_reason end;
 	const char *iface;
 	__u16 vlan;
+	uint64_t findings;
 	/* filled by make() */
 	struct flow_key key;
 	struct flow flow;
@@ -43,6 +45,7 @@ static struct sample samples[] = {
 	  .iface = "eth0",
 	  .vlan = VLAN_UNSEEN },
 	{ .name = "syn",
+	  .findings = FINDING_BIT(STALE_SYN),
 	  .tuple = "203.0.113.9:1024-192.0.2.1:443",
 	  .orig = SYN_SENT,
 	  .resp = LISTEN,
@@ -52,6 +55,7 @@ static struct sample samples[] = {
 	  .iface = "eth0",
 	  .vlan = 7 },
 	{ .name = "half",
+	  .findings = FINDING_BIT(HALF_OPEN) | FINDING_BIT(RETRANSMISSION),
 	  .tuple = "203.0.113.9:1025-192.0.2.1:22",
 	  .orig = ESTABLISHED,
 	  .resp = SYN_RECEIVED,
@@ -148,7 +152,8 @@ static void matches(const char *text, char names[200])
 	names[0] = '\0';
 	for (size_t i = 0; i < ARRAY_SIZE(samples); i++) {
 		struct flow_view view = {
-			.key = &samples[i].key, .flow = &samples[i].flow, .iface = samples[i].iface, .now_ns = NOW
+			.key = &samples[i].key, .flow = &samples[i].flow, .iface = samples[i].iface, .now_ns = NOW,
+			.findings = samples[i].findings,
 		};
 
 		if (filter_match_flow(f, &view)) {
@@ -242,8 +247,16 @@ static void test_flows(void **state)
 		{ "dev != eth0", "half six" },
 		{ "vlan = 7", "syn" },
 		{ "vlan != 7", "web half six tw" },
-		{ "finding half-open", "" },
-		{ "not finding half-open", "web syn half six tw" },
+		{ "finding half-open", "half" },
+		{ "finding = half_open", "half" },
+		{ "finding stale-syn or finding retransmission", "syn half" },
+		{ "finding != half-open", "web syn six tw" },
+		{ "not finding half-open", "web syn six tw" },
+		{ "finding zero-window", "" },
+		{ "severity >= warning", "half" },
+		{ "severity info", "syn half" },
+		{ "severity = critical", "" },
+		{ "not severity >= info", "web six tw" },
 		{ "state syn-recv and dport = :443 or src 10.0.0.0/8", "web" },
 		{ "state syn-sent and dport = :443 or src 10.0.0.0/8", "web syn" },
 		{ "state syn-sent && dport=:443 || src 10.0.0.0/8", "web syn" },
@@ -310,6 +323,9 @@ static void test_errors(void **state)
 		{ "flag SYN_RTXX", 6, "unknown flag 'SYN_RTXX', did you mean 'SYN_RTX'?" },
 		{ "end refuse", 5, "did you mean 'refused'?" },
 		{ "finding halfopen", 9, "unknown finding 'halfopen', did you mean 'half-open'?" },
+		{ "severity", 9, "'severity' needs a value, as in 'severity >= warning'" },
+		{ "severity >= warnin", 13, "unknown severity 'warnin', did you mean 'warning'?" },
+		{ "finding > half-open", 9, "use '=' or '!='" },
 		{ "dev a-name-that-is-too-long", 5, "too long" },
 		{ "autobound", 1, "'autobound' is not supported" },
 		{ "dport = 443 and autobound", 17, "sport >= 32768" },
@@ -401,6 +417,9 @@ static void test_events(void **state)
 		{ "age > 0 and dport = 443", 0, EVENT_STATE, false, false },
 		{ "not (age > 0 and dport = 80)", 0, EVENT_STATE, false, true },
 		{ "pkts = 0", 0, EVENT_STATE, false, false },
+		{ "finding half-open", 2, EVENT_FLAG, false, false }, /* that is a finding's event */
+		{ "not finding half-open", 0, EVENT_STATE, false, false },
+		{ "finding half-open or flag SYNACK_RTX", 2, EVENT_FLAG, false, true },
 	};
 
 	(void)state;
@@ -497,6 +516,8 @@ static void test_any_words(void **state)
 		"vlan",
 		"finding",
 		"half-open",
+		"severity",
+		"warning",
 		",",
 		"99999999999999999999",
 		"a-word-that-is-far-longer-than-any-word-that-has-a-meaning-in-a-filter",

@@ -2,6 +2,8 @@
 /* Reports: the JSON contract of a flow, lists, the table, colour. */
 #include "unit/caught.h"
 
+#include "finding.h"
+
 static void test_flow_json(void **state)
 {
 	static const char *const expected[] = {
@@ -105,6 +107,41 @@ static void test_flow_json_corners(void **state)
 	assert_member(o, "rtt_syn_ns", "null"); /* still a time stamp */
 	assert_member(o, "orig_bytes", "18446744073709551615");
 	json_object_put(o);
+}
+
+/* What is found on a flow: names in JSON, behind the flags in text, nothing where there is nothing. */
+static void test_flow_findings(void **state)
+{
+	struct flow_key key = key_of(V4_TUPLE);
+	struct flow flow = sample_flow();
+	struct flow_view view = {
+		.key = &key, .flow = &flow, .findings = FINDING_BIT(HALF_OPEN) | FINDING_BIT(SYN_DATA)
+	};
+	struct json_object *o;
+	struct output out;
+	struct report *r;
+
+	(void)state;
+	output_begin(&out, true);
+	r = report_flows_begin(&out.style, true);
+	report_flow(r, &view);
+	report_end(r);
+	o = parsed(output_text(&out));
+	assert_member(o, "findings", "[\"half-open\",\"syn-data\"]");
+	json_object_put(o);
+	output_end(&out);
+
+	output_begin(&out, false);
+	r = report_flows_begin(&out.style, true);
+	report_flow(r, &view);
+	flow.flags = FLAGS_REPORTED; /* as many as there are, and all findings */
+	view.findings = (1ULL << FINDING_COUNT) - 1;
+	report_flow(r, &view);
+	report_end(r);
+	assert_non_null(strstr(output_text(&out), " SYN_RTX,CW_LEAK [half-open,syn-data]\n"));
+	assert_non_null(strstr(out.text, "CW_LEAK [stale-syn,"));
+	assert_non_null(strstr(out.text, ",syn-data]\n"));
+	output_end(&out);
 }
 
 static void test_lists(void **state)
@@ -274,6 +311,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_flow_json),
 		cmocka_unit_test(test_flow_json_corners),
+		cmocka_unit_test(test_flow_findings),
 		cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_table_alignment),

@@ -21,6 +21,14 @@ done
 [ -z "$missing" ]
 result $? "program, manual and completions are installed" "missing or empty:$missing"
 
+complete() { # words: what bash offers for the last of them
+	bash -c '. "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _tcpward 2>/dev/null; echo "${COMPREPLY[*]}"' \
+		"$into/usr/share/bash-completion/completions/tcpward" "$@"
+}
+said="$(complete tcpward fin), $(complete tcpward explain half), $(complete tcpward run eth0 --detect = abort)"
+[ "$said" = "findings, half-open, abort-rate.share= abort-rate.min=" ]
+result $? "bash completes commands, findings and thresholds" "$said"
+
 page="$into/usr/share/man/man8/tcpward.8"
 unknown=
 for command in $("$into/usr/sbin/tcpward" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p'); do

@@ -81,6 +81,36 @@ static bool takes_files(const struct command *c)
 	return !strcmp(c->name, "replay");
 }
 
+/* The words that a command takes, separated by blanks; nothing for those that take others. */
+static void put_words(const struct command *c)
+{
+	if (!strcmp(c->name, "stat"))
+		fputs(" services sources states", stdout);
+	else if (!strcmp(c->name, "completion"))
+		fputs(" bash zsh fish", stdout);
+	for (unsigned kind = 0; !strcmp(c->name, "explain") && kind < FINDING_COUNT; kind++)
+		printf(" %s", finding_name(kind));
+}
+
+static bool takes_words(const struct command *c)
+{
+	return !strcmp(c->name, "stat") || !strcmp(c->name, "completion") || !strcmp(c->name, "explain");
+}
+
+/* The values of --detect, up to the '='. */
+static void put_thresholds(void)
+{
+	const struct param_row *params = detect_params();
+
+	for (unsigned i = 0; i < PARAM_COUNT; i++)
+		printf(" %s.%s=", finding_name(params[i].finding), params[i].name);
+}
+
+static bool takes_threshold(const struct option_line *o)
+{
+	return !strcmp(o->name, "detect");
+}
+
 /* Prints text with the quote and the colon that the shells mind left out. */
 static void put_help(const char *text)
 {
@@ -110,9 +140,15 @@ static void bash(void)
 	for (const struct command *c = commands; c->name; c++) {
 		printf("\t\t%s)\n\t\t\twords='--help", c->name);
 		each_option(c, bash_option);
+		put_words(c);
 		printf("'\n\t\t\twhat=%s ;;\n", takes_ifaces(c) ? "ifaces" : takes_files(c) ? "files" : "");
 	}
 	puts("\t\tesac\n\tfi");
+	fputs("\tlocal prev=${COMP_WORDS[COMP_CWORD-1]}\n\t[ \"$prev\" = = ] && prev=${COMP_WORDS[COMP_CWORD-2]}\n"
+	      "\tif [ \"$prev\" = --detect ]; then\n\t\tcur=${cur#=}\n\t\tCOMPREPLY=($(compgen -W '",
+	      stdout);
+	put_thresholds();
+	puts("' -- \"$cur\"))\n\t\tcompopt -o nospace\n\t\treturn 0\n\tfi");
 	puts("\tif [ \"$what\" = ifaces ] && [[ $cur != -* ]]; then\n\t\twords=$(command ls /sys/class/net)\n\tfi");
 	puts("\tif [ \"$what\" = files ] && [[ $cur != -* ]]; then\n\t\tCOMPREPLY=($(compgen -f -- "
 	     "\"$cur\"))\n\t\treturn\n\tfi");
@@ -127,6 +163,12 @@ static void zsh_option(const struct command *c, const struct option_line *o)
 	(void)c;
 	printf("\t\t\t'--%s%s[", o->name, o->takes_value ? "=" : "");
 	put_help(o->help);
+	if (takes_threshold(o)) {
+		fputs("]:threshold:(", stdout);
+		put_thresholds();
+		fputs(")' \\\n", stdout);
+		return;
+	}
 	printf("]%s'", o->takes_value ? ":value:" : "");
 	if (o->letter != '-') {
 		printf(" '-%c[", o->letter);
@@ -150,9 +192,15 @@ static void zsh(void)
 	for (const struct command *c = commands; c->name; c++) {
 		printf("\t%s)\n\t\t_arguments \\\n", c->name);
 		each_option(c, zsh_option);
-		printf("\t\t\t'--help[help]' '*:%s' ;;\n", takes_ifaces(c)  ? "interface:_net_interfaces"
-							   : takes_files(c) ? "capture:_files"
-									    : "word:");
+		printf("\t\t\t'--help[help]' '*:%s", takes_ifaces(c)  ? "interface:_net_interfaces"
+						     : takes_files(c) ? "capture:_files"
+								      : "word:");
+		if (takes_words(c)) {
+			putchar('(');
+			put_words(c);
+			putchar(')');
+		}
+		puts("' ;;");
 	}
 	puts("\tesac\n}\n_tcpward \"$@\"");
 }
@@ -163,7 +211,13 @@ static void fish_option(const struct command *c, const struct option_line *o)
 	printf("complete -c tcpward -n '__fish_seen_subcommand_from %s' -l %s", c->name, o->name);
 	if (o->letter != '-')
 		printf(" -s %c", o->letter);
-	printf("%s -d '", o->takes_value ? " -x" : "");
+	printf("%s", o->takes_value ? " -x" : "");
+	if (takes_threshold(o)) {
+		fputs(" -a '", stdout);
+		put_thresholds();
+		putchar('\'');
+	}
+	fputs(" -d '", stdout);
 	put_help(o->help);
 	puts("'");
 }
@@ -183,6 +237,11 @@ static void fish(void)
 			       c->name);
 		if (takes_files(c))
 			printf("complete -c tcpward -n '__fish_seen_subcommand_from %s' -F\n", c->name);
+		if (takes_words(c)) {
+			printf("complete -c tcpward -n '__fish_seen_subcommand_from %s' -a '", c->name);
+			put_words(c);
+			puts("'");
+		}
 	}
 }
 

@@ -151,6 +151,7 @@ static void print_flow(struct show *show, const struct kept *one)
 
 	view.iface = ward_iface_name(show->ward, one->flow.iface);
 	view.now_ns = ward_now_ns(show->ward);
+	view.findings = cmd_flow_findings(show->ward, &one->flow, view.now_ns);
 	show->time_wait += one->flow.state[0] == TIME_WAIT || one->flow.state[1] == TIME_WAIT;
 	report_flow(show->report, &view);
 }

@@ -125,6 +125,16 @@ static __always_inline int set_try(struct account_set *set)
 	return __sync_val_compare_and_swap(&set->lock, 0, 1) == 0;
 }
 
+static __always_inline void service_port_set(__u16 port)
+{
+	struct service_ports *p;
+	__u32 zero = 0;
+
+	p = bpf_map_lookup_elem(&service_ports, &zero);
+	if (p)
+		__sync_fetch_and_or(&p->bits[port >> 6 & 1023], 1ULL << (port & 63));
+}
+
 /* The end of key at side answered a SYN: it is a service, and has a record from now on. */
 __weak __noinline int service_make(struct flow_key *key, __u32 side, __u64 now)
 {
@@ -153,6 +163,7 @@ __weak __noinline int service_make(struct flow_key *key, __u32 side, __u64 now)
 		s->vlan = e.vlan;
 		s->first_ns = s->active_ns = now;
 		s->live = 1;
+		service_port_set(e.port);
 		*(volatile __u16 *)&set->ways.tag[i] = hash_tag(hash);
 	} else {
 		bump(CNT_SERVICES_FULL);

@@ -22,12 +22,22 @@
  */
 enum scratch_owner { SCRATCH_PACKET, SCRATCH_SWEEP };
 
+/* One recount of the gauges: recount.h */
+struct recount {
+	__u64 now;
+	__u32 half;   /* that is being made */
+	__u32 part;   /* of the open flows: which are counted this time */
+	__u32 roll10; /* a window of so long has passed: 1, or 2 and more if it is that of longer ago */
+	__u32 roll60;
+};
+
 struct scratch {
 	struct segment seg;
 	struct tcp_judgement j;
 	struct event_with_flow ev;
 	struct flow fresh;     /* a record on its way into the flow table; a SYN made whole */
 	struct flow_key gone;  /* of an evicted SYN */
+	struct recount recount;
 	__u64 hash;            /* of the key, unless it was found in the flow table */
 	__u64 word;            /* of the record, when it was found in the flow table */
 	__u64 promotions;      /* value of "promotions" before the flow table was searched */
@@ -103,6 +113,13 @@ struct {
 	__type(key, __u32);
 	__type(value, struct account_set);
 } service_sets WARD_MAP;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct service_ports);
+} service_ports WARD_MAP;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

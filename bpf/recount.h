@@ -27,40 +27,45 @@ static __always_inline __u64 flow_findings(const struct flow *f, const struct de
 #define SVC_NOW(name) (1U << SERVICE_NOW_##name)
 #define SRC_NOW(name) (1U << SOURCE_NOW_##name)
 
-/* One recount; what is used in callbacks lies in the sweep's scratch. */
-struct recount {
-	__u64 now;
-	__u32 half;   /* that is being made */
-	__u32 roll10; /* a window of so long has passed: 1, or 2 and more if it is that of longer ago */
-	__u32 roll60;
-	__u32 pad;
-};
+static __always_inline struct recount *recount_get(void)
+{
+	struct scratch *sc = scratch_get(SCRATCH_SWEEP);
+
+	return sc ? &sc->recount : (struct recount *)0;
+}
 
 /* ---- begin ---- */
-static long service_zero(__u32 set_index, struct recount *r)
+static long service_zero(__u32 set_index, void *unused)
 {
 	struct account_set *set = bpf_map_lookup_elem(&service_sets, &set_index);
+	struct recount *r = recount_get();
 	struct service *s;
 	__u32 i, j, index;
 
-	for (i = 0; set && i < ACCOUNT_WAYS; i++) {
+	(void)unused;
+	for (i = 0; r && set && i < ACCOUNT_WAYS; i++) {
 		if (!*(volatile __u16 *)&set->ways.tag[i])
 			continue;
 		index = set_index * ACCOUNT_WAYS + i;
 		s = bpf_map_lookup_elem(&services, &index);
-		for (j = 0; s && j < SERVICE_GAUGES; j++)
+		if (!s)
+			continue;
+		s->open_part[r->part & 1] = 0;
+		for (j = 0; j < SERVICE_GAUGES; j++)
 			s->now[r->half & 1][j] = 0;
 	}
 	return 0;
 }
 
-static long source_zero(__u32 set_index, struct recount *r)
+static long source_zero(__u32 set_index, void *unused)
 {
 	struct account_set *set = bpf_map_lookup_elem(&source_sets, &set_index);
+	struct recount *r = recount_get();
 	struct source *s;
 	__u32 i, j, index;
 
-	for (i = 0; set && i < ACCOUNT_WAYS; i++) {
+	(void)unused;
+	for (i = 0; r && set && i < ACCOUNT_WAYS; i++) {
 		if (!*(volatile __u16 *)&set->ways.tag[i])
 			continue;
 		index = set_index * ACCOUNT_WAYS + i;
@@ -71,10 +76,11 @@ static long source_zero(__u32 set_index, struct recount *r)
 	return 0;
 }
 
-static long cell_zero(void *map, __u32 *index, struct pair_cell *cell, void *unused)
+static long cell_zero(void *map, __u32 *index, struct pair_cell *cell, __u32 *part)
 {
-	(void)map, (void)index, (void)unused;
+	(void)map, (void)index;
 	*(volatile __u64 *)cell = 0;
+	cell->open_part[*part & 1] = 0;
 	return 0;
 }
 
@@ -82,21 +88,22 @@ static __always_inline void recount_begin(struct recount *r, struct ward_control
 {
 	__u64 before = ctl->account_ns ?: now; /* the first: what was counted so far belongs to the present windows */
 	struct flow_hits *h;
-	__u32 i, zero = 0;
+	__u32 i, zero = 0, part;
 
 	r->now = now;
 	r->half = (ctl->account_half & 1) ^ 1;
+	r->part = part = r->half;
 	r->roll10 = now / (10 * NS_PER_S) - before / (10 * NS_PER_S);
 	r->roll60 = now / (60 * NS_PER_S) - before / (60 * NS_PER_S);
-	bpf_loop(service_mask + 1, service_zero, r, 0);
-	bpf_loop(source_mask + 1, source_zero, r, 0);
-	bpf_for_each_map_elem(&pair_cells, cell_zero, (void *)0, 0);
+	bpf_loop(service_mask + 1, service_zero, (void *)0, 0);
+	bpf_loop(source_mask + 1, source_zero, (void *)0, 0);
+	bpf_for_each_map_elem(&pair_cells, cell_zero, &part, 0);
 	for (i = 0; i < PAIRS_KEPT; i++) {
 		__u32 index = i;
 		struct pair *p = bpf_map_lookup_elem(&pairs, &index);
 
 		if (p)
-			p->flows[r->half & 1] = p->time_wait[r->half & 1] = 0;
+			p->flows[r->half & 1] = p->time_wait[r->half & 1] = p->open_part[r->part & 1] = 0;
 	}
 	h = bpf_map_lookup_elem(&hits, &zero);
 	if (h) {
@@ -154,8 +161,10 @@ __weak __noinline int source_now(struct flow_key *key, __u32 side, __u32 mask, _
 	return 0;
 }
 
+enum { PAIR_FLOW, PAIR_TIME_WAIT, PAIR_OPEN };
+
 /* A pair whose cell is large: counted by itself, if there is room. */
-__weak __noinline int pair_now(struct flow_key *key, __u32 client, __u32 time_wait, __u32 half)
+__weak __noinline int pair_now(struct flow_key *key, __u32 client, __u32 what, __u32 half)
 {
 	struct end c, s;
 	struct pair *p, *free = (struct pair *)0;
@@ -174,8 +183,11 @@ __weak __noinline int pair_now(struct flow_key *key, __u32 client, __u32 time_wa
 		if (!p)
 			return 0;
 		if (p->live && p->hash == hash) {
-			p->flows[half & 1]++;
-			p->time_wait[half & 1] += time_wait;
+			if (what == PAIR_OPEN)
+				p->open_part[half & 1]++;
+			else
+				p->flows[half & 1]++;
+			p->time_wait[half & 1] += what == PAIR_TIME_WAIT;
 			return 0;
 		}
 		if (!p->live && !free)
@@ -191,12 +203,14 @@ __weak __noinline int pair_now(struct flow_key *key, __u32 client, __u32 time_wa
 	free->vlan = s.vlan;
 	free->hash = hash;
 	free->flows[0] = free->flows[1] = free->time_wait[0] = free->time_wait[1] = 0;
+	free->open_part[0] = free->open_part[1] = 0;
+	free->active_ns = 0;
 	free->live = 1;
 	return 0;
 }
 
 /* Counts the flow in the cell of its pair; 1: that cell is large. */
-static __always_inline int pair_flow(const struct flow_key *key, __u32 client, __u32 time_wait)
+static __always_inline int pair_flow(const struct flow_key *key, __u32 client, __u32 what, __u32 half)
 {
 	const __u64 *w = (const __u64 *)key;
 	struct pair_cell *cell;
@@ -209,9 +223,12 @@ static __always_inline int pair_flow(const struct flow_key *key, __u32 client, _
 	cell = bpf_map_lookup_elem(&pair_cells, &index);
 	if (!cell)
 		return 0;
-	cell->flows++;
-	cell->time_wait += time_wait;
-	return cell->flows >= PAIR_LARGE;
+	if (what == PAIR_OPEN)
+		cell->open_part[half & 1]++;
+	else
+		cell->flows++;
+	cell->time_wait += what == PAIR_TIME_WAIT;
+	return cell->flows + cell->open_part[0] + cell->open_part[1] >= PAIR_LARGE;
 }
 
 /* Which gauges of its service a flow counts in. found: FINDING_BIT()s. */
@@ -315,8 +332,8 @@ __weak __noinline int recount_flow(struct flow *f, struct flow_key *key, __u32 h
 	orig = flow_client(key, f);
 	service_now(key, orig ^ 1, mask, half);
 	tw = !!(mask & SVC_NOW(TIME_WAIT));
-	if (pair_flow(key, orig, tw))
-		pair_now(key, orig, tw, half);
+	if (pair_flow(key, orig, tw ? PAIR_TIME_WAIT : PAIR_FLOW, half))
+		pair_now(key, orig, tw ? PAIR_TIME_WAIT : PAIR_FLOW, half);
 	if (mask & SVC_NOW(UNANSWERED))
 		src = SRC_NOW(UNANSWERED) | (f->flags & FLAG_STALE_SYN ? SRC_NOW(STALE) : 0);
 	else if (mask & SVC_NOW(HALF_OPEN))
@@ -331,24 +348,40 @@ __weak __noinline int recount_flow(struct flow *f, struct flow_key *key, __u32 h
 	return 0;
 }
 
-/* An open flow of which only the hot part is read: its service is the end that has a record. */
-static __always_inline void recount_open(struct scratch *sc, const struct flow_key *key, __u32 half)
+static __always_inline int port_serves(const struct service_ports *p, __u16 port)
 {
+	return p->bits[port >> 6 & 1023] >> (port & 63) & 1;
+}
+
+/*
+ * An open flow of which only the hot part is read: its service is the end that has a record. One sweep counts one half of
+ * them, the next the other.
+ */
+static __always_inline void recount_open(struct scratch *sc, const struct flow_key *key)
+{
+	__u32 side, index = 0, part = sc->recount.part & 1;
+	struct service_ports *p;
 	struct service *s;
 	struct end e;
-	__u32 side, index;
 
+	if ((key->a_port ^ key->b_port ^ part) & 1)
+		return;
+	p = bpf_map_lookup_elem(&service_ports, &index);
+	if (!p)
+		return;
 	for (side = 0; side < 2; side++) {
+		if (!port_serves(p, side ? key->b_port : key->a_port))
+			continue;
 		e = key_end(key, side);
-		index = service_find(&e, service_hash(&e));
+		index = service_search(&e, service_hash(&e));
 		if (index == NO_INDEX)
 			continue;
 		s = bpf_map_lookup_elem(&services, &index);
 		if (s)
-			s->now[half & 1][SERVICE_NOW_OPEN]++;
-		if (pair_flow(key, side ^ 1, 0)) {
+			s->open_part[part]++;
+		if (pair_flow(key, side ^ 1, PAIR_OPEN, part)) {
 			__builtin_memcpy(&sc->seg.key, key, sizeof(*key));
-			pair_now(&sc->seg.key, side ^ 1, 0, half);
+			pair_now(&sc->seg.key, side ^ 1, PAIR_OPEN, part);
 		}
 		return;
 	}
@@ -405,9 +438,10 @@ static __always_inline void service_correct(struct service *s, const __u64 *befo
 		c->counter[CNT_CORRECTED] += drift;
 }
 
-__weak __noinline int service_end(__u32 index, struct recount *r)
+__weak __noinline int service_end(__u32 index)
 {
 	struct service *s = bpf_map_lookup_elem(&services, &index);
+	struct recount *r = recount_get();
 	struct adding a = {.s = s, .index = index};
 	__u64 before[3], sum = 0;
 	__u32 i, half;
@@ -427,6 +461,7 @@ __weak __noinline int service_end(__u32 index, struct recount *r)
 		sum += s->total[i];
 		roll(&s->window[i], (__u32)s->total[i], r);
 	}
+	s->now[half][SERVICE_NOW_OPEN] += s->open_part[0] + s->open_part[1];
 	for (i = 0; i < SERVICE_GAUGES; i++)
 		sum |= s->now[half][i];
 	service_correct(s, before, half);
@@ -440,14 +475,37 @@ __weak __noinline int service_end(__u32 index, struct recount *r)
 	return 0;
 }
 
-static long services_end(__u32 set_index, struct recount *r)
+static long services_end(__u32 set_index, __u32 *freed)
 {
 	struct account_set *set = bpf_map_lookup_elem(&service_sets, &set_index);
 	__u32 i;
 
 	for (i = 0; set && i < ACCOUNT_WAYS; i++)
-		if (*(volatile __u16 *)&set->ways.tag[i] && !service_end(set_index * ACCOUNT_WAYS + i, r))
+		if (*(volatile __u16 *)&set->ways.tag[i] && !service_end(set_index * ACCOUNT_WAYS + i)) {
 			*(volatile __u16 *)&set->ways.tag[i] = 0;
+			++*freed;
+		}
+	return 0;
+}
+
+static long service_port_clear(__u32 i, void *unused)
+{
+	__u32 zero = 0;
+	struct service_ports *p = bpf_map_lookup_elem(&service_ports, &zero);
+
+	(void)unused;
+	if (p)
+		*(volatile __u64 *)&p->bits[i & 1023] = 0;
+	return 0;
+}
+
+static long service_port_again(__u32 index, void *unused)
+{
+	struct service *s = bpf_map_lookup_elem(&services, &index);
+
+	(void)unused;
+	if (s && s->live)
+		service_port_set(s->port);
 	return 0;
 }
 
@@ -466,9 +524,10 @@ static __always_inline __u32 source_score(const struct source *s, __u32 half)
 }
 
 /* The source's score, or -1 if its record is free again. */
-__weak __noinline int source_end(__u32 index, struct recount *r)
+__weak __noinline int source_end(__u32 index)
 {
 	struct source *s = bpf_map_lookup_elem(&sources, &index);
+	struct recount *r = recount_get();
 	__u32 i, score;
 
 	if (!s || !r)
@@ -496,15 +555,16 @@ __weak __noinline int source_end(__u32 index, struct recount *r)
 	return -1;
 }
 
-static long sources_end(__u32 set_index, struct recount *r)
+static long sources_end(__u32 set_index, void *unused)
 {
 	struct account_set *set = bpf_map_lookup_elem(&source_sets, &set_index);
 	int i, score;
 
+	(void)unused;
 	for (i = 0; set && i < ACCOUNT_WAYS; i++) {
 		if (!*(volatile __u16 *)&set->ways.tag[i])
 			continue;
-		score = source_end(set_index * ACCOUNT_WAYS + i, r);
+		score = source_end(set_index * ACCOUNT_WAYS + i);
 		if (score < 0)
 			*(volatile __u16 *)&set->ways.tag[i] = 0;
 		else
@@ -515,16 +575,21 @@ static long sources_end(__u32 set_index, struct recount *r)
 
 static __always_inline void recount_end(struct recount *r, struct ward_control *ctl)
 {
-	__u32 i, half = r->half & 1;
+	__u32 i, half = r->half & 1, freed = 0;
 
-	bpf_loop(service_mask + 1, services_end, r, 0);
-	bpf_loop(source_mask + 1, sources_end, r, 0);
+	bpf_loop(service_mask + 1, services_end, &freed, 0);
+	bpf_loop(source_mask + 1, sources_end, (void *)0, 0);
+	if (freed) {
+		bpf_loop(1024, service_port_clear, (void *)0, 0);
+		bpf_loop((service_mask + 1) * ACCOUNT_WAYS, service_port_again, (void *)0, 0);
+	}
 	for (i = 0; i < PAIRS_KEPT; i++) {
 		__u32 index = i;
 		struct pair *p = bpf_map_lookup_elem(&pairs, &index);
 
 		if (!p || !p->live)
 			continue;
+		p->flows[half] += p->open_part[0] + p->open_part[1];
 		if (p->flows[half] >= PAIR_LARGE / 2)
 			p->active_ns = r->now;
 		if (p->active_ns + PAIR_IDLE_NS <= r->now)

@@ -19,7 +19,6 @@ struct walk {
 	__u32 budget;
 	__u32 more;
 	__u64 entries; /* of the flow table that are taken, by the dead too */
-	struct recount r;
 	__u32 present; /* 1 + the half of "present" that is being made, or 0 */
 };
 
@@ -140,7 +139,7 @@ static long sweep_flow(void *map, struct flow_key *key, struct flow *f, struct w
 	if (is_busy(w, f, word)) {
 		w->open++;
 		w->open_conf += (word >> 16 & KNOWN_CONF) + (word >> 24 & KNOWN_CONF);
-		recount_open(w->sc, key, w->r.half);
+		recount_open(w->sc, key);
 		return 0;
 	}
 	if (w->budget && w->sc->emitted >= w->budget) {
@@ -162,7 +161,7 @@ static long sweep_flow(void *map, struct flow_key *key, struct flow *f, struct w
 	}
 	w->g->flows++;
 	tally(w->g, f);
-	recount_flow(f, &w->sc->seg.key, w->r.half, w->r.now);
+	recount_flow(f, &w->sc->seg.key, w->sc->recount.half, w->sc->recount.now);
 	return 0;
 }
 
@@ -193,7 +192,7 @@ static long sweep_embryos(void *map, __u32 *index, struct embryo_set *records, s
 		}
 		w->g->embryos++;
 		tally(w->g, f);
-		recount_flow(f, &records->way[i].key, w->r.half, w->r.now);
+		recount_flow(f, &records->way[i].key, w->sc->recount.half, w->sc->recount.now);
 	}
 	return 0;
 }
@@ -238,13 +237,13 @@ static __always_inline void recount_syn(struct syn *s, struct walk *w)
 	__u32 side = s->how & SYN_FROM_B, src = SRC_NOW(UNANSWERED);
 
 	syn_key(s, &w->sc->gone);
-	service_now(&w->sc->gone, side ^ 1, SVC_NOW(UNANSWERED), w->r.half);
+	service_now(&w->sc->gone, side ^ 1, SVC_NOW(UNANSWERED), w->sc->recount.half);
 	if (s->how & SYN_STALE) {
 		src |= SRC_NOW(STALE);
 		syn_expand(s, &w->sc->fresh);
 		hit_note(&w->sc->fresh, &w->sc->gone, FINDING_BIT(STALE_SYN));
 	}
-	source_now(&w->sc->gone, side, src, w->r.half);
+	source_now(&w->sc->gone, side, src, w->sc->recount.half);
 }
 
 static long sweep_syns(void *map, __u32 *index, struct syn_set *set, struct walk *w)
@@ -302,7 +301,7 @@ int ward_sweep(struct sweep_args *args)
 	gone = present_gone;
 	w.present = present_begin(ctl, g->flows);
 	__builtin_memset(g, 0, sizeof(*g));
-	recount_begin(&w.r, ctl, args->now_ns);
+	recount_begin(&w.sc->recount, ctl, args->now_ns);
 	w.sc->embryonic = 0;
 	bpf_for_each_map_elem(&flows, sweep_flow, &w, 0);
 	if (w.present && !w.more)
@@ -321,7 +320,7 @@ int ward_sweep(struct sweep_args *args)
 		__sync_lock_test_and_set(&ctl->sweeping, 0);
 		return 0;
 	}
-	recount_end(&w.r, ctl);
+	recount_end(&w.sc->recount, ctl);
 	if (flows_max)
 		ctl->fill_permille = w.entries * 1000 / flows_max;
 	g->swept_ns = args->now_ns;

@@ -133,6 +133,7 @@ struct service {
 	struct account_window window[SERVICE_COUNTERS];
 	__u32 now[2][SERVICE_GAUGES]; /* that of control.account_half is whole */
 	__u32 corrected; /* half-open: by how much the counters had drifted from the recount, added up */
+	__u32 open_part[2]; /* open flows that were only glanced at: every sweep counts the other half of them */
 	__u32 pad;
 	struct flow_key sample[ACCOUNT_SAMPLES]; /* half-open flows of the last recount */
 	__u8 sample_orig[ACCOUNT_SAMPLES];
@@ -185,6 +186,11 @@ struct account_set {
 
 _Static_assert(sizeof(struct account_set) == 64, "a set is searched in one cache line");
 
+/* Map "service_ports", one element: the ports of services; a bit is set with the first, and made anew now and then. */
+struct service_ports {
+	__u64 bits[1024];
+};
+
 /* ---- client and service: all flows between one address and one service ---- */
 #define PAIR_CELLS 65536
 #define PAIRS_KEPT 16
@@ -193,6 +199,7 @@ _Static_assert(sizeof(struct account_set) == 64, "a set is searched in one cache
 struct pair_cell {
 	__u32 flows;
 	__u32 time_wait;
+	__u32 open_part[2];
 };
 
 struct pair {
@@ -204,6 +211,7 @@ struct pair {
 	__u64 hash;
 	__u32 flows[2];     /* that of control.account_half is whole */
 	__u32 time_wait[2];
+	__u32 open_part[2];
 	__u64 active_ns;
 };
 

@@ -8,16 +8,7 @@
 #define BPF_RECOUNT_H
 
 #include "account_flow.h"
-#if __has_include("flow_finding.h")
-#include "flow_finding.h"
-#else
-static __always_inline __u64 flow_findings(const struct flow *f, const struct detect_opts *o, const struct track_opts *t, __u64 now)
-{
-	(void)o, (void)t, (void)now;
-	return (f->flags & FLAG_STALE_SYN && flow_in(f, SYN_SENT, SYN_SENT) ? FINDING_BIT(STALE_SYN) : 0) |
-	       (f->flags & FLAG_HALFOPEN_EMB && flow_in(f, SYN_RECEIVED, SYN_RECEIVED) ? FINDING_BIT(HALF_OPEN) : 0);
-}
-#endif
+#include "flow_evidence.h"
 
 #define SERVICE_IDLE_NS (600 * NS_PER_S)
 #define SOURCE_IDLE_NS (120 * NS_PER_S)
@@ -238,8 +229,14 @@ static __always_inline __u32 flow_gauges(const struct flow *f, __u64 found, __u6
 
 	if (tcp_gone(f->state[0]) && tcp_gone(f->state[1]))
 		return 0;
-	if (flow_in(f, TIME_WAIT, TIME_WAIT))
-		return SVC_NOW(TIME_WAIT);
+	for (i = 0; i < 2; i++)
+		if (f->state[i] == LAST_ACK || f->state[i] == CLOSING) {
+			mask |= SVC_NOW(LAST_ACK);
+			if (f->since_ns[i] + detect.value[PARAM_LAST_ACK_FLOOD_AFTER] <= now)
+				mask |= SVC_NOW(LAST_ACK_OLD);
+		}
+	if (flow_in(f, TIME_WAIT, TIME_WAIT)) /* the other end of it may well be in LAST-ACK: whoever lost that last ACK */
+		return mask | SVC_NOW(TIME_WAIT);
 	if (flow_in(f, SYN_SENT, SYN_SENT) && !flow_in(f, SYN_RECEIVED, SYN_RECEIVED))
 		return SVC_NOW(UNANSWERED);
 	if (flow_in(f, SYN_RECEIVED, SYN_RECEIVED)) {
@@ -249,22 +246,16 @@ static __always_inline __u32 flow_gauges(const struct flow *f, __u64 found, __u6
 	}
 	if (f->state[0] == ESTABLISHED && f->state[1] == ESTABLISHED)
 		return SVC_NOW(OPEN);
-	mask = SVC_NOW(CLOSING);
+	mask |= SVC_NOW(CLOSING);
 	if (found & FINDING_BIT(CLOSE_WAIT_LEAK))
 		mask |= SVC_NOW(CLOSE_WAIT_OLD);
 	if (found & FINDING_BIT(FIN_WAIT_2_HANG))
 		mask |= SVC_NOW(FIN_WAIT_2_OLD);
-	for (i = 0; i < 2; i++)
-		if (f->state[i] == LAST_ACK || f->state[i] == CLOSING) {
-			mask |= SVC_NOW(LAST_ACK);
-			if (f->since_ns[i] + detect.value[PARAM_LAST_ACK_FLOOD_AFTER] <= now)
-				mask |= SVC_NOW(LAST_ACK_OLD);
-		}
 	return mask;
 }
 
 /* Notes a flow on which something is found. */
-__weak __noinline int hit_note(struct flow *f, struct flow_key *key, __u64 found)
+__weak __noinline int hit_note(struct flow *f, struct flow_key *key, __u64 found, __u64 now)
 {
 	struct flow_hits *h;
 	struct flow_hit *hit;
@@ -288,8 +279,7 @@ __weak __noinline int hit_note(struct flow *f, struct flow_key *key, __u64 found
 	hit = &h->hit[i & (HITS_MAX - 1)];
 	__builtin_memcpy(&hit->key, key, sizeof(*key));
 	hit->mask = found;
-	hit->since_ns = f->since_ns[0] > f->since_ns[1] ? f->since_ns[0] : f->since_ns[1];
-	hit->count = f->syn_rtx + f->synack_rtx + f->fin_rtx + f->rtx[0] + f->rtx[1];
+	flow_evidence(hit, f, found, now);
 	hit->orig = f->orig & 1;
 	hit->state[0] = f->state[0];
 	hit->state[1] = f->state[1];
@@ -325,7 +315,7 @@ __weak __noinline int recount_flow(struct flow *f, struct flow_key *key, __u32 h
 		return 0;
 	found = flow_findings(f, thresholds(), track_options(), now);
 	if (found)
-		hit_note(f, key, found);
+		hit_note(f, key, found, now);
 	mask = flow_gauges(f, found, now);
 	if (!mask)
 		return 0;

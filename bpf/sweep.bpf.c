@@ -241,7 +241,7 @@ static __always_inline void recount_syn(struct syn *s, struct walk *w)
 	if (s->how & SYN_STALE) {
 		src |= SRC_NOW(STALE);
 		syn_expand(s, &w->sc->fresh);
-		hit_note(&w->sc->fresh, &w->sc->gone, FINDING_BIT(STALE_SYN));
+		hit_note(&w->sc->fresh, &w->sc->gone, FINDING_BIT(STALE_SYN), w->sc->seg.now_ns);
 	}
 	source_now(&w->sc->gone, side, src, w->sc->recount.half);
 }

@@ -223,10 +223,10 @@ struct flow_hit {
 	struct flow_key key;
 	__u64 mask;     /* FINDING_BIT() */
 	__u64 since_ns; /* when what it waits for began */
-	__u32 count;    /* repetitions: of SYNs, SYN-ACKs, FINs, data */
+	__u32 count;    /* repetitions: of SYNs, SYN-ACKs, FINs, RSTs, data: see flow_evidence.h */
 	__u8 orig;
 	__u8 state[2];
-	__u8 pad;
+	__u8 share; /* of an end's segments that were sent again, percent */
 };
 
 /* Map "hits", one element. */

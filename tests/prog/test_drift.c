@@ -271,9 +271,8 @@ static void recount_service(const struct service *s, uint64_t now[SERVICE_GAUGES
 			continue;
 		now[gauge]++;
 		now[SERVICE_NOW_HALF_OPEN_OLD] += gauge == SERVICE_NOW_HALF_OPEN && f->flags & FLAG_HALFOPEN_EMB;
-		if (gauge == SERVICE_NOW_CLOSING)
-			now[SERVICE_NOW_LAST_ACK] += (f->state[0] == LAST_ACK || f->state[0] == CLOSING) +
-						     (f->state[1] == LAST_ACK || f->state[1] == CLOSING);
+		now[SERVICE_NOW_LAST_ACK] += f->state[0] == LAST_ACK || f->state[0] == CLOSING ||
+					     f->state[1] == LAST_ACK || f->state[1] == CLOSING;
 	}
 }
 

@@ -59,7 +59,7 @@ static __always_inline __u32 evidence_count(const struct flow *f, __u64 found)
 	if (found & FINDING_BIT(ACCEPT_QUEUE_FULL))
 		return prev_field(f->prev, PREV_SYNACKS_SHIFT, PREV_SYNACKS_MAX);
 	if (found & FINDING_BIT(DEAD_PEER))
-		return flow_gone(f) ? 0 : rtx + probes;
+		return flow_gone(f) ? 0 : rtx > probes ? rtx : probes;
 	if (found & (FINDING_BIT(TIME_WAIT_ASSASSINATION) | FINDING_BIT(RST_INJECTION)))
 		return (f->flags & MARK_RSTS) >> MARK_RSTS_SHIFT;
 	if (found & FINDING_BIT(FIN_STORM))

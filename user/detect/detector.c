@@ -13,6 +13,7 @@ struct detector *detector_new(const struct detect_opts *opts, struct finding *ta
 	d->opts = *opts;
 	d->table = table;
 	d->next_id = next_id;
+	d->tick = 1; /* so that a pending claim of tick 0 is an old one */
 	if (!*next_id)
 		*next_id = 1;
 	return d;

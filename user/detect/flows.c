@@ -18,23 +18,23 @@ struct hit_ref {
 /* Into which rows of evidence the numbers of a group go; -1: nowhere. */
 struct group_rows {
 	enum finding_kind kind;
-	int8_t flows, age, most, sum;
+	int8_t flows, age, most, sum, share;
 };
 
 static const struct group_rows flow_kinds[] = {
-	{ FINDING_STALE_SYN, 0, 1, 2, -1 },
-	{ FINDING_HALF_OPEN, 0, 1, 2, -1 },
-	{ FINDING_ACCEPT_QUEUE_FULL, 0, 2, 1, -1 },
-	{ FINDING_DEAD_PEER, 0, 1, 2, -1 },
-	{ FINDING_TIME_WAIT_ASSASSINATION, 0, -1, 1, -1 },
-	{ FINDING_FIN_STORM, 2, -1, 1, 0 },
-	{ FINDING_TIME_WAIT_PINNING, 0, 2, 1, -1 },
-	{ FINDING_CLOSE_WAIT_LEAK, 0, 1, -1, -1 },
-	{ FINDING_FIN_WAIT_2_HANG, 0, 1, -1, -1 },
-	{ FINDING_ZERO_WINDOW, 0, 1, -1, -1 },
-	{ FINDING_RST_INJECTION, 0, -1, 1, -1 },
-	{ FINDING_SYN_INJECTION, 0, -1, 1, -1 },
-	{ FINDING_RETRANSMISSION, 1, -1, -1, 0 },
+	{ FINDING_STALE_SYN, 0, 1, 2, -1, -1 },
+	{ FINDING_HALF_OPEN, 0, 1, 2, -1, -1 },
+	{ FINDING_ACCEPT_QUEUE_FULL, 0, 2, 1, -1, -1 },
+	{ FINDING_DEAD_PEER, 0, 1, 2, -1, -1 },
+	{ FINDING_TIME_WAIT_ASSASSINATION, 0, -1, 1, -1, -1 },
+	{ FINDING_FIN_STORM, 2, -1, 1, 0, -1 },
+	{ FINDING_TIME_WAIT_PINNING, 0, 2, 1, -1, -1 },
+	{ FINDING_CLOSE_WAIT_LEAK, 0, 1, -1, -1, -1 },
+	{ FINDING_FIN_WAIT_2_HANG, 0, 1, -1, -1, -1 },
+	{ FINDING_ZERO_WINDOW, 0, 1, -1, -1, -1 },
+	{ FINDING_RST_INJECTION, 0, -1, 1, -1, -1 },
+	{ FINDING_SYN_INJECTION, 0, -1, 1, -1, -1 },
+	{ FINDING_RETRANSMISSION, 2, -1, -1, 0, 1 },
 };
 
 #define SPREAD_ROW 5 /* of stale-syn and half-open: different sources */
@@ -82,6 +82,7 @@ static void numbers_of(struct detector *d, struct claim *c, const struct group_r
 		if (hit->since_ns && hit->since_ns < d->now_ns)
 			put(&c->f, rows->age, d->now_ns - hit->since_ns);
 		put(&c->f, rows->most, hit->count);
+		put(&c->f, rows->share, hit->share);
 		sum += hit->count;
 		if (c->f.samples < FINDING_SAMPLES) {
 			c->f.sample[c->f.samples] = hit->key;
@@ -89,6 +90,8 @@ static void numbers_of(struct detector *d, struct claim *c, const struct group_r
 		}
 	}
 	put(&c->f, rows->sum, sum);
+	if (c->kind == FINDING_DEAD_PEER && c->f.evidence[rows->most] < opt(d, PARAM_DEAD_PEER_REPEATS))
+		c->f.limit[rows->most] = opt(d, PARAM_DEAD_PEER_PROBES); /* so it is probes that were not answered */
 	c->f.at_least = d->hits_capped;
 }
 
@@ -174,14 +177,24 @@ static bool explained(struct detector *d, enum finding_kind kind, const struct h
 	       standing_at(d, FINDING_REFLECTION, SUBJECT_SOURCE, r->home.addr, 0, 0) != NULL;
 }
 
-static unsigned hits_of(const struct detector *d, enum finding_kind kind)
+/* What explains that much is sent again: no loss. */
+#define NO_LOSS (FINDING_BIT(DEAD_PEER) | FINDING_BIT(ACCEPT_QUEUE_FULL) | FINDING_BIT(ZERO_WINDOW))
+
+/* Fills d->ref with the hits of a kind. */
+static unsigned hits_of(struct detector *d, enum finding_kind kind)
 {
 	const struct flow_hits *hits = d->view->hits;
-	unsigned count = 0;
+	uint64_t without = kind == FINDING_RETRANSMISSION ? NO_LOSS : 0;
+	unsigned count = 0, listed = 0;
 
-	for (unsigned i = 0; i < hits->count && i < HITS_MAX; i++)
-		if (hits->hit[i].mask >> kind & 1)
+	for (unsigned i = 0; i < hits->count && i < HITS_MAX; i++) {
+		if (!(hits->hit[i].mask >> kind & 1))
+			continue;
+		listed++;
+		if (!(hits->hit[i].mask & without))
 			d->ref[count++].hit = &hits->hit[i];
+	}
+	d->hits_capped = hits->total[kind] > listed;
 	return count;
 }
 
@@ -191,7 +204,6 @@ static void find_kind(struct detector *d, const struct group_rows *rows)
 	struct hit_ref *r = d->ref;
 	unsigned count = hits_of(d, rows->kind), n;
 
-	d->hits_capped = d->view->hits->total[rows->kind] > count;
 	if (by_source)
 		count = leave_to_sources(d, rows, r, count);
 	for (unsigned i = 0; i < count; i++)

@@ -193,9 +193,9 @@ static void retransmission(struct detector *d, const struct service *s)
 		return;
 	c.f.samples = 0;
 	c.f.evidence[0] = again.part;
-	c.f.evidence[2] = again.percent;
-	c.f.evidence[3] = again.part;
-	c.f.evidence[4] = again.of;
+	c.f.evidence[3] = again.percent;
+	c.f.evidence[4] = again.part;
+	c.f.evidence[5] = again.of;
 	claim(d, &c);
 }
 

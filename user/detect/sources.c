@@ -124,6 +124,39 @@ static void stale_syns(struct detector *d, const struct source *s)
 	claim(d, &c);
 }
 
+static bool within_addr(const struct source *s, const struct home *home)
+{
+	unsigned bytes = s->prefix_len / 8 + (addr_v4(s->addr) ? 12 : 0);
+
+	return !memcmp(s->addr, home->addr, bytes);
+}
+
+/*
+ * A source's own samples are of what failed. Flows that it holds half open or unanswered are among those of the services
+ * that suffer: four each, so who makes most of them is there.
+ */
+static void samples_at_services(const struct detector *d, const struct source *s, struct finding *f)
+{
+	const struct detect_view *v = d->view;
+	struct home home;
+
+	f->samples = 0;
+	for (unsigned i = 0; i < v->service_room && f->samples < FINDING_SAMPLES; i++) {
+		const struct service *at = &v->services[i];
+		unsigned count = at->samples < ACCOUNT_SAMPLES ? at->samples : ACCOUNT_SAMPLES;
+
+		if (!at->live || !at->now[v->half][SERVICE_NOW_HALF_OPEN])
+			continue;
+		for (unsigned j = 0; j < count && f->samples < FINDING_SAMPLES; j++) {
+			flow_source(&at->sample[j], at->sample_orig[j] & 1, &home);
+			if (!within_addr(s, &home))
+				continue;
+			f->sample[f->samples] = at->sample[j];
+			f->sample_orig[f->samples++] = at->sample_orig[j] & 1;
+		}
+	}
+}
+
 /* True: it is one, so it is no half-open attack by that source. */
 static bool reflection(struct detector *d, const struct source *s)
 {
@@ -136,6 +169,7 @@ static bool reflection(struct detector *d, const struct source *s)
 	c.f.evidence[0] = repeated;
 	c.f.evidence[1] = s->now[d->view->half][SOURCE_NOW_HALF_OPEN];
 	c.f.evidence[2] = most(source_60s(s, SOURCE_NEW));
+	samples_at_services(d, s, &c.f);
 	claim(d, &c);
 	return true;
 }
@@ -152,6 +186,7 @@ static void half_open(struct detector *d, const struct source *s)
 		return;
 	c.hold_ns = DETECT_SECOND; /* a proxy that opens hundreds at once has them half open for one round trip */
 	c.f.evidence[0] = open;
+	samples_at_services(d, s, &c.f);
 	claim(d, &c);
 }
 
@@ -178,6 +213,7 @@ static void port_scan(struct detector *d, const struct source *s)
 {
 	struct claim c = claim_of_source(FINDING_PORT_SCAN, s);
 	struct recent completed = source_60s(s, SOURCE_COMPLETED), failed = source_60s(s, SOURCE_FAILED);
+	const struct finding *before;
 	struct share success;
 	unsigned targets;
 
@@ -192,6 +228,10 @@ static void port_scan(struct detector *d, const struct source *s)
 	c.f.evidence[1] = success.percent;
 	c.f.evidence[2] = distinct_count(&s->hosts, NULL);
 	c.f.evidence[3] = distinct_count(&s->ports, NULL);
+	before = standing(d, &c);
+	for (unsigned i = 2; before && i < 4; i++) /* a new window begins with none of them */
+		if (before->evidence[i] > c.f.evidence[i])
+			c.f.evidence[i] = before->evidence[i];
 	c.f.evidence[4] = success.of;
 	claim(d, &c);
 }
@@ -206,9 +246,9 @@ static void retransmission(struct detector *d, const struct source *s)
 	    !holds(d, &c, again.percent, opt(d, PARAM_RETRANSMISSION_HANDSHAKE)))
 		return;
 	c.f.evidence[0] = again.part;
-	c.f.evidence[2] = again.percent;
-	c.f.evidence[3] = again.part;
-	c.f.evidence[4] = again.of;
+	c.f.evidence[3] = again.percent;
+	c.f.evidence[4] = again.part;
+	c.f.evidence[5] = again.of;
 	claim(d, &c);
 }
 

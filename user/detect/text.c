@@ -80,9 +80,10 @@ static void add_age(struct line *l, unsigned i)
 		add(l, ", limit %s", param_text(UNIT_TIME, limit(l, i), text));
 }
 
+/* of: what it is a share of, with a space before it */
 static void add_percent(struct line *l, unsigned i, const char *of)
 {
-	add(l, "%llu %% %s, limit %llu %%", (unsigned long long)value(l, i), of, (unsigned long long)limit(l, i));
+	add(l, "%llu %%%s, limit %llu %%", (unsigned long long)value(l, i), of, (unsigned long long)limit(l, i));
 }
 
 static void add_times(struct line *l, uint64_t n)
@@ -177,7 +178,7 @@ static void syn_flood(struct line *l)
 	add_first(l, "half-open connection", "half-open connections");
 	add_limit(l, 0);
 	add(l, "; ");
-	add_percent(l, 1, "of its handshakes complete");
+	add_percent(l, 1, " of its handshakes complete");
 	add(l, "; ");
 	add_count(l, value(l, 4), "SYN", "SYNs");
 	add(l, " in 10 s");
@@ -199,12 +200,16 @@ static void accept_queue_full(struct line *l)
 
 static void dead_peer(struct line *l)
 {
-	if (l->flow)
-		add(l, "%s: one end has been silent for ", l->subject);
-	else {
-		add(l, "%s: one end is silent on ", l->subject);
+	if (l->flow) {
+		add(l, "%s: one end %s", l->subject, value(l, 1) ? "has been silent for " : "");
+	} else {
+		add(l, "%s: one end of ", l->subject);
 		add_first(l, "connection", "connections");
-		add(l, ", the longest for ");
+		add(l, "%s", value(l, 1) ? " is silent, the longest for " : " ");
+	}
+	if (!value(l, 1)) {
+		add(l, "turned out to know nothing of it");
+		return;
 	}
 	add_age(l, 1);
 	if (value(l, 2)) {
@@ -220,7 +225,7 @@ static void time_wait_buildup(struct line *l)
 	add(l, "%s: ", l->subject);
 	add_first(l, "connection", "connections");
 	add(l, " in TIME-WAIT, limit %llu; ", (unsigned long long)limit(l, 0));
-	add_percent(l, 1, "of the client's ports");
+	add_percent(l, 1, " of the client's ports");
 	add(l, "; load, not an attack: usual for a busy proxy");
 }
 
@@ -235,21 +240,21 @@ static void time_wait_reuse(struct line *l)
 
 static void time_wait_assassination(struct line *l)
 {
-	if (l->flow)
-		add(l, "%s: ", l->subject);
-	else {
-		add(l, "%s: ", l->subject);
+	add(l, "%s: ", l->subject);
+	if (value(l, 1) < limit(l, 1)) { /* one was enough: it was exact */
+		add(l, l->flow ? "a RST ended TIME-WAIT early" : "RSTs ended TIME-WAIT of ");
+		if (!l->flow) {
+			add_first(l, "connection", "connections");
+			add(l, " early");
+		}
+		return;
+	}
+	if (!l->flow) {
 		add_first(l, "connection", "connections");
 		add(l, ", up to ");
 	}
-	if (l->flow && value(l, 1) < limit(l, 1)) {
-		add(l, "a RST ended TIME-WAIT early");
-		return;
-	}
 	add_count(l, value(l, 1), "RST", "RSTs");
-	add(l, " against TIME-WAIT");
-	if (value(l, 1) >= limit(l, 1))
-		add(l, ", limit of inexact ones %llu", (unsigned long long)limit(l, 1));
+	add(l, " against TIME-WAIT, limit of inexact ones %llu", (unsigned long long)limit(l, 1));
 }
 
 static void fin_storm(struct line *l)
@@ -277,11 +282,14 @@ static void time_wait_pinning(struct line *l)
 	add(l, "%s: ", l->subject);
 	if (!l->flow) {
 		add_first(l, "connection", "connections");
-		add(l, " kept in TIME-WAIT, ");
-	} else {
-		add(l, "kept in TIME-WAIT, ");
+		add(l, " ");
 	}
-	add(l, "2MSL started again %s", l->flow ? "" : "up to ");
+	add(l, "kept in TIME-WAIT");
+	if (value(l, 2)) {
+		add(l, l->flow ? " for " : ", the longest for ");
+		add_time(l, value(l, 2));
+	}
+	add(l, ", 2MSL started again %s", l->flow ? "" : "up to ");
 	add_times(l, value(l, 1));
 	add_limit(l, 1);
 }
@@ -391,16 +399,16 @@ static void port_scan(struct line *l)
 
 	add(l, "%s tried ", l->subject);
 	add_first(l, "target", "targets");
-	if (hosts <= 1)
-		add(l, " (ports of one host)");
-	else if (ports <= 1)
-		add(l, " (one port of many hosts)");
-	else
+	if (hosts == 1)
+		add(l, " (%llu %s of one host)", ports, ports == 1 ? "port" : "ports");
+	else if (ports == 1)
+		add(l, " (one port of %llu hosts)", hosts);
+	else if (hosts && ports)
 		add(l, " (%llu ports, %llu hosts)", ports, hosts);
 	add(l, " in vain");
 	add_limit(l, 0);
 	add(l, "; ");
-	add_percent(l, 1, "of its attempts succeed");
+	add_percent(l, 1, " of its attempts succeed");
 }
 
 static void zero_window(struct line *l)
@@ -428,8 +436,13 @@ static void rst_injection(struct line *l)
 	add(l, "%s: ", l->subject);
 	if (!l->flow) {
 		add_first(l, "connection", "connections");
-		add(l, ", up to ");
+		add(l, ", ");
 	}
+	if (value(l, 1) < limit(l, 1)) { /* one was enough: it was exact */
+		add(l, "ended by a RST that the peer did not send: it went on after it");
+		return;
+	}
+	add(l, "%s", l->flow ? "" : "up to ");
 	add_count(l, value(l, 1), "RST that the peer did not send", "RSTs that the peer did not send");
 	add_limit(l, 1);
 }
@@ -447,22 +460,23 @@ static void syn_injection(struct line *l)
 
 static void retransmission(struct line *l)
 {
-	bool source = l->f->subject == SUBJECT_SOURCE;
-
 	add(l, "%s: ", l->subject);
-	if (value(l, 1)) {
-		add_first(l, "segment", "segments");
-		add(l, " sent again%s", l->flow ? "" : " on ");
-		if (!l->flow)
-			add_count(l, value(l, 1), "connection", "connections");
-		add(l, ", limit %llu a flow", (unsigned long long)limit(l, 0));
-	}
 	if (value(l, 2)) {
-		add(l, "%s%llu of %llu %s sent again in 10 s, ", value(l, 1) ? "; " : "",
-		    (unsigned long long)value(l, 3), (unsigned long long)value(l, 4),
-		    source ? "SYNs" : "SYN-ACKs");
-		add(l, "%llu %%, limit %llu %%", (unsigned long long)value(l, 2), (unsigned long long)limit(l, 2));
+		add_first(l, "segment", "segments");
+		add(l, " sent again");
+		if (!l->flow) {
+			add(l, " on ");
+			add_count(l, value(l, 2), "connection", "connections");
+		}
+		add_limit(l, 0);
+		add(l, l->flow ? ", " : ", up to ");
+		add_percent(l, 1, " of an end's segments");
 	}
+	if (!value(l, 3))
+		return;
+	add(l, "%s%llu of %llu %s sent again in 10 s, ", value(l, 2) ? "; " : "", (unsigned long long)value(l, 4),
+	    (unsigned long long)value(l, 5), l->f->subject == SUBJECT_SOURCE ? "SYNs" : "SYN-ACKs");
+	add_percent(l, 3, "");
 }
 
 static void abort_rate(struct line *l)
@@ -472,7 +486,7 @@ static void abort_rate(struct line *l)
 	add(l, " reset in 10 s");
 	add_limit(l, 0);
 	add(l, "; ");
-	add_percent(l, 1, "of those that ended");
+	add_percent(l, 1, " of those that ended");
 }
 
 static void syn_data(struct line *l)

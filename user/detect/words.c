@@ -52,8 +52,8 @@ static const struct words words[FINDING_COUNT] = {
 		"second are half open for one round trip only.",
 	},
 	[FINDING_ACCEPT_QUEUE_FULL] = {
-		"The client has completed the handshake and sends data, and the service sends its SYN-ACK again: the kernel of the "
-		"server threw the client's ACK away because the queue of connections that wait for accept() is full. It looks "
+		"The client has completed the handshake, and the service sends its SYN-ACK again, accept-queue-full.repeats times: "
+		"the kernel of the server threw the client's ACK away because the queue of connections that wait for accept() is full. It looks "
 		"half-open from outside, and is not an attack: the application is too slow, or stuck.",
 		"On the server: ss -ltn shows Recv-Q (waiting) against Send-Q (the queue's size) of the listener; nstat -az "
 		"TcpExtListenOverflows counts. Find out why the application does not call accept(): stuck, out of threads or "
@@ -103,7 +103,7 @@ static const struct words words[FINDING_COUNT] = {
 		"See them: tcpward flows 'finding time-wait-assassination'. On the host in TIME-WAIT sysctl net.ipv4.tcp_rfc1337=1 "
 		"makes it ignore those RSTs. Then find who sends them: a middlebox that resets idle connections is the usual "
 		"culprit.",
-		"RFC 1337",
+		"RFC 1337 (hazards of TIME-WAIT assassination)",
 		"A client that sends a SYN with a low sequence number into TIME-WAIT gets an ACK, answers it with a RST, and starts "
 		"again: the RST is its own and is not counted.",
 	},

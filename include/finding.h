@@ -79,20 +79,20 @@ enum param_unit { UNIT_COUNT, UNIT_TIME /* ns; given in seconds below */, UNIT_P
 	X(STALE_SYN, AFTER, "after", TIME, 10, "so long without an answer")                                            \
 	X(STALE_SYN, MANY, "many", COUNT, 100, "of one source at once: a warning")                                     \
 	X(HALF_OPEN, AFTER, "after", TIME, 10, "so long half done")                                                    \
-	X(HALF_OPEN, REPEATS, "repeats", COUNT, 3, "SYN-ACKs sent again on that flow")                                 \
+	X(HALF_OPEN, REPEATS, "repeats", COUNT, 3, "SYN-ACKs sent again on that flow (at most 255)")                   \
 	X(HALF_OPEN, MAX, "max", COUNT, 128, "of one source at once, whatever their age")                              \
 	X(HALF_OPEN, COMPLETION, "completion", PERCENT, 30, "fewer of the source's handshakes complete")               \
 	X(SYN_FLOOD, MIN, "min", COUNT, 128, "half-open at the service")                                               \
 	X(SYN_FLOOD, COMPLETION, "completion", PERCENT, 30, "fewer of its handshakes complete in 10 s")                \
-	X(ACCEPT_QUEUE_FULL, REPEATS, "repeats", COUNT, 2, "SYN-ACKs sent again after the handshake's ACK")            \
+	X(ACCEPT_QUEUE_FULL, REPEATS, "repeats", COUNT, 2, "SYN-ACKs sent again after the handshake's ACK (at most 7)") \
 	X(DEAD_PEER, SILENCE, "silence", TIME, 30, "nothing from the peer")                                            \
-	X(DEAD_PEER, REPEATS, "repeats", COUNT, 5, "segments sent again without an answer")                            \
-	X(DEAD_PEER, PROBES, "probes", COUNT, 3, "keep-alive probes without an answer")                                \
+	X(DEAD_PEER, REPEATS, "repeats", COUNT, 5, "segments sent again without an answer (at most 31)")               \
+	X(DEAD_PEER, PROBES, "probes", COUNT, 3, "keep-alive probes without an answer (at most 31)")                   \
 	X(TIME_WAIT_BUILDUP, MAX, "max", COUNT, 8192, "in TIME-WAIT between one client and one service")               \
 	X(TIME_WAIT_BUILDUP, SHARE, "share", PERCENT, 25, "of the 28232 ports of Linux's default range")               \
 	X(TIME_WAIT_REUSE, MAX, "max", COUNT, 50, "in 10 s by one source")                                             \
-	X(TIME_WAIT_ASSASSINATION, RESETS, "resets", COUNT, 3, "inexact RSTs against one TIME-WAIT")                   \
-	X(FIN_STORM, FINS, "fins", COUNT, 8, "repeated in 10 s on one flow")                                           \
+	X(TIME_WAIT_ASSASSINATION, RESETS, "resets", COUNT, 3, "inexact RSTs against one TIME-WAIT (at most 3)")       \
+	X(FIN_STORM, FINS, "fins", COUNT, 8, "repeated in 10 s on one flow (at most 65535)")                           \
 	X(FIN_STORM, MAX, "max", COUNT, 1000, "in 10 s by one source, into TIME-WAIT")                                 \
 	X(TIME_WAIT_PINNING, RESTARTS, "restarts", COUNT, 5, "more restarts of 2MSL than this (at most 6)")            \
 	X(PORT_EXHAUSTION, SHARE, "share", PERCENT, 80, "of the 28232 ports of Linux's default range")                 \

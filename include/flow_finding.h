@@ -11,7 +11,6 @@
 #include "tcp_timer.h"
 
 #define FINDING_LATELY_NS (10 * NS_PER_S)    /* "is going on" */
-#define INJECTION_KEPT_NS (60 * NS_PER_S)    /* RSTs and SYNs that nobody meant are held against a flow for so long */
 #define NOBODY_WAITS_NS (300 * NS_PER_S)     /* who waits for an answer repeats himself: Linux at least every 120 s */
 #define SYNACK_TIMEOUT_NS (3 * NS_PER_S / 2) /* a second for the first repetition (RFC 6298), with some room; doubles */
 

@@ -9,7 +9,7 @@
 #define TCP_COMMIT_H
 
 #include "tcp_history.h"
-#include "tcp_judgement.h"
+#include "tcp_marks.h"
 
 #define STAMP_MAX_NS 4000000000ULL /* a 32-bit stamp of nanoseconds must not wrap */
 
@@ -54,7 +54,8 @@ static __always_inline void tcp_commit_since(struct flow *f, int i, const struct
 static __always_inline void tcp_commit_end(struct flow *f, int i, struct tcp_end *e, __u64 now_ns, int fresh)
 {
 	__u64 badack = tcp_mark_badack(i);
-	__u8 hist;
+	__u32 since = tcp_since(f, i);
+	__u8 hist, was = f->state[i & 1];
 
 	i &= 1;
 	tcp_commit_since(f, i, e, now_ns);
@@ -84,15 +85,22 @@ static __always_inline void tcp_commit_end(struct flow *f, int i, struct tcp_end
 	hist = f->known[i] & (KNOWN_HIST_A | KNOWN_HIST_D);
 	f->state[i] = e->state;
 	f->known[i] = (e->known & ~(KNOWN_HIST_A | KNOWN_HIST_D)) | hist;
+	tcp_mark_since(f, i, was, since, now_ns);
 }
 
-static __always_inline void tcp_commit_pend(struct flow *f, const struct tcp_judgement *j, int dir)
+static __always_inline void tcp_commit_pend(struct flow *f, const struct segment *seg, const struct tcp_judgement *j)
 {
+	int dir = seg->dir & 1;
+
+	if (tcp_disowns(f, seg, j)) {
+		f->pend_ws = PEND_DISOWNED;
+		f->pend_ms = since_of(seg->now_ns);
+	}
 	f->flags &= ~(MARK_PEND | MARK_PEND_B);
 	if (!j->pend.valid)
 		return;
 	f->flags |= MARK_PEND;
-	if ((dir & 1) == j->pend.from_sender) /* sent by side B */
+	if (dir == j->pend.from_sender) /* sent by side B */
 		f->flags |= MARK_PEND_B;
 	f->pend_isn = j->pend.isn;
 	f->pend_tsval = j->pend.tsval;
@@ -214,7 +222,10 @@ static __always_inline void tcp_commit(struct flow *f, const struct segment *seg
 {
 	int s = seg->dir & 1, fresh = j->outcome == OUTCOME_NEW, reset = fresh && (seg->bits & TH_RST);
 	__u8 unseen, zeek;
+	__u64 runs = 0;
 
+	if (!fresh)
+		runs = tcp_mark(f, seg, j);
 	if (fresh) {
 		tcp_commit_clear(f, seg, j);
 		if (j->from_pend)
@@ -239,12 +250,12 @@ static __always_inline void tcp_commit(struct flow *f, const struct segment *seg
 	}
 	f->unseen = unseen;
 	f->zeek = zeek;
-	tcp_commit_pend(f, j, s);
+	tcp_commit_pend(f, seg, j);
 	tcp_commit_rtt(f, seg, j);
 	f->flags |= j->flags;
 	if (j->s.sent)
 		f->flags &= ~MARK_SEEDED;
-	f->prev = tcp_prev_pack(j->prev_ack, j->has_prev_ack, s);
+	f->prev = tcp_prev_pack(j->prev_ack, j->has_prev_ack, s) | runs;
 	if (tcp_gone(j->s.state) && tcp_gone(j->d.state)) {
 		if (j->outcome == OUTCOME_UPDATE && j->ended) {
 			f->flags |= MARK_ENDED;
@@ -254,6 +265,7 @@ static __always_inline void tcp_commit(struct flow *f, const struct segment *seg
 		f->flags &= ~MARK_ENDED;
 		f->end_reason = END_NONE;
 	}
+	flow_shut_update(f, seg->now_ns);
 	f->phase = (f->phase & ~PHASE_SLOW) | (tcp_is_slow(j, f->flags) ? PHASE_SLOW : 0);
 }
 

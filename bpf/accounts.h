@@ -40,6 +40,14 @@ static __always_inline __u64 mix(__u64 h, __u64 w)
 	return h ^ h >> 29;
 }
 
+/* Neighbours' addresses differ in their last bytes, which are the word's highest bits: those must come down. */
+static __always_inline __u64 mix_address(__u64 h, const __u64 addr[2])
+{
+	h = mix(mix(h, addr[0]), addr[1]);
+	h = (h ^ h >> 32) * 0x9e3779b97f4a7c15ULL;
+	return h ^ h >> 32;
+}
+
 /* One end of a key as three words: address, and port with VLAN. */
 struct end {
 	__u64 addr[2];
@@ -218,9 +226,7 @@ static __always_inline __u8 prefix_cut(__u64 addr[2], int aggregate)
 
 static __always_inline __u64 source_hash(const __u64 addr[2], __u8 len)
 {
-	__u64 h = mix(mix(boot_secret[0] ^ len, addr[0]), addr[1]);
-
-	return h ^ h >> 32;
+	return mix_address(boot_secret[0] ^ len, addr);
 }
 
 static __always_inline int source_is(const struct source *s, const __u64 addr[2], __u8 len)
@@ -400,8 +406,7 @@ __weak __noinline int source_count(__u32 index, struct flow_key *key, __u32 side
 		return 0;
 	}
 	distinct_add(&s->targets, h);
-	h = mix(mix(1, other.addr[0]), other.addr[1]);
-	distinct_add(&s->hosts, h ^ h >> 32);
+	distinct_add(&s->hosts, mix_address(1, other.addr));
 	distinct_add(&s->ports, mix(1, other.port) >> 20);
 	return 0;
 }

@@ -154,8 +154,11 @@ __weak __noinline int source_now(struct flow_key *key, __u32 side, __u32 mask, _
 
 enum { PAIR_FLOW, PAIR_TIME_WAIT, PAIR_OPEN };
 
-/* A pair whose cell is large: counted by itself, if there is room. */
-__weak __noinline int pair_now(struct flow_key *key, __u32 client, __u32 what, __u32 half)
+/*
+ * A pair whose cell is large: counted by itself, if there is room. cell: flows (or open ones) that the cell has, above;
+ * its TIME-WAIT, below.
+ */
+__weak __noinline int pair_now(struct flow_key *key, __u32 client, __u32 what, __u32 half, __u64 cell)
 {
 	struct end c, s;
 	struct pair *p, *free = (struct pair *)0;
@@ -174,11 +177,16 @@ __weak __noinline int pair_now(struct flow_key *key, __u32 client, __u32 what, _
 		if (!p)
 			return 0;
 		if (p->live && p->hash == hash) {
-			if (what == PAIR_OPEN)
-				p->open_part[half & 1]++;
-			else
-				p->flows[half & 1]++;
-			p->time_wait[half & 1] += what == PAIR_TIME_WAIT;
+			__u32 *count = what == PAIR_OPEN ? &p->open_part[half & 1] : &p->flows[half & 1];
+
+			if (*count) {
+				++*count;
+				p->time_wait[half & 1] += what == PAIR_TIME_WAIT;
+				return 0;
+			}
+			*count = cell >> 32; /* the first that is counted here: those before it were the cell's alone */
+			if (what != PAIR_OPEN)
+				p->time_wait[half & 1] = (__u32)cell;
 			return 0;
 		}
 		if (!p->live && !free)
@@ -200,8 +208,8 @@ __weak __noinline int pair_now(struct flow_key *key, __u32 client, __u32 what, _
 	return 0;
 }
 
-/* Counts the flow in the cell of its pair; 1: that cell is large. */
-static __always_inline int pair_flow(const struct flow_key *key, __u32 client, __u32 what, __u32 half)
+/* Counts the flow in the cell of its pair. If that cell is large: what it has, for pair_now(). Else 0. */
+static __always_inline __u64 pair_flow(const struct flow_key *key, __u32 client, __u32 what, __u32 half)
 {
 	const __u64 *w = (const __u64 *)key;
 	struct pair_cell *cell;
@@ -219,7 +227,9 @@ static __always_inline int pair_flow(const struct flow_key *key, __u32 client, _
 	else
 		cell->flows++;
 	cell->time_wait += what == PAIR_TIME_WAIT;
-	return cell->flows + cell->open_part[0] + cell->open_part[1] >= PAIR_LARGE;
+	if (cell->flows + cell->open_part[0] + cell->open_part[1] < PAIR_LARGE)
+		return 0;
+	return (__u64)(what == PAIR_OPEN ? cell->open_part[half & 1] : cell->flows) << 32 | cell->time_wait;
 }
 
 /* Which gauges of its service a flow counts in. found: FINDING_BIT()s. */
@@ -309,7 +319,7 @@ static __always_inline __u32 flow_client(const struct flow_key *key, const struc
 __weak __noinline int recount_flow(struct flow *f, struct flow_key *key, __u32 half, __u64 now)
 {
 	__u32 mask, src = 0, orig, tw;
-	__u64 found;
+	__u64 found, cell;
 
 	if (!f || !key)
 		return 0;
@@ -322,8 +332,9 @@ __weak __noinline int recount_flow(struct flow *f, struct flow_key *key, __u32 h
 	orig = flow_client(key, f);
 	service_now(key, orig ^ 1, mask, half);
 	tw = !!(mask & SVC_NOW(TIME_WAIT));
-	if (pair_flow(key, orig, tw ? PAIR_TIME_WAIT : PAIR_FLOW, half))
-		pair_now(key, orig, tw ? PAIR_TIME_WAIT : PAIR_FLOW, half);
+	cell = pair_flow(key, orig, tw ? PAIR_TIME_WAIT : PAIR_FLOW, half);
+	if (cell)
+		pair_now(key, orig, tw ? PAIR_TIME_WAIT : PAIR_FLOW, half, cell);
 	if (mask & SVC_NOW(UNANSWERED))
 		src = SRC_NOW(UNANSWERED) | (f->flags & FLAG_STALE_SYN ? SRC_NOW(STALE) : 0);
 	else if (mask & SVC_NOW(HALF_OPEN))
@@ -353,6 +364,7 @@ static __always_inline void recount_open(struct scratch *sc, const struct flow_k
 	struct service_ports *p;
 	struct service *s;
 	struct end e;
+	__u64 cell;
 
 	if ((key->a_port ^ key->b_port ^ part) & 1)
 		return;
@@ -369,9 +381,10 @@ static __always_inline void recount_open(struct scratch *sc, const struct flow_k
 		s = bpf_map_lookup_elem(&services, &index);
 		if (s)
 			s->open_part[part]++;
-		if (pair_flow(key, side ^ 1, PAIR_OPEN, part)) {
+		cell = pair_flow(key, side ^ 1, PAIR_OPEN, part);
+		if (cell) {
 			__builtin_memcpy(&sc->seg.key, key, sizeof(*key));
-			pair_now(&sc->seg.key, side ^ 1, PAIR_OPEN, part);
+			pair_now(&sc->seg.key, side ^ 1, PAIR_OPEN, part, cell);
 		}
 		return;
 	}

@@ -36,6 +36,7 @@ help:
 	@echo 'make deps        installs what is missing'
 	@echo 'make install     DESTDIR= PREFIX=/usr/local; also: uninstall'
 	@echo 'make man docs    man pages; docs/ from the tables of include/tcpward.h'
+	@echo 'make examples    the examples of findings in README.md, from the tests (root)'
 	@echo 'make vmlinux     vmlinux/vmlinux.h anew, from this kernel'
 	@echo 'make format clean'
 
@@ -217,6 +218,12 @@ man: $(MAN)
 docs: $(O)/gendoc
 	$(call say,DOC,docs/states-and-flags.md)
 	$(Q)$(O)/gendoc markdown docs/states-and-flags.in >docs/states-and-flags.md
+
+# README's examples of findings, out of the captures of the tests
+examples: all tests
+	$(as_root)
+	docs/examples.sh README.md
+.PHONY: examples
 
 # ---- install ----
 COMPLETIONS := bash-completion/completions/tcpward zsh/site-functions/_tcpward fish/vendor_completions.d/tcpward.fish

@@ -19,6 +19,20 @@ done)
 [ -z "$missing" ]
 result $? "it has every table" "no rows below: $missing"
 
+kinds=$(echo @findings@ >build/findings.in && build/gendoc markdown build/findings.in | sed -n 's/^| `\([a-z0-9-]*\)` | .*/\1/p')
+row() { # kind example: README's row of it
+	grep -qE "^\\| \`$1\` \\| (info|warning|critical) \\| .+ \\| $2 \\|$" README.md
+}
+missing=$(for kind in $kinds; do row "$kind" '(.{20,}|-)' || echo "$kind"; done | tr '\n' ' ')
+[ -n "$kinds" ] && [ -z "$missing" ]
+result $? "README lists each finding" "run: make examples; without a row: $missing"
+bare=$(for kind in $kinds; do ! row "$kind" - || echo "$kind"; done | tr '\n' ' ')
+if [ -z "$bare" ]; then
+	echo "ok README has an example of each finding"
+else
+	echo "skip README has an example of each finding: no scene of tests/find raised $bare"
+fi
+
 # The words are cut in two so that this file does not find itself.
 found=$(grep -rlE '\.\./sha''red|/work/ma''in|(tcp-sta''tes|des''ign|fac''ts)\.md' --include='*' --exclude-dir=build --exclude-dir=.git --exclude=.git . | tr '\n' ' ')
 [ -z "$found" ]

@@ -35,6 +35,14 @@ static void show_subject(struct sheet *s, const struct finding *f)
 	sheet_close(s);
 }
 
+/* Durations as people read them; param_text() is for what can be typed. */
+static const char *evidence_text(enum param_unit unit, uint64_t value, char buf[32])
+{
+	if (unit != UNIT_TIME)
+		return param_text(unit, value, buf);
+	return duration_text(value, buf);
+}
+
 static void show_evidence(struct sheet *s, const struct finding *f)
 {
 	const struct evidence_row *rows;
@@ -48,7 +56,7 @@ static void show_evidence(struct sheet *s, const struct finding *f)
 		if (has_limit)
 			snprintf(note, sizeof(note), "limit %s (%s.%s)", param_text(rows[i].unit, f->limit[i], allowed),
 				 finding_name(detect_params()[rows[i].param].finding), detect_params()[rows[i].param].name);
-		sheet_quantity(s, rows[i].name, f->evidence[i], param_text(rows[i].unit, f->evidence[i], value), note);
+		sheet_quantity(s, rows[i].name, f->evidence[i], evidence_text(rows[i].unit, f->evidence[i], value), note);
 		snprintf(limit, sizeof(limit), "%s_limit", rows[i].name);
 		if (has_limit)
 			sheet_number(s, limit, "", f->limit[i], NULL);

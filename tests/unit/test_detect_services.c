@@ -10,6 +10,7 @@ static int setup(void **state)
 	(void)state;
 	r = rig_new();
 	s = service_at(r, "192.0.2.10", 443);
+	s->samples = 7; /* of half-open flows: no evidence of anything else */
 	return 0;
 }
 
@@ -23,7 +24,7 @@ static int teardown(void **state)
 static void clears(int kind)
 {
 	pass(r, 9);
-	found(r, kind);
+	assert_int_equal(found(r, kind)->samples, kind == FINDING_SYN_FLOOD ? FINDING_SAMPLES : 0);
 	pass(r, 1);
 	none(r, kind);
 	assert_int_equal(told(r, DETECT_CLEARED, kind), 1);
@@ -303,6 +304,9 @@ static void test_mass_power_off(void **state)
 	}
 	pass(r, 90);
 	assert_int_equal(r->stands, 0);
+	last_ack(571, 29, 1000);
+	pass(r, 12);
+	assert_int_equal(r->stands, 0);
 	/* one in twenty is young: more keep coming */
 	last_ack(570, 30, 1000);
 	pass(r, 11);
@@ -358,6 +362,10 @@ static void test_strays_everywhere(void **state)
 	(void)state;
 	pass(r, 1);
 	strays(999, 15);
+	none(r, FINDING_OUT_OF_STATE_FLOOD);
+	strays(0, 10);
+	strays(1000, 9);
+	strays(999, 1); /* 9999 in 10 s */
 	none(r, FINDING_OUT_OF_STATE_FLOOD);
 	strays(0, 10);
 	strays(1001, 9);
@@ -422,6 +430,10 @@ static void test_synack_retransmission(void **state)
 	counted(SERVICE_ANSWERED, 49, 0);
 	counted(SERVICE_COMPLETED, 49, 0);
 	counted(SERVICE_SYNACK_RTX, 49, 0);
+	pass(r, 1);
+	assert_int_equal(r->stands, 0);
+	counted(SERVICE_ANSWERED, 100, 0);
+	counted(SERVICE_SYNACK_RTX, 29, 0);
 	pass(r, 1);
 	assert_int_equal(r->stands, 0);
 	counted(SERVICE_ANSWERED, 50, 0);

@@ -191,6 +191,55 @@ static void test_stale_flows_and_many(void **state)
 	assert_int_equal(f->peak, 150);
 }
 
+/* A prefix that has it, and a source of it: said of the source. */
+static void test_prefix_gives_way(void **state)
+{
+	struct source *prefix = source_at(r, "203.0.113.0", 24);
+
+	(void)state;
+	prefix->now[0][SOURCE_NOW_STALE] = 200;
+	prefix->count[SOURCE_FAILED] = 200;
+	fill(&prefix->targets, 100);
+	pass(r, 1);
+	assert_subject(found(r, FINDING_STALE_SYN), SUBJECT_PREFIX, "203.0.113.0/24");
+	assert_subject(found(r, FINDING_PORT_SCAN), SUBJECT_PREFIX, "203.0.113.0/24");
+	s->now[0][SOURCE_NOW_STALE] = 150;
+	s->count[SOURCE_FAILED] = 150;
+	fill(&s->targets, 80);
+	pass(r, 11);
+	assert_subject(found(r, FINDING_STALE_SYN), SUBJECT_SOURCE, "203.0.113.9");
+	assert_subject(found(r, FINDING_PORT_SCAN), SUBJECT_SOURCE, "203.0.113.9");
+}
+
+/* The FINs of a service whose clients do not answer them are no storm. */
+static void test_fins_in_vain(void **state)
+{
+	struct service *at = service_at(r, "203.0.113.9", 443), *other = service_at(r, "203.0.113.9", 80);
+
+	(void)state;
+	s->count[SOURCE_FIN_RTX] = 1800;
+	at->now[0][SERVICE_NOW_LAST_ACK] = 150;
+	other->now[0][SERVICE_NOW_LAST_ACK] = 50;
+	service_at(r, "203.0.113.10", 443)->now[0][SERVICE_NOW_LAST_ACK] = 500;
+	pass(r, 3);
+	none(r, FINDING_FIN_STORM);
+	s->count[SOURCE_FIN_RTX] = 1801;
+	pass(r, 1);
+	found(r, FINDING_FIN_STORM);
+}
+
+/* A flow alone: how its source fares otherwise stands beside it. */
+static void test_flow_of_a_known_source(void **state)
+{
+	(void)state;
+	s->count[SOURCE_NEW] = 50;
+	s->count[SOURCE_COMPLETED] = 45;
+	hit(r, FINDING_BIT(HALF_OPEN), "203.0.113.9:4000-192.0.2.10:443", 12, 3);
+	pass(r, 1);
+	assert_evidence(found(r, FINDING_HALF_OPEN), "completion", 90, 30);
+	assert_evidence(found(r, FINDING_HALF_OPEN), "handshakes_60s", 50, 0);
+}
+
 /* ---- half-open ---- */
 static void flood_from_one(uint32_t half_open, uint32_t begun, uint32_t completed)
 {
@@ -322,7 +371,7 @@ static void test_backscatter(void **state)
 {
 	(void)state;
 	s->count[SOURCE_UNASKED] = 90;
-	fill(&s->peers, 44); /* of 256 bits: 48 values */
+	fill(&s->peers, 45); /* of 256 bits: 49 values */
 	pass(r, 2);
 	assert_int_equal(r->stands, 0);
 	fill(&s->peers, 46);
@@ -376,7 +425,7 @@ static void test_port_scan(void **state)
 	assert_evidence(f, "hosts", 1, 0);
 	assert_evidence(f, "ports", 19, 0);
 	assert_evidence(f, "attempts_60s", 45, 0);
-	assert_text(f, "203.0.113.9 tried 20 targets (19 ports of one host) in vain, limit 20; 11 % of its attempts succeed, "
+	assert_text(f, "203.0.113.9 tried 20 targets (ports of one host) in vain, limit 20; 11 % of its attempts succeed, "
 		       "limit 20 %");
 	/* the window is over: what stood in it counts, and which hosts and ports stays known */
 	s->targets_last = s->targets;
@@ -397,7 +446,7 @@ static void test_scan_shapes(void **state)
 	fill(&s->ports, 1);
 	s->count[SOURCE_FAILED] = 200;
 	pass(r, 1);
-	assert_text(found(r, FINDING_PORT_SCAN), "203.0.113.9 tried 126 targets (one port of 126 hosts) in vain, limit 20; 0 % of "
+	assert_text(found(r, FINDING_PORT_SCAN), "203.0.113.9 tried 126 targets (one port of many hosts) in vain, limit 20; 0 % of "
 						 "its attempts succeed, limit 20 %");
 	fill(&s->ports, 10);
 	pass(r, 1);
@@ -588,6 +637,9 @@ int main(void)
 		TEST(test_plain_numbers),
 		TEST(test_prefixes),
 		TEST(test_prefix_of_another),
+		TEST(test_prefix_gives_way),
+		TEST(test_fins_in_vain),
+		TEST(test_flow_of_a_known_source),
 		TEST(test_stale_many),
 		TEST(test_stale_flows_and_many),
 		TEST(test_half_open_max),

@@ -252,6 +252,22 @@ static void retransmission(struct detector *d, const struct source *s)
 	claim(d, &c);
 }
 
+#define FINS_OF_ONE 9 /* that Linux sends before it gives up */
+
+/* Its clients went off, or keep their last ACK to themselves: the service repeats its FINs, as it must. */
+static bool closes_in_vain(const struct detector *d, const struct source *s, uint32_t fins)
+{
+	uint64_t waiting = 0;
+
+	for (unsigned i = 0; i < d->view->service_room; i++) {
+		const struct service *at = &d->view->services[i];
+
+		if (at->live && !memcmp(at->addr, s->addr, 16))
+			waiting += at->now[d->view->half][SERVICE_NOW_LAST_ACK];
+	}
+	return fins <= waiting * FINS_OF_ONE;
+}
+
 /* Those that are nothing but a number in a window. */
 static const struct {
 	enum finding_kind kind;
@@ -281,6 +297,8 @@ static void plain_numbers(struct detector *d, const struct source *s, bool one_w
 			continue;
 		c = claim_of_source(plain[i].kind, s);
 		if (!holds(d, &c, n, opt(d, plain[i].limit)) || spoken_for(d, s, c.kind))
+			continue;
+		if (c.kind == FINDING_FIN_STORM && closes_in_vain(d, s, n))
 			continue;
 		c.f.evidence[0] = n;
 		claim(d, &c);

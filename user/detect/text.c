@@ -400,9 +400,9 @@ static void port_scan(struct line *l)
 	add(l, "%s tried ", l->subject);
 	add_first(l, "target", "targets");
 	if (hosts == 1)
-		add(l, " (%llu %s of one host)", ports, ports == 1 ? "port" : "ports");
+		add(l, " (ports of one host)");
 	else if (ports == 1)
-		add(l, " (one port of %llu hosts)", hosts);
+		add(l, " (one port of many hosts)");
 	else if (hosts && ports)
 		add(l, " (%llu ports, %llu hosts)", ports, hosts);
 	add(l, " in vain");

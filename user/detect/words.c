@@ -115,7 +115,7 @@ static const struct words words[FINDING_COUNT] = {
 		"be: drop the FINs of that source into TIME-WAIT.",
 		"RFC 9293 section 3.10.7.4 (eighth, FIN in TIME-WAIT: acknowledge, restart 2MSL)",
 		"A path that dies after the close gives at most 9 FINs in 55 s from Linux, in ever longer steps: that stays below "
-		"the limit.",
+		"the limit, and a service whose clients went off just after they closed is not told for as many.",
 	},
 	[FINDING_TIME_WAIT_PINNING] = {
 		"2MSL of one connection was started again more than time-wait-pinning.restarts times, or it has lasted more than "

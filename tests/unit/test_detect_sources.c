@@ -285,6 +285,31 @@ static void test_half_open_max(void **state)
 	clears(FINDING_HALF_OPEN);
 }
 
+/* Which flows the source holds is known from the services that suffer most. */
+static void test_half_open_where(void **state)
+{
+	char addr[40];
+
+	(void)state;
+	for (unsigned i = 0; i < 50; i++) {
+		snprintf(addr, sizeof(addr), "192.0.2.%u", 100 + i);
+		service_at(r, addr, 443)->now[0][SERVICE_NOW_HALF_OPEN] = 50 + i;
+	}
+	flood_from_one(412, 400, 12);
+	pass(r, 2);
+	assert_int_equal(found(r, FINDING_HALF_OPEN)->samples, 1);
+	assert_memory_equal(&found(r, FINDING_HALF_OPEN)->sample[0], &r->hits.hit[0].key, sizeof(struct flow_key));
+	teardown(NULL);
+	setup(NULL);
+	sample(s, "203.0.113.9:4000-192.0.2.200:25"); /* what failed: another matter */
+	s->now[0][SOURCE_NOW_HALF_OPEN] = 412;
+	s->count[SOURCE_NEW] = 400;
+	pass(r, 2);
+	assert_int_equal(found(r, FINDING_HALF_OPEN)->samples, 0);
+	assert_text(found(r, FINDING_HALF_OPEN),
+		    "203.0.113.9 holds 412 half-open connections, limit 128; 0 % of its handshakes complete");
+}
+
 static void test_half_open_but_completing(void **state)
 {
 	(void)state;
@@ -643,6 +668,7 @@ int main(void)
 		TEST(test_stale_many),
 		TEST(test_stale_flows_and_many),
 		TEST(test_half_open_max),
+		TEST(test_half_open_where),
 		TEST(test_half_open_but_completing),
 		TEST(test_busy_proxy),
 		TEST(test_half_open_prefix),

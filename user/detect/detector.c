@@ -147,7 +147,7 @@ bool holds(struct detector *d, const struct claim *c, uint64_t value, uint64_t l
 {
 	if (value >= limit)
 		return true;
-	return value * 10 >= limit * 8 && standing(d, c);
+	return near(value, limit) && standing(d, c);
 }
 
 bool holds_below(struct detector *d, const struct claim *c, uint64_t value, uint64_t limit)
@@ -306,8 +306,9 @@ void claim(struct detector *d, const struct claim *c)
 	}
 	if ((d->suppressed >> c->kind & 1) || !held(d, c))
 		return;
-	i = room_for(d, f.severity);
+	i = f.severity <= d->full_for ? -1 : room_for(d, f.severity);
 	if (i < 0) {
+		d->full_for = f.severity;
 		d->dropped++;
 		return;
 	}
@@ -422,6 +423,7 @@ unsigned detector_tick(struct detector *d, const struct detect_view *view, detec
 	d->now_ns = view->now_ns;
 	d->tick++;
 	d->dropped = 0;
+	d->full_for = -1;
 	d->fn = fn;
 	d->ctx = ctx;
 	begin(d);

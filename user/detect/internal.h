@@ -56,6 +56,8 @@ struct snapshot {
 
 #define SNAPSHOTS 64
 
+#define SUFFERING 32
+
 #define GROWTH 4 /* samples: three intervals */
 struct leak {
 	uint64_t first_ns; /* of the service: another one, another number */
@@ -73,6 +75,7 @@ struct detector {
 	uint64_t suppressed; /* FINDING_BIT() of what raises nothing new */
 	unsigned blind;
 	unsigned dropped; /* claims without a place, in the last tick */
+	int full_for;	  /* there is none in this tick for that severity and milder ones; -1: not known */
 	detect_fn fn;
 	void *ctx;
 	int16_t chain[CHAINS];
@@ -88,6 +91,7 @@ struct detector {
 	uint32_t *source_chain; /* [source_room]: hash of an address -> index + 1, then source_next */
 	uint32_t *source_next;
 	struct hit_ref *ref; /* [HITS_MAX] */
+	const struct service *suffering[SUFFERING]; /* services with most half-open flows; NULL: no more */
 	bool hits_capped;    /* of the kind that is looked at: not all are listed */
 };
 
@@ -97,6 +101,12 @@ const struct finding *standing(struct detector *d, const struct claim *c);
 /* A standing finding of this kind about an address: a source or prefix, or, with a port, a service. */
 const struct finding *standing_at(struct detector *d, enum finding_kind kind, enum finding_subject subject,
 				  const uint8_t addr[16], uint16_t port, uint32_t vlan);
+/* Below this nothing holds, whether it stands or not: to be asked before a claim is made, of thousands of records. */
+static inline bool near(uint64_t value, uint64_t limit)
+{
+	return value * 10 >= limit * 8;
+}
+
 /* value >= limit; where the finding stands already, value >= 80 % of it, so that it does not flap. */
 bool holds(struct detector *d, const struct claim *c, uint64_t value, uint64_t limit);
 /* value < limit; where the finding stands already, value < 125 % of it. */

@@ -67,11 +67,14 @@ static uint32_t flood_size(const struct service *s, unsigned half)
 
 static void syn_flood(struct detector *d, const struct service *s)
 {
-	struct claim c = claim_of_service(FINDING_SYN_FLOOD, s);
 	struct recent answered = service_10s(s, SERVICE_ANSWERED), begun = service_10s(s, SERVICE_NEW);
 	uint32_t size = flood_size(s, d->view->half), enough = (uint32_t)opt(d, PARAM_SYN_FLOOD_MIN) / 2;
 	struct share completed;
+	struct claim c;
 
+	if (!near(size, opt(d, PARAM_SYN_FLOOD_MIN)))
+		return;
+	c = claim_of_service(FINDING_SYN_FLOOD, s);
 	if (!holds(d, &c, size, opt(d, PARAM_SYN_FLOOD_MIN)))
 		return;
 	completed = share_of(service_10s(s, SERVICE_COMPLETED), most(answered) ? answered : begun, enough);
@@ -91,9 +94,12 @@ static void syn_flood(struct detector *d, const struct service *s)
 
 static void close_wait_leak(struct detector *d, const struct service *s, const struct leak *l)
 {
-	struct claim c = claim_of_service(FINDING_CLOSE_WAIT_LEAK, s);
 	uint32_t idle = s->now[d->view->half][SERVICE_NOW_CLOSE_WAIT_OLD];
+	struct claim c;
 
+	if (!near(idle, opt(d, PARAM_CLOSE_WAIT_LEAK_MANY)))
+		return;
+	c = claim_of_service(FINDING_CLOSE_WAIT_LEAK, s);
 	if (!holds(d, &c, idle, opt(d, PARAM_CLOSE_WAIT_LEAK_MANY)))
 		return;
 	c.f.samples = 0; /* the record's are half-open ones; the flows' own come with their claim */
@@ -112,15 +118,18 @@ static void close_wait_leak(struct detector *d, const struct service *s, const s
  */
 static void last_ack_flood(struct detector *d, const struct service *s)
 {
-	struct claim c = claim_of_service(FINDING_LAST_ACK_FLOOD, s);
 	const uint32_t *now = s->now[d->view->half];
 	uint32_t all = now[SERVICE_NOW_LAST_ACK], old = now[SERVICE_NOW_LAST_ACK_OLD];
 	uint32_t flows = now[SERVICE_NOW_HALF_OPEN] + now[SERVICE_NOW_OPEN] + now[SERVICE_NOW_CLOSING] +
 			 now[SERVICE_NOW_TIME_WAIT];
 	uint64_t share = percent_of(all, flows);
+	struct claim c;
 
+	if (!near(old, LAST_ACK_LEAST) && !near(old, opt(d, PARAM_LAST_ACK_FLOOD_MAX)))
+		return;
 	if (all < old || (uint64_t)(all - old) * 20 < all)
 		return;
+	c = claim_of_service(FINDING_LAST_ACK_FLOOD, s);
 	if (!holds(d, &c, old, opt(d, PARAM_LAST_ACK_FLOOD_MAX)) &&
 	    !(holds(d, &c, old, LAST_ACK_LEAST) && holds(d, &c, share, opt(d, PARAM_LAST_ACK_FLOOD_SHARE) + 1)))
 		return;
@@ -152,9 +161,12 @@ static bool by_one_source(const struct detector *d, const struct service *s, uin
 
 static void out_of_state(struct detector *d, const struct service *s)
 {
-	struct claim c = claim_of_service(FINDING_OUT_OF_STATE_FLOOD, s);
 	uint32_t n = most(service_10s(s, SERVICE_OUT_OF_STATE));
+	struct claim c;
 
+	if (!near(n, opt(d, PARAM_OUT_OF_STATE_FLOOD_MAX)))
+		return;
+	c = claim_of_service(FINDING_OUT_OF_STATE_FLOOD, s);
 	if (!holds(d, &c, n, opt(d, PARAM_OUT_OF_STATE_FLOOD_MAX)) || by_one_source(d, s, n))
 		return;
 	c.f.samples = 0;
@@ -164,11 +176,14 @@ static void out_of_state(struct detector *d, const struct service *s)
 
 static void abort_rate(struct detector *d, const struct service *s)
 {
-	struct claim c = claim_of_service(FINDING_ABORT_RATE, s);
 	struct recent reset = service_10s(s, SERVICE_RESET), closed = service_10s(s, SERVICE_CLOSED);
 	uint64_t min = opt(d, PARAM_ABORT_RATE_MIN);
 	struct share aborted = share_of(reset, plus(reset, closed), (uint32_t)min);
+	struct claim c;
 
+	if (!near(aborted.part, min))
+		return;
+	c = claim_of_service(FINDING_ABORT_RATE, s);
 	if (!holds(d, &c, aborted.part, min) ||
 	    !holds(d, &c, aborted.percent, opt(d, PARAM_ABORT_RATE_SHARE) + 1)) /* "more than" */
 		return;
@@ -182,14 +197,17 @@ static void abort_rate(struct detector *d, const struct service *s)
 /* SYN-ACKs again: for a flood, or a full accept queue, that is no sign of loss. */
 static void retransmission(struct detector *d, const struct service *s)
 {
-	struct claim c = claim_of_service(FINDING_RETRANSMISSION, s);
 	struct share again =
 		share_of(service_10s(s, SERVICE_SYNACK_RTX), service_10s(s, SERVICE_ANSWERED), HANDSHAKES_ENOUGH);
+	uint64_t limit = opt(d, PARAM_RETRANSMISSION_HANDSHAKE);
+	struct claim c;
 
-	if (again.of < HANDSHAKES_ENOUGH || s->now[d->view->half][SERVICE_NOW_ACCEPT_QUEUE] ||
-	    !most(service_10s(s, SERVICE_COMPLETED)) ||
-	    standing_at(d, FINDING_SYN_FLOOD, SUBJECT_SERVICE, s->addr, s->port, s->vlan) ||
-	    !holds(d, &c, again.percent, opt(d, PARAM_RETRANSMISSION_HANDSHAKE)))
+	if (again.of < HANDSHAKES_ENOUGH || !near(again.percent, limit) ||
+	    s->now[d->view->half][SERVICE_NOW_ACCEPT_QUEUE] || !most(service_10s(s, SERVICE_COMPLETED)) ||
+	    standing_at(d, FINDING_SYN_FLOOD, SUBJECT_SERVICE, s->addr, s->port, s->vlan))
+		return;
+	c = claim_of_service(FINDING_RETRANSMISSION, s);
+	if (!holds(d, &c, again.percent, limit))
 		return;
 	c.f.samples = 0;
 	c.f.evidence[0] = again.part;
@@ -199,14 +217,36 @@ static void retransmission(struct detector *d, const struct service *s)
 	claim(d, &c);
 }
 
+/* Remembers the services with most half-open flows. */
+static void note_suffering(struct detector *d, const struct service *s)
+{
+	unsigned half = d->view->half, least = 0;
+
+	if (!s->now[half][SERVICE_NOW_HALF_OPEN])
+		return;
+	for (unsigned i = 0; i < SUFFERING; i++) {
+		if (!d->suffering[i]) {
+			d->suffering[i] = s;
+			return;
+		}
+		if (d->suffering[i]->now[half][SERVICE_NOW_HALF_OPEN] <
+		    d->suffering[least]->now[half][SERVICE_NOW_HALF_OPEN])
+			least = i;
+	}
+	if (d->suffering[least]->now[half][SERVICE_NOW_HALF_OPEN] < s->now[half][SERVICE_NOW_HALF_OPEN])
+		d->suffering[least] = s;
+}
+
 /* Before the sources: what floods a service explains what is found about its clients. */
 void find_in_services(struct detector *d)
 {
+	memset(d->suffering, 0, sizeof(d->suffering));
 	for (unsigned i = 0; i < d->view->service_room; i++) {
 		const struct service *s = &d->view->services[i];
 
 		if (!s->live)
 			continue;
+		note_suffering(d, s);
 		syn_flood(d, s);
 		close_wait_leak(d, s, &d->leak[i]);
 		last_ack_flood(d, s);

@@ -112,9 +112,12 @@ void source_completion(const struct detector *d, const struct source *s, struct 
 
 static void stale_syns(struct detector *d, const struct source *s)
 {
-	struct claim c = claim_of_source(FINDING_STALE_SYN, s);
 	uint32_t stale = s->now[d->view->half][SOURCE_NOW_STALE];
+	struct claim c;
 
+	if (!near(stale, opt(d, PARAM_STALE_SYN_MANY)))
+		return;
+	c = claim_of_source(FINDING_STALE_SYN, s);
 	if (!holds(d, &c, stale, opt(d, PARAM_STALE_SYN_MANY)) || spoken_for(d, s, c.kind))
 		return;
 	c.f.severity = SEVERITY_WARNING;
@@ -132,21 +135,18 @@ static bool within_addr(const struct source *s, const struct home *home)
 }
 
 /*
- * A source's own samples are of what failed. Flows that it holds half open or unanswered are among those of the services
- * that suffer: four each, so who makes most of them is there.
+ * A source's own samples are of what failed. Flows that it holds half open are among those of the services that suffer:
+ * four each, so who makes most of them is there.
  */
 static void samples_at_services(const struct detector *d, const struct source *s, struct finding *f)
 {
-	const struct detect_view *v = d->view;
 	struct home home;
 
 	f->samples = 0;
-	for (unsigned i = 0; i < v->service_room && f->samples < FINDING_SAMPLES; i++) {
-		const struct service *at = &v->services[i];
+	for (unsigned i = 0; i < SUFFERING && d->suffering[i] && f->samples < FINDING_SAMPLES; i++) {
+		const struct service *at = d->suffering[i];
 		unsigned count = at->samples < ACCOUNT_SAMPLES ? at->samples : ACCOUNT_SAMPLES;
 
-		if (!at->live || !at->now[v->half][SERVICE_NOW_HALF_OPEN])
-			continue;
 		for (unsigned j = 0; j < count && f->samples < FINDING_SAMPLES; j++) {
 			flow_source(&at->sample[j], at->sample_orig[j] & 1, &home);
 			if (!within_addr(s, &home))
@@ -160,11 +160,14 @@ static void samples_at_services(const struct detector *d, const struct source *s
 /* True: it is one, so it is no half-open attack by that source. */
 static bool reflection(struct detector *d, const struct source *s)
 {
-	struct claim c = claim_of_source(FINDING_REFLECTION, s);
 	struct recent completed = source_60s(s, SOURCE_COMPLETED);
 	uint32_t repeated = s->now[d->view->half][SOURCE_NOW_HALF_OPEN_RTX];
+	struct claim c;
 
-	if (completed.now || completed.last || !holds(d, &c, repeated, opt(d, PARAM_REFLECTION_MAX)))
+	if (completed.now || completed.last || !near(repeated, opt(d, PARAM_REFLECTION_MAX)))
+		return false;
+	c = claim_of_source(FINDING_REFLECTION, s);
+	if (!holds(d, &c, repeated, opt(d, PARAM_REFLECTION_MAX)))
 		return false;
 	c.f.evidence[0] = repeated;
 	c.f.evidence[1] = s->now[d->view->half][SOURCE_NOW_HALF_OPEN];
@@ -176,10 +179,13 @@ static bool reflection(struct detector *d, const struct source *s)
 
 static void half_open(struct detector *d, const struct source *s)
 {
-	struct claim c = claim_of_source(FINDING_HALF_OPEN, s);
 	uint32_t open = s->now[d->view->half][SOURCE_NOW_HALF_OPEN];
 	uint64_t max = opt(d, PARAM_HALF_OPEN_MAX);
+	struct claim c;
 
+	if (!near(open, max))
+		return;
+	c = claim_of_source(FINDING_HALF_OPEN, s);
 	source_completion(d, s, &c.f);
 	if (!holds(d, &c, open, max) ||
 	    !holds_below(d, &c, c.f.evidence[COMPLETION_ROW], opt(d, PARAM_HALF_OPEN_COMPLETION)) || spoken_for(d, s, c.kind))
@@ -192,12 +198,13 @@ static void half_open(struct detector *d, const struct source *s)
 
 static void backscatter(struct detector *d, const struct source *s)
 {
-	struct claim c = claim_of_source(FINDING_BACKSCATTER, s);
 	struct recent unasked = source_10s(s, SOURCE_UNASKED), completed = source_10s(s, SOURCE_COMPLETED);
+	struct claim c;
 	unsigned peers;
 
 	if (!most(unasked))
 		return;
+	c = claim_of_source(FINDING_BACKSCATTER, s);
 	peers = distinct_count(&s->peers, &s->peers_last);
 	if (!holds(d, &c, peers, opt(d, PARAM_BACKSCATTER_PEERS)))
 		return;
@@ -211,15 +218,18 @@ static void backscatter(struct detector *d, const struct source *s)
 
 static void port_scan(struct detector *d, const struct source *s)
 {
-	struct claim c = claim_of_source(FINDING_PORT_SCAN, s);
 	struct recent completed = source_60s(s, SOURCE_COMPLETED), failed = source_60s(s, SOURCE_FAILED);
 	const struct finding *before;
 	struct share success;
+	struct claim c;
 	unsigned targets;
 
 	if (!failed.now && !failed.last)
 		return;
 	targets = distinct_count(&s->targets, &s->targets_last);
+	if (!near(targets, opt(d, PARAM_PORT_SCAN_TARGETS)))
+		return;
+	c = claim_of_source(FINDING_PORT_SCAN, s);
 	success = share_of(completed, plus(completed, failed), (uint32_t)opt(d, PARAM_PORT_SCAN_TARGETS) / 2);
 	if (!holds(d, &c, targets, opt(d, PARAM_PORT_SCAN_TARGETS)) ||
 	    !holds_below(d, &c, success.percent, opt(d, PARAM_PORT_SCAN_SUCCESS)) || spoken_for(d, s, c.kind))
@@ -238,12 +248,15 @@ static void port_scan(struct detector *d, const struct source *s)
 
 static void retransmission(struct detector *d, const struct source *s)
 {
-	struct claim c = claim_of_source(FINDING_RETRANSMISSION, s);
 	struct share again = share_of(source_10s(s, SOURCE_SYN_RTX), source_10s(s, SOURCE_NEW), HANDSHAKES_ENOUGH);
+	uint64_t limit = opt(d, PARAM_RETRANSMISSION_HANDSHAKE);
+	struct claim c;
 
 	/* where no handshake completes, nobody is there: stale SYNs, a scan, but no loss */
-	if (again.of < HANDSHAKES_ENOUGH || !most(source_10s(s, SOURCE_COMPLETED)) ||
-	    !holds(d, &c, again.percent, opt(d, PARAM_RETRANSMISSION_HANDSHAKE)))
+	if (again.of < HANDSHAKES_ENOUGH || !most(source_10s(s, SOURCE_COMPLETED)) || !near(again.percent, limit))
+		return;
+	c = claim_of_source(FINDING_RETRANSMISSION, s);
+	if (!holds(d, &c, again.percent, limit))
 		return;
 	c.f.evidence[0] = again.part;
 	c.f.evidence[3] = again.percent;
@@ -290,8 +303,7 @@ static void plain_numbers(struct detector *d, const struct source *s, bool one_w
 		uint32_t n = most(plain[i].minute ? source_60s(s, plain[i].counter) : source_10s(s, plain[i].counter));
 		struct claim c;
 
-		/* far below the limit, also where it is lower for one that stands */
-		if (!n || (uint64_t)n * 2 < opt(d, plain[i].limit))
+		if (!near(n, opt(d, plain[i].limit)))
 			continue;
 		if ((is_aggregate(s) && !plain[i].aggregate) || (one_way && plain[i].kind == FINDING_ZERO_WINDOW))
 			continue;

@@ -56,6 +56,7 @@ static void test_raised_refreshed_cleared(void **state)
 	s->count[SOURCE_SYN_DATA] = 40;
 	pass(r, 20);
 	assert_int_equal(r->newses, 0);
+	assert_text(f, "203.0.113.9 sent 40 SYNs with data that was not accepted in 10 s, limit 50; 90 at its worst");
 	s->count[SOURCE_SYN_DATA] = 39;
 	pass(r, 9);
 	assert_int_equal(r->newses, 0);

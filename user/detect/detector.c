@@ -8,8 +8,10 @@ struct detector *detector_new(const struct detect_opts *opts, struct finding *ta
 {
 	struct detector *d = calloc(1, sizeof(*d));
 
-	if (!d)
+	if (!d || room_for_hits(d)) {
+		free(d);
 		return NULL;
+	}
 	d->opts = *opts;
 	d->table = table;
 	d->next_id = next_id;
@@ -137,7 +139,7 @@ const struct finding *standing_at(struct detector *d, enum finding_kind kind, en
 		const struct finding *f = &d->table[i];
 
 		if (d->place[i].hash == hash && f->kind == kind && f->subject == subject &&
-		    !memcmp(f->key.a_addr, addr, 16) && f->key.a_port == port)
+		    !memcmp(f->key.a_addr, addr, 16) && f->key.a_port == port && f->key.vlan == vlan)
 			return f;
 	}
 	return NULL;
@@ -390,11 +392,20 @@ static int by_id(const void *a, const void *b)
 	return (*x)->id < (*y)->id ? -1 : (*x)->id > (*y)->id;
 }
 
+static unsigned count_standing(const struct detector *d)
+{
+	unsigned count = 0;
+
+	for (int i = 0; i < FINDING_ROOM; i++)
+		count += stands(&d->table[i]);
+	return count;
+}
+
 /* Claims become evidence; what is not claimed for a while is cleared; then the new ones are told, in order. */
 static unsigned settle(struct detector *d)
 {
 	const struct finding *fresh[FINDING_ROOM];
-	unsigned count = 0, raised = 0;
+	unsigned raised = 0;
 
 	for (int i = 0; i < FINDING_ROOM; i++) {
 		struct finding *f = &d->table[i];
@@ -407,18 +418,15 @@ static unsigned settle(struct detector *d)
 			clear(d, i);
 		if (d->place[i].is_new)
 			fresh[raised++] = f;
-		count += stands(f);
 	}
 	qsort(fresh, raised, sizeof(*fresh), by_id);
 	for (unsigned i = 0; i < raised; i++)
 		tell(d, fresh[i], DETECT_RAISED);
-	return count;
+	return count_standing(d);
 }
 
 unsigned detector_tick(struct detector *d, const struct detect_view *view, detect_fn fn, void *ctx)
 {
-	unsigned count;
-
 	d->view = view;
 	d->now_ns = view->now_ns;
 	d->tick++;
@@ -428,17 +436,14 @@ unsigned detector_tick(struct detector *d, const struct detect_view *view, detec
 	d->ctx = ctx;
 	begin(d);
 	find_blindness(d);
+	if (index_sources(d) || grow_services(d)) /* no memory: what cannot be looked at is not over */
+		return count_standing(d);
 	/* Where two evaluations explain the same flows, the one that says more comes first: the other looks for it. */
-	if (!index_sources(d) && !grow_services(d)) {
-		find_in_services(d);
-		find_in_sources(d);
-		find_strays_in_services(d);
-		find_in_pairs(d);
-		find_in_flows(d);
-	}
+	find_in_services(d);
+	find_in_sources(d);
+	find_strays_in_services(d);
+	find_in_pairs(d);
+	find_in_flows(d);
 	find_everywhere(d);
-	count = settle(d);
-	d->view = NULL;
-	d->fn = NULL;
-	return count;
+	return settle(d);
 }

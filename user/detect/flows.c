@@ -3,6 +3,7 @@
  * What is found on single flows. One finding for a flow; where another flow of the same source or service has it too, one
  * for both: nobody reads a hundred lines that say the same.
  */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "detect/internal.h"
@@ -14,6 +15,12 @@ struct hit_ref {
 	struct home home;
 	uint64_t hash;
 };
+
+int room_for_hits(struct detector *d)
+{
+	d->ref = calloc(HITS_MAX, sizeof(*d->ref));
+	return d->ref ? 0 : -ENOMEM;
+}
 
 /* Into which rows of evidence the numbers of a group go; -1: nowhere. */
 struct group_rows {
@@ -219,10 +226,6 @@ static void find_kind(struct detector *d, const struct group_rows *rows)
 void find_in_flows(struct detector *d)
 {
 	if (!d->view->hits || !d->view->hits->count)
-		return;
-	if (!d->ref)
-		d->ref = calloc(HITS_MAX, sizeof(*d->ref));
-	if (!d->ref)
 		return;
 	for (unsigned i = 0; i < ARRAY_SIZE(flow_kinds); i++)
 		find_kind(d, &flow_kinds[i]);

@@ -208,6 +208,7 @@ int grow_services(struct detector *d);
 void find_in_services(struct detector *d);
 void find_strays_in_services(struct detector *d);
 void find_in_pairs(struct detector *d);
+int room_for_hits(struct detector *d);
 void find_in_flows(struct detector *d);
 void find_everywhere(struct detector *d);
 

@@ -150,7 +150,7 @@ static bool by_one_source(const struct detector *d, const struct service *s, uin
 		struct home home;
 
 		if (!f->id || f->cleared_ns || f->kind != FINDING_OUT_OF_STATE_FLOOD || f->subject != SUBJECT_SOURCE ||
-		    !f->samples || d->place[i].claimed.evidence[0] * 2 < n)
+		    !d->place[i].is_claimed || !f->samples || d->place[i].claimed.evidence[0] * 2 < n)
 			continue;
 		flow_service(&f->sample[0], f->sample_orig[0], &home);
 		if (!memcmp(home.addr, s->addr, 16) && home.port == s->port)

@@ -532,7 +532,10 @@ const char *finding_text(const struct finding *f, char buf[320])
 
 	buf[0] = 0;
 	finding_subject_text(f, l.subject);
-	if (f->kind < FINDING_COUNT)
-		texts[f->kind](&l);
+	if (f->kind >= FINDING_COUNT)
+		return buf;
+	texts[f->kind](&l);
+	if (f->evidence[0] < f->limit[0] && f->peak >= f->limit[0]) /* why it stands, or stood */
+		add(&l, "; %llu at its worst", (unsigned long long)f->peak);
 	return buf;
 }

@@ -13,7 +13,7 @@ static const struct words words[FINDING_COUNT] = {
 	[FINDING_STALE_SYN] = {
 		"A SYN has had no answer at all for stale-syn.after: no SYN-ACK, no RST. One alone says that a host is down or "
 		"a filter drops; stale-syn.many of them from one source at once say that it tries what is not there, or that "
-		"its address is forged.",
+		"its address is forged. Where 16 sources and more get no answer from one service, it is said of the service.",
 		"See which: tcpward flows 'finding stale-syn'. Is the service up, and does a filter on the way drop SYNs? On the "
 		"server: ss -ltn and nft list ruleset. If one source has hundreds of them, look for a port-scan finding about it, "
 		"and limit its SYNs.",
@@ -26,7 +26,7 @@ static const struct words words[FINDING_COUNT] = {
 		"The service answered a SYN, and the third segment of the handshake does not come: the service keeps a place of "
 		"its SYN queue for it and sends its SYN-ACK again and again. Raised for a flow after half-open.after and "
 		"half-open.repeats SYN-ACKs, and for a source that holds half-open.max of them, whatever their age, while fewer "
-		"than half-open.completion of its handshakes complete.",
+		"than half-open.completion of its handshakes complete. What is explained by a syn-flood is not said again.",
 		"See them: tcpward flows 'finding half-open'. On the server: ss -tn state syn-recv, and nstat -az "
 		"TcpExtTCPReqQFullDoCookies TcpExtListenDrops. SYN cookies must be allowed (sysctl net.ipv4.tcp_syncookies=1); "
 		"then drop or limit the SYNs of a source that holds many. Fewer repetitions free the places sooner: sysctl "

@@ -72,6 +72,7 @@ static __always_inline void open_syn(struct scratch *sc, struct syn_set *set, __
 	word_unlock(&set->lock);
 	bump(CNT_FLOWS_NEW);
 	count_edge(CLOSED, SYN_SENT);
+	count_edge(CLOSED, LISTEN);
 	account_syn();
 	if (event_wanted(sc, EVENT_STATE))
 		emit_opened();

@@ -31,6 +31,17 @@ struct recount {
 	__u32 roll60;
 };
 
+/* What the callbacks of one sweep share. In scratch: older kernels allow 512 bytes of stack for all frames together. */
+struct walk {
+	__u64 busy_since;      /* an open flow that spoke after this cannot have timed out */
+	__u64 open, open_conf; /* such flows, and how many of their ends are confirmed */
+	__u64 entries;         /* of the flow table that are taken, by the dead too */
+	__u32 budget;          /* of events; 0: no limit */
+	__u32 more;
+	__u32 present;         /* 1 + the half of "present" that is being made, or 0 */
+	__u32 pad;
+};
+
 struct scratch {
 	struct segment seg;
 	struct tcp_judgement j;
@@ -38,6 +49,7 @@ struct scratch {
 	struct flow fresh;     /* a record on its way into the flow table; a SYN made whole */
 	struct flow_key gone;  /* of an evicted SYN */
 	struct recount recount;
+	struct walk walk;
 	__u64 hash;            /* of the key, unless it was found in the flow table */
 	__u64 word;            /* of the record, when it was found in the flow table */
 	__u64 promotions;      /* value of "promotions" before the flow table was searched */

@@ -354,40 +354,53 @@ static __always_inline int port_serves(const struct service_ports *p, __u16 port
 	return p->bits[port >> 6 & 1023] >> (port & 63) & 1;
 }
 
+/* The open flow in the sweep's scratch, if a service of ours is at side of it. A function of its own: less stack. */
+__weak __noinline int recount_served(__u32 side)
+{
+	struct scratch *sc = scratch_get(SCRATCH_SWEEP);
+	__u32 index, part;
+	struct service *s;
+	struct end e;
+	__u64 cell;
+
+	if (!sc)
+		return 0;
+	part = sc->recount.part & 1;
+	e = key_end(&sc->seg.key, side & 1);
+	index = service_search(&e, service_hash(&e));
+	if (index == NO_INDEX)
+		return 0;
+	s = bpf_map_lookup_elem(&services, &index);
+	if (s)
+		s->open_part[part]++;
+	cell = pair_flow(&sc->seg.key, (side & 1) ^ 1, PAIR_OPEN, part);
+	if (cell)
+		pair_now(&sc->seg.key, (side & 1) ^ 1, PAIR_OPEN, part, cell);
+	return 1;
+}
+
 /*
  * An open flow of which only the hot part is read: its service is the end that has a record. One sweep counts one half of
  * them, the next the other.
  */
 static __always_inline void recount_open(struct scratch *sc, const struct flow_key *key)
 {
-	__u32 side, index = 0, part = sc->recount.part & 1;
+	__u32 zero = 0, a, b;
 	struct service_ports *p;
-	struct service *s;
-	struct end e;
-	__u64 cell;
 
-	if ((key->a_port ^ key->b_port ^ part) & 1)
+	if ((key->a_port ^ key->b_port ^ sc->recount.part) & 1)
 		return;
-	p = bpf_map_lookup_elem(&service_ports, &index);
+	p = bpf_map_lookup_elem(&service_ports, &zero);
 	if (!p)
 		return;
-	for (side = 0; side < 2; side++) {
-		if (!port_serves(p, side ? key->b_port : key->a_port))
-			continue;
-		e = key_end(key, side);
-		index = service_search(&e, service_hash(&e));
-		if (index == NO_INDEX)
-			continue;
-		s = bpf_map_lookup_elem(&services, &index);
-		if (s)
-			s->open_part[part]++;
-		cell = pair_flow(key, side ^ 1, PAIR_OPEN, part);
-		if (cell) {
-			__builtin_memcpy(&sc->seg.key, key, sizeof(*key));
-			pair_now(&sc->seg.key, side ^ 1, PAIR_OPEN, part, cell);
-		}
+	a = port_serves(p, key->a_port);
+	b = port_serves(p, key->b_port);
+	if (!(a | b))
 		return;
-	}
+	__builtin_memcpy(&sc->seg.key, key, sizeof(*key));
+	if (!a || !recount_served(0))
+		if (b)
+			recount_served(1);
 }
 
 /* ---- end ---- */

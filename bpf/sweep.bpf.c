@@ -10,16 +10,10 @@
 #define FILL_SHRINK 700 /* permille of the table from which on time-outs of closing flows shrink ... */
 #define FILL_ZERO 950   /* ... and where they are 0 */
 
-/* What the callbacks of one walk share; the rest is in the sweep's scratch. */
-struct walk {
-	__u64 busy_since;     /* an open flow that spoke after this cannot have timed out */
-	__u64 open, open_conf; /* such flows, and how many of their ends are confirmed */
-	struct scratch *sc;
+/* Context of the callbacks. */
+struct sweep {
+	struct scratch *sc; /* the sweep's */
 	struct ward_gauges *g;
-	__u32 budget;
-	__u32 more;
-	__u64 entries; /* of the flow table that are taken, by the dead too */
-	__u32 present; /* 1 + the half of "present" that is being made, or 0 */
 };
 
 static __always_inline void tally(struct ward_gauges *g, const struct flow *f)
@@ -59,13 +53,13 @@ static __always_inline int early(const struct flow *f, __u32 fill, __u64 now)
 	return flow_last_ns(f) + timeout <= now;
 }
 
-/* Most of a busy table: both ends open, and nothing can be due but the time-out that they are far from. */
+/* Most of a busy table: both ends open, nothing to watch, and nothing can be due but the time-out that they are far from. */
 #define OPEN_WORD ((__u64)ESTABLISHED | (__u64)ESTABLISHED << 8 | WORD_PHASE(PHASE_LIVE))
-#define OPEN_MASK (0xffffULL | WORD_PHASE(PHASE_LIFE))
+#define OPEN_MASK (0xffffULL | WORD_PHASE(PHASE_LIFE | PHASE_WATCH))
 
 static __always_inline int is_busy(const struct walk *w, const struct flow *f, __u64 word)
 {
-	return (word & OPEN_MASK) == OPEN_WORD &&
+	return (word & OPEN_MASK) == OPEN_WORD && f->win[0] && f->win[1] &&
 	       (f->half[0].last_ns > w->busy_since || f->half[1].last_ns > w->busy_since);
 }
 
@@ -86,7 +80,7 @@ __weak __noinline int sweep_record(struct flow *f, struct flow_key *key)
 		return FATE_LIVES;
 	now = sc->seg.now_ns;
 	tcp_timer_next(f, track_options(), &sc->timer);
-	if (sc->timer.at_ns > now && !early(f, sc->fill, now))
+	if (sc->timer.at_ns > now && !early(f, sc->fill, now) && !flow_shut_changed(f))
 		return FATE_LIVES;
 	*(volatile __u32 *)&sc->holding = 1; /* record_lock() of a program that interrupts us shall not wait */
 	lock = record_lock(f);
@@ -108,72 +102,76 @@ __weak __noinline int sweep_record(struct flow *f, struct flow_key *key)
 		bump(CNT_EARLY_EXPIRY);
 		return FATE_OVER;
 	}
+	if (flow_shut_changed(f))
+		flow_shut_update(f, now);
 	record_unlock(f);
 	sc->holding = 0;
 	return FATE_LIVES;
 }
 
 /* A dead entry goes when it has been dead for the grace: only from DEAD to DELETING. */
-static __always_inline void sweep_dead(struct walk *w, struct flow_key *key, struct flow *f, __u64 word)
+static __always_inline void sweep_dead(struct scratch *sc, struct flow_key *key, struct flow *f, __u64 word)
 {
-	if (f->since_ns[0] + DEATH_GRACE_NS > w->sc->seg.now_ns)
+	if (f->since_ns[0] + DEATH_GRACE_NS > sc->seg.now_ns)
 		return;
 	if (word_life(word) == PHASE_DELETING) {
 		/* a walk that makes the bits must meet every flow: on kernels before 2025 it may lose its way by a deletion */
-		if (w->present)
+		if (sc->walk.present)
 			return;
 		bpf_map_delete_elem(&flows, key);
 		present_gone++;
 	} else if (__sync_val_compare_and_swap((__u64 *)f, word, word | WORD_PHASE(PHASE_DELETING)) == word)
-		f->since_ns[0] = w->sc->seg.now_ns;
+		f->since_ns[0] = sc->seg.now_ns;
 }
 
-static long sweep_flow(void *map, struct flow_key *key, struct flow *f, struct walk *w)
+static long sweep_flow(void *map, struct flow_key *key, struct flow *f, struct sweep *w)
 {
+	struct scratch *sc = w->sc;
+	struct walk *walk = &sc->walk;
 	__u64 word = record_word(f);
 	__u8 life = word_life(word);
 
 	(void)map;
-	if (w->present && life != PHASE_DELETING)
-		present_set(key_hash(key), w->present - 1);
-	if (is_busy(w, f, word)) {
-		w->open++;
-		w->open_conf += (word >> 16 & KNOWN_CONF) + (word >> 24 & KNOWN_CONF);
-		recount_open(w->sc, key);
+	if (walk->present && life != PHASE_DELETING)
+		present_set(key_hash(key), walk->present - 1);
+	if (is_busy(walk, f, word)) {
+		walk->open++;
+		walk->open_conf += (word >> 16 & KNOWN_CONF) + (word >> 24 & KNOWN_CONF);
+		recount_open(sc, key);
 		return 0;
 	}
-	if (w->budget && w->sc->emitted >= w->budget) {
-		w->more = 1;
+	if (walk->budget && sc->emitted >= walk->budget) {
+		walk->more = 1;
 		return 1;
 	}
-	w->entries++;
+	walk->entries++;
 	if (life == PHASE_DEAD || life == PHASE_DELETING) {
-		sweep_dead(w, key, f, word);
+		sweep_dead(sc, key, f, word);
 		return 0;
 	}
 	if (life != PHASE_LIVE)
 		return 0;
-	__builtin_memcpy(&w->sc->seg.key, key, sizeof(*key));
+	__builtin_memcpy(&sc->seg.key, key, sizeof(*key));
 	if (sweep_record(f, (struct flow_key *)0) == FATE_OVER) {
-		record_bury(f, w->sc->seg.now_ns);
-		w->sc->holding = 0;
+		record_bury(f, sc->seg.now_ns);
+		sc->holding = 0;
 		return 0;
 	}
 	w->g->flows++;
 	tally(w->g, f);
-	recount_flow(f, &w->sc->seg.key, w->sc->recount.half, w->sc->recount.now);
+	recount_flow(f, &sc->seg.key, sc->recount.half, sc->recount.now);
 	return 0;
 }
 
-static long sweep_embryos(void *map, __u32 *index, struct embryo_set *records, struct walk *w)
+static long sweep_embryos(void *map, __u32 *index, struct embryo_set *records, struct sweep *w)
 {
 	struct syn_set *set;
 	struct flow *f;
 	__u32 i, at = *index;
 
 	(void)map;
-	if (w->budget && w->sc->emitted >= w->budget) {
-		w->more = 1;
+	if (w->sc->walk.budget && w->sc->emitted >= w->sc->walk.budget) {
+		w->sc->walk.more = 1;
 		return 1;
 	}
 	set = bpf_map_lookup_elem(&syns, &at);
@@ -232,7 +230,7 @@ __weak __noinline int sweep_syn(struct syn_set *set, __u32 i)
 }
 
 /* A SYN at rest: as recount_flow(), without making it whole unless it is stale. */
-static __always_inline void recount_syn(struct syn *s, struct walk *w)
+static __always_inline void recount_syn(struct syn *s, struct sweep *w)
 {
 	__u32 side = s->how & SYN_FROM_B, src = SRC_NOW(UNANSWERED);
 
@@ -246,15 +244,15 @@ static __always_inline void recount_syn(struct syn *s, struct walk *w)
 	source_now(&w->sc->gone, side, src, w->sc->recount.half);
 }
 
-static long sweep_syns(void *map, __u32 *index, struct syn_set *set, struct walk *w)
+static long sweep_syns(void *map, __u32 *index, struct syn_set *set, struct sweep *w)
 {
 	__u64 now = w->sc->seg.now_ns, age;
 	__u32 i;
 
 	(void)map;
 	(void)index;
-	if (w->budget && w->sc->emitted >= w->budget) {
-		w->more = 1;
+	if (w->sc->walk.budget && w->sc->emitted >= w->sc->walk.budget) {
+		w->sc->walk.more = 1;
 		return 1;
 	}
 	if (!(((__u64 *)set->syns.tag)[0] | ((__u64 *)set->syns.tag)[1]))
@@ -279,53 +277,51 @@ static long sweep_syns(void *map, __u32 *index, struct syn_set *set, struct walk
 SEC("syscall")
 int ward_sweep(struct sweep_args *args)
 {
-	__u32 ready = 0, making = 1;
-	struct walk w = {.budget = args->budget};
-	__u32 epoch;
-	__u64 gone;
+	__u32 ready = 0, making = 1, epoch;
 	struct ward_control *ctl = control_get();
 	struct ward_gauges *g = bpf_map_lookup_elem(&gauges, &making);
-	__u64 began = bpf_ktime_get_ns();
+	struct scratch *sc = scratch_get(SCRATCH_SWEEP);
+	struct sweep w = {.sc = sc, .g = g};
+	__u64 began = bpf_ktime_get_ns(), gone;
+	struct walk *walk;
 
-	w.sc = scratch_get(SCRATCH_SWEEP);
-	if (!w.sc || !g || !ctl)
+	if (!sc || !g || !ctl)
 		return 1;
 	if (__sync_val_compare_and_swap(&ctl->sweeping, 0, 1)) /* one at a time; a program runs to its end, so this is freed */
 		return 0;
-	w.g = g;
-	w.sc->seg.now_ns = args->now_ns;
-	w.sc->fill = ctl->fill_permille;
-	w.sc->emitted = 0;
-	w.busy_since = args->now_ns - opts.timeout_ns[TIMEOUT_ESTABLISHED];
+	walk = &sc->walk;
+	__builtin_memset(walk, 0, sizeof(*walk));
+	walk->budget = args->budget;
+	walk->busy_since = args->now_ns - opts.timeout_ns[TIMEOUT_ESTABLISHED];
+	sc->seg.now_ns = args->now_ns;
+	sc->fill = ctl->fill_permille;
+	sc->emitted = 0;
 	epoch = *(volatile __u32 *)&ctl->present_epoch;
 	gone = present_gone;
-	w.present = present_begin(ctl, g->flows);
+	walk->present = present_begin(ctl, g->flows);
 	__builtin_memset(g, 0, sizeof(*g));
-	recount_begin(&w.sc->recount, ctl, args->now_ns);
-	w.sc->embryonic = 0;
+	recount_begin(&sc->recount, ctl, args->now_ns);
+	sc->embryonic = 0;
 	bpf_for_each_map_elem(&flows, sweep_flow, &w, 0);
-	if (w.present && !w.more)
-		present_end(ctl, w.present - 1, epoch, gone);
-	w.entries += w.open;
-	g->flows += w.open;
-	g->state[ESTABLISHED] += 2 * w.open;
-	g->confirmed[ESTABLISHED] += w.open_conf;
-	w.sc->embryonic = 1;
-	if (!w.more)
+	if (walk->present && !walk->more)
+		present_end(ctl, walk->present - 1, epoch, gone);
+	g->flows += walk->open;
+	g->state[ESTABLISHED] += 2 * walk->open;
+	g->confirmed[ESTABLISHED] += walk->open_conf;
+	sc->embryonic = 1;
+	if (!walk->more)
 		bpf_for_each_map_elem(&syns, sweep_syns, &w, 0);
-	if (!w.more)
+	if (!walk->more)
 		bpf_for_each_map_elem(&embryos, sweep_embryos, &w, 0);
-	args->more = w.more;
-	if (w.more) {
-		__sync_lock_test_and_set(&ctl->sweeping, 0);
-		return 0;
+	args->more = walk->more;
+	if (!walk->more) {
+		recount_end(&sc->recount, ctl);
+		if (flows_max)
+			ctl->fill_permille = (walk->entries + walk->open) * 1000 / flows_max;
+		g->swept_ns = args->now_ns;
+		g->sweep_ns = bpf_ktime_get_ns() - began;
+		bpf_map_update_elem(&gauges, &ready, g, BPF_ANY);
 	}
-	recount_end(&w.sc->recount, ctl);
-	if (flows_max)
-		ctl->fill_permille = w.entries * 1000 / flows_max;
-	g->swept_ns = args->now_ns;
-	g->sweep_ns = bpf_ktime_get_ns() - began;
-	bpf_map_update_elem(&gauges, &ready, g, BPF_ANY);
 	__sync_lock_test_and_set(&ctl->sweeping, 0);
 	return 0;
 }

@@ -86,44 +86,49 @@ static __always_inline int tcp_watch(const struct flow *f)
 	       f->rtx[0] * 128ULL > f->half[0].pkts || f->rtx[1] * 128ULL > f->half[1].pkts;
 }
 
+static __always_inline int side_shut_changed(const struct flow *f, int i)
+{
+	return f->state[i] != TIME_WAIT && flow_shut(f, i) != !!tcp_since(f, i);
+}
+
+static __always_inline int side_shut(const struct flow *f, int i)
+{
+	return f->state[i] != TIME_WAIT && flow_shut(f, i);
+}
+
 /*
  * The fast path has shut or opened a window, or has ended what PHASE_WATCH was set for, and nobody has noticed: call
- * flow_shut_update(). Without a lock; reads no more than the fast path does, unless there is something to watch.
+ * flow_shut_update(). Without a lock; reads no more than the fast path does, unless there is something to watch. (Without a
+ * loop: Linux 6.1 refuses the one that the compiler makes of it.)
  */
 static __always_inline int flow_shut_changed(const struct flow *f)
 {
-	int i, shut = 0;
-
 	if (f->win[0] && f->win[1] && !(f->phase & PHASE_WATCH))
 		return 0;
-	for (i = 0; i < 2; i++) {
-		if (f->state[i] == TIME_WAIT)
-			continue;
-		if (flow_shut(f, i) != !!tcp_since(f, i))
-			return 1;
-		shut |= flow_shut(f, i);
-	}
-	return (f->phase & PHASE_WATCH) && !shut && !tcp_watch(f);
+	if (side_shut_changed(f, 0) || side_shut_changed(f, 1))
+		return 1;
+	return (f->phase & PHASE_WATCH) && !side_shut(f, 0) && !side_shut(f, 1) && !tcp_watch(f);
+}
+
+static __always_inline void side_shut_note(struct flow *f, int i, __u64 now_ns)
+{
+	__u64 last = f->half[i].last_ns; /* that segment said so, whenever it is noticed */
+
+	if (f->state[i] == TIME_WAIT)
+		return;
+	if (!flow_shut(f, i))
+		tcp_since_set(f, i, 0);
+	else if (!tcp_since(f, i))
+		tcp_since_set(f, i, since_of((__s64)(now_ns - last) < 0 ? now_ns : last));
 }
 
 /* Notes since when each window is shut, and whether the sweep shall go on looking. f is locked. Returns 1: one is shut. */
 static __always_inline __u64 flow_shut_update(struct flow *f, __u64 now_ns)
 {
-	__u64 shut = 0, last;
-	int i;
+	__u64 shut = side_shut(f, 0) || side_shut(f, 1);
 
-	for (i = 0; i < 2; i++) {
-		if (f->state[i] == TIME_WAIT)
-			continue;
-		if (!flow_shut(f, i)) {
-			tcp_since_set(f, i, 0);
-			continue;
-		}
-		shut = 1;
-		last = f->half[i].last_ns; /* that segment said so, whenever it is noticed */
-		if (!tcp_since(f, i))
-			tcp_since_set(f, i, since_of((__s64)(now_ns - last) < 0 ? now_ns : last));
-	}
+	side_shut_note(f, 0, now_ns);
+	side_shut_note(f, 1, now_ns);
 	f->phase = (f->phase & ~PHASE_WATCH) | (shut || tcp_watch(f) ? PHASE_WATCH : 0);
 	return shut;
 }

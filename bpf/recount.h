@@ -120,6 +120,10 @@ __weak __noinline int service_now(struct flow_key *key, __u32 side, __u32 mask, 
 	s = bpf_map_lookup_elem(&services, &index);
 	if (!s)
 		return 0;
+	if (mask == SVC_NOW(OPEN)) {
+		s->open_part[half & 1]++;
+		return 0;
+	}
 	for (i = 0; i < SERVICE_GAUGES; i++)
 		s->now[half & 1][i] += mask >> i & 1;
 	if (mask & (SVC_NOW(HALF_OPEN) | SVC_NOW(UNANSWERED))) {
@@ -318,7 +322,7 @@ static __always_inline __u32 flow_client(const struct flow_key *key, const struc
 /* A live record, after its timers. It is not locked: what moves meanwhile is counted by the next sweep. */
 __weak __noinline int recount_flow(struct flow *f, struct flow_key *key, __u32 half, __u64 now)
 {
-	__u32 mask, src = 0, orig, tw;
+	__u32 mask, src = 0, orig, tw, what;
 	__u64 found, cell;
 
 	if (!f || !key)
@@ -330,11 +334,14 @@ __weak __noinline int recount_flow(struct flow *f, struct flow_key *key, __u32 h
 	if (!mask)
 		return 0;
 	orig = flow_client(key, f);
-	service_now(key, orig ^ 1, mask, half);
 	tw = !!(mask & SVC_NOW(TIME_WAIT));
-	cell = pair_flow(key, orig, tw ? PAIR_TIME_WAIT : PAIR_FLOW, half);
-	if (cell)
-		pair_now(key, orig, tw ? PAIR_TIME_WAIT : PAIR_FLOW, half, cell);
+	what = mask == SVC_NOW(OPEN) ? PAIR_OPEN : tw ? PAIR_TIME_WAIT : PAIR_FLOW;
+	if (what != PAIR_OPEN || !((key->a_port ^ key->b_port ^ half) & 1)) { /* open ones by halves: recount_open() */
+		service_now(key, orig ^ 1, mask, half);
+		cell = pair_flow(key, orig, what, half);
+		if (cell)
+			pair_now(key, orig, what, half, cell);
+	}
 	if (mask & SVC_NOW(UNANSWERED))
 		src = SRC_NOW(UNANSWERED) | (f->flags & FLAG_STALE_SYN ? SRC_NOW(STALE) : 0);
 	else if (mask & SVC_NOW(HALF_OPEN))

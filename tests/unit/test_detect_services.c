@@ -344,6 +344,29 @@ static void test_out_of_state_by_one(void **state)
 	counted(SERVICE_OUT_OF_STATE, 2001, 0);
 	pass(r, 1);
 	assert_int_equal(standing_of(r, FINDING_OUT_OF_STATE_FLOOD), 2);
+	/* another port of that host, another host with that port: not by that source */
+	service_at(r, "192.0.2.10", 80)->total[SERVICE_OUT_OF_STATE] = 1500;
+	service_at(r, "192.0.2.11", 443)->total[SERVICE_OUT_OF_STATE] = 1500;
+	pass(r, 1);
+	assert_int_equal(standing_of(r, FINDING_OUT_OF_STATE_FLOOD), 4);
+}
+
+/* What else the source is known for says nothing of it; nor what it did, and does no more. */
+static void test_out_of_state_by_others(void **state)
+{
+	struct source *by = source_at(r, "203.0.113.9", 32);
+
+	(void)state;
+	sample(by, "203.0.113.9:4000-192.0.2.10:443");
+	by->count[SOURCE_SYN_DATA] = 5000;
+	by->count[SOURCE_OUT_OF_STATE] = 1000;
+	pass(r, 1);
+	by->count[SOURCE_OUT_OF_STATE] = 0;
+	counted(SERVICE_OUT_OF_STATE, 1500, 0);
+	pass(r, 1);
+	assert_int_equal(standing_of(r, FINDING_OUT_OF_STATE_FLOOD), 2);
+	pass(r, 10);
+	assert_subject(found(r, FINDING_OUT_OF_STATE_FLOOD), SUBJECT_SERVICE, "192.0.2.10:443");
 }
 
 static void strays(uint64_t a_second, unsigned seconds)
@@ -393,6 +416,29 @@ static void test_strays_to_one_service(void **state)
 	assert_text(found(r, FINDING_OUT_OF_STATE_FLOOD),
 		    "192.0.2.10:443 gets 15001 segments that fit no connection in 10 s, limit 1000; of no connection, from "
 		    "everywhere: 30000, limit 10000");
+}
+
+/* Half of them is not most of them; and it is the service that gets most that is looked at. */
+static void test_strays_to_several(void **state)
+{
+	(void)state;
+	pass(r, 1);
+	service_at(r, "192.0.2.11", 443)->total[SERVICE_OUT_OF_STATE] = 900;
+	r->opts.value[PARAM_OUT_OF_STATE_FLOOD_MAX] = 100000;
+	rig_restart(r);
+	pass(r, 1);
+	counted(SERVICE_OUT_OF_STATE, 5000, 0);
+	strays(1500, 10);
+	counted(SERVICE_OUT_OF_STATE, 7500, 0);
+	strays(1500, 1);
+	assert_subject(found(r, FINDING_OUT_OF_STATE_FLOOD), SUBJECT_PREFIX, "everywhere");
+	counted(SERVICE_OUT_OF_STATE, 7501, 0);
+	strays(1500, 1);
+	assert_int_equal(standing_of(r, FINDING_OUT_OF_STATE_FLOOD), 2);
+	strays(1500, 10);
+	assert_subject(found(r, FINDING_OUT_OF_STATE_FLOOD), SUBJECT_SERVICE, "192.0.2.10:443");
+	assert_evidence(found(r, FINDING_OUT_OF_STATE_FLOOD), "segments_10s", 7501, 100000);
+	assert_int_equal(found(r, FINDING_OUT_OF_STATE_FLOOD)->samples, 0);
 }
 
 /* ---- ends, and SYN-ACKs again ---- */
@@ -487,6 +533,8 @@ int main(void)
 		TEST(test_mass_power_off),
 		TEST(test_out_of_state),
 		TEST(test_out_of_state_by_one),
+		TEST(test_out_of_state_by_others),
+		TEST(test_strays_to_several),
 		TEST(test_strays_everywhere),
 		TEST(test_strays_to_one_service),
 		TEST(test_abort_rate),

@@ -380,6 +380,23 @@ static void test_reflection(void **state)
 	found(r, FINDING_HALF_OPEN);
 }
 
+/* One that completed in the last window of 60 s, or in this one, is enough. */
+static void test_reflection_none_completed(void **state)
+{
+	(void)state;
+	s->now[0][SOURCE_NOW_HALF_OPEN_RTX] = 50;
+	s->window[SOURCE_COMPLETED].last60 = 1;
+	pass(r, 2);
+	none(r, FINDING_REFLECTION);
+	s->window[SOURCE_COMPLETED].last60 = 0;
+	s->count[SOURCE_COMPLETED] = 1;
+	pass(r, 2);
+	none(r, FINDING_REFLECTION);
+	s->window[SOURCE_COMPLETED].begin60 = 1;
+	pass(r, 1);
+	found(r, FINDING_REFLECTION);
+}
+
 static void test_reflection_first(void **state)
 {
 	(void)state;
@@ -673,6 +690,7 @@ int main(void)
 		TEST(test_busy_proxy),
 		TEST(test_half_open_prefix),
 		TEST(test_reflection),
+		TEST(test_reflection_none_completed),
 		TEST(test_reflection_first),
 		TEST(test_backscatter),
 		TEST(test_asymmetric_route),

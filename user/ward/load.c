@@ -243,6 +243,10 @@ static void set_track_opts(struct track_opts *track, const struct ward_options *
 	track->msl2_ns = 2 * opt->msl_s * NS_PER_S;
 	if (track->timeout_ns[TIMEOUT_TIME_WAIT] < track->msl2_ns)
 		track->timeout_ns[TIMEOUT_TIME_WAIT] = track->msl2_ns;
+	track->timeout_ns[TIMEOUT_STALE_SYN] = opt->detect.value[PARAM_STALE_SYN_AFTER];
+	track->timeout_ns[TIMEOUT_EMBRYO] = opt->detect.value[PARAM_HALF_OPEN_AFTER];
+	track->timeout_ns[TIMEOUT_FW2_HANG] = opt->detect.value[PARAM_FIN_WAIT_2_HANG_AFTER];
+	track->timeout_ns[TIMEOUT_CW_LEAK] = opt->detect.value[PARAM_CLOSE_WAIT_LEAK_AFTER];
 	track->rfc1337 = opt->rfc1337;
 	track->loose = !opt->no_pickup;
 	track->tap = opt->tap;

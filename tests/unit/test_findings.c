@@ -129,7 +129,7 @@ static void test_subjects(void **state)
 	json_object_put(o);
 }
 
-/* Each number of the kind's table is there, and beside it its threshold where it has one. */
+/* Each number of the kind's table is there, and beside it its threshold where it has one, also one of no row (the first). */
 static void test_evidence(void **state)
 {
 	(void)state;
@@ -137,12 +137,13 @@ static void test_evidence(void **state)
 		struct finding f = sample(SUBJECT_SOURCE);
 		const struct evidence_row *rows;
 		unsigned count = finding_evidence(kind, &rows), members = 0;
+		bool limited;
 		struct json_object *o, *evidence;
 
 		f.kind = (__u8)kind;
 		for (unsigned i = 0; i < FINDING_EVIDENCE; i++) {
 			f.evidence[i] = 1000 + i;
-			f.limit[i] = 2000 + i;
+			f.limit[i] = i && rows[i].param == PARAM_NONE ? 0 : 2000 + i;
 		}
 		o = as_json(&f);
 		assert_in_range(count, 1, FINDING_EVIDENCE);
@@ -154,8 +155,9 @@ static void test_evidence(void **state)
 			assert_member(evidence, rows[i].name, value);
 			members++;
 			snprintf(limit, sizeof(limit), "%s_limit", rows[i].name);
-			assert_int_equal(json_object_object_get_ex(evidence, limit, NULL), rows[i].param != PARAM_NONE);
-			if (rows[i].param == PARAM_NONE)
+			limited = !i || rows[i].param != PARAM_NONE;
+			assert_int_equal(json_object_object_get_ex(evidence, limit, NULL), limited);
+			if (!limited)
 				continue;
 			snprintf(value, sizeof(value), "%u", 2000 + i);
 			assert_member(evidence, limit, value);

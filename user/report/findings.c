@@ -79,7 +79,7 @@ static struct json_object *evidence_json(const struct finding *f)
 		char limit[64];
 
 		json_add(o, rows[i].name, json_number(f->evidence[i]));
-		if (rows[i].param == PARAM_NONE)
+		if (rows[i].param == PARAM_NONE && !f->limit[i]) /* a limit that is derived from one has no row of its own */
 			continue;
 		snprintf(limit, sizeof(limit), "%s_limit", rows[i].name);
 		json_object_object_add(o, limit, json_number(f->limit[i]));

@@ -14,6 +14,7 @@
 #define SOURCE_IDLE_NS (120 * NS_PER_S)
 #define PAIR_IDLE_NS (30 * NS_PER_S)
 #define PAIR_LARGE 2048 /* flows of a cell from which on a pair of it is counted by itself */
+#define SAMPLED_FROM 16 /* half-open flows of a source: fewer are no sample of what counts against it */
 
 #define SVC_NOW(name) (1U << SERVICE_NOW_##name)
 #define SRC_NOW(name) (1U << SOURCE_NOW_##name)
@@ -150,8 +151,15 @@ __weak __noinline int source_now(struct flow_key *key, __u32 side, __u32 mask, _
 		if (index == NO_INDEX)
 			continue;
 		s = bpf_map_lookup_elem(&sources, &index);
-		for (i = 0; s && i < SOURCE_GAUGES; i++)
+		if (!s)
+			continue;
+		for (i = 0; i < SOURCE_GAUGES; i++)
 			s->now[half & 1][i] += mask >> i & 1;
+		if (!(mask & SRC_NOW(HALF_OPEN)) || s->now[half & 1][SOURCE_NOW_HALF_OPEN] < SAMPLED_FROM)
+			continue;
+		i = s->samples++ & (ACCOUNT_SAMPLES - 1);
+		__builtin_memcpy(&s->sample[i], key, sizeof(*key));
+		s->sample_orig[i] = side & 1;
 	}
 	return 0;
 }
@@ -344,7 +352,7 @@ __weak __noinline int recount_flow(struct flow *f, struct flow_key *key, __u32 h
 	}
 	if (mask & SVC_NOW(UNANSWERED))
 		src = SRC_NOW(UNANSWERED) | (f->flags & FLAG_STALE_SYN ? SRC_NOW(STALE) : 0);
-	else if (mask & SVC_NOW(HALF_OPEN))
+	else if (mask & SVC_NOW(HALF_OPEN) && !(f->flags & FLAG_MIDSTREAM)) /* it did send the SYN: not backscatter */
 		src = SRC_NOW(HALF_OPEN) |
 		      (f->synack_rtx >= detect.value[PARAM_HALF_OPEN_REPEATS] ? SRC_NOW(HALF_OPEN_RTX) : 0);
 	else if (tw)

@@ -77,6 +77,8 @@ static __always_inline __u64 findings_opening(const struct flow *f, const struct
 		if (f->state[i] == SYN_SENT && f->state[!i] == LISTEN &&
 		    elapsed(f->since_ns[i], now_ns, o->value[PARAM_STALE_SYN_AFTER]))
 			return FINDING_BIT(STALE_SYN);
+		if (f->flags & FLAG_MIDSTREAM) /* no SYN: backscatter, or one way */
+			continue;
 		if (f->state[i] == SYN_RECEIVED && f->synack_rtx >= at_most(o->value[PARAM_HALF_OPEN_REPEATS], 0xff) &&
 		    elapsed(f->since_ns[i], now_ns, o->value[PARAM_HALF_OPEN_AFTER]))
 			return FINDING_BIT(HALF_OPEN);

@@ -306,7 +306,7 @@ static void recount_source(const struct source *s, uint64_t now[SOURCE_GAUGES])
 			now[SOURCE_NOW_STALE] += !!(f->flags & FLAG_STALE_SYN);
 			break;
 		case SERVICE_NOW_HALF_OPEN:
-			now[SOURCE_NOW_HALF_OPEN]++;
+			now[SOURCE_NOW_HALF_OPEN] += !(f->flags & FLAG_MIDSTREAM); /* without a SYN it is backscatter */
 			break;
 		case SERVICE_NOW_TIME_WAIT:
 			now[SOURCE_NOW_TIME_WAIT]++;

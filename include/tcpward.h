@@ -165,6 +165,7 @@ struct flow_key {
 #define PHASE_DELETING 0x03 /* being deleted: not to be touched */
 #define PHASE_LOCKED 0x04
 #define PHASE_SLOW 0x08  /* something rare is known of it: no fast path */
+#define PHASE_CLOSED 0x20 /* counted as closed by both ends, though TIME-WAIT goes on: account_flow.h */
 #define PHASE_WATCH 0x10 /* the sweep shall look at this open flow, though nothing is due: see tcp_watch() */
 
 #define WS_UNKNOWN 14 /* the largest scale there is (RFC 7323): assumed where the SYNs were not seen */

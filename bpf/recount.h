@@ -302,7 +302,7 @@ __weak __noinline int hit_note(struct flow *f, struct flow_key *key, __u64 found
 	__builtin_memcpy(&hit->key, key, sizeof(*key));
 	hit->mask = found;
 	flow_evidence(hit, f, found, now);
-	hit->orig = f->orig & 1;
+	hit->orig = flow_client(key, f);
 	hit->state[0] = f->state[0];
 	hit->state[1] = f->state[1];
 	h->count = i + 1;

@@ -276,6 +276,24 @@ static __always_inline __u32 flow_gauges(const struct flow *f, __u64 found, __u6
 	return mask;
 }
 
+/*
+ * Which end is the client: the originator. Who opened a flow that was met mid-stream is a guess; where only that end is a
+ * known service, the other one is the client.
+ */
+static __always_inline __u32 flow_client(const struct flow_key *key, const struct flow *f)
+{
+	__u32 orig = f->orig & 1;
+	struct end e;
+
+	if (!(f->flags & FLAG_MIDSTREAM))
+		return orig;
+	e = key_end(key, orig ^ 1);
+	if (service_find(&e, service_hash(&e)) != NO_INDEX)
+		return orig;
+	e = key_end(key, orig);
+	return service_find(&e, service_hash(&e)) != NO_INDEX ? orig ^ 1 : orig;
+}
+
 /* Notes a flow on which something is found. */
 __weak __noinline int hit_note(struct flow *f, struct flow_key *key, __u64 found, __u64 now)
 {
@@ -307,24 +325,6 @@ __weak __noinline int hit_note(struct flow *f, struct flow_key *key, __u64 found
 	hit->state[1] = f->state[1];
 	h->count = i + 1;
 	return 0;
-}
-
-/*
- * Which end is the client: the originator. Who opened a flow that was met mid-stream is a guess; where only that end is a
- * known service, the other one is the client.
- */
-static __always_inline __u32 flow_client(const struct flow_key *key, const struct flow *f)
-{
-	__u32 orig = f->orig & 1;
-	struct end e;
-
-	if (!(f->flags & FLAG_MIDSTREAM))
-		return orig;
-	e = key_end(key, orig ^ 1);
-	if (service_find(&e, service_hash(&e)) != NO_INDEX)
-		return orig;
-	e = key_end(key, orig);
-	return service_find(&e, service_hash(&e)) != NO_INDEX ? orig ^ 1 : orig;
 }
 
 /* A live record, after its timers. It is not locked: what moves meanwhile is counted by the next sweep. */

@@ -4,8 +4,9 @@
  * bytes, so that one port serves all kinds.
  *
  *   crowd serve PORT                          until SIGTERM
- *   crowd load ADDR PORT N ABREAST KINDS      N connections, the kinds in turn; prints "done N failed F", and holds those
- *                                             that stay open until SIGTERM
+ *   crowd load ADDR PORT N ABREAST KINDS [FROM COUNT]
+ *                                             N connections, the kinds in turn; prints "done N failed F", and holds those
+ *                                             that stay open until SIGTERM; from COUNT addresses from FROM on, in turn
  *   crowd hold ADDR PORT N                    N idle connections; each SIGUSR1 sends 1000 bytes there and back on all
  *
  * Kinds, one letter each: see the table.
@@ -26,6 +27,7 @@
 
 #define REQUEST 300
 #define ECHO 1000
+#define ABORTED_AFTER 20000
 #define PATIENCE_S 8
 #define TOGETHER_NS 60000000 /* both ends close so long after the request was made */
 
@@ -34,6 +36,7 @@ enum closing {
 	SERVER_CLOSES,
 	HALF_CLOSE,
 	CLIENT_RESETS,
+	CLIENT_ABORTS,
 	SERVER_RESETS,
 	TOGETHER,
 	LEAK,
@@ -54,6 +57,7 @@ static const struct kind kinds[] = {
 	{ 's', SERVER_CLOSES, 5000 },	/* the server does */
 	{ 'h', HALF_CLOSE, 20000 },	/* the client closes its half before the answer */
 	{ 'r', CLIENT_RESETS, 2000 },	/* SO_LINGER 0 */
+	{ 'a', CLIENT_ABORTS, 400000 },	/* closes with most of the answer unread */
 	{ 'R', SERVER_RESETS, 0 },	/* with the request unanswered */
 	{ 'c', TOGETHER, 100 },		/* both close at the same moment, nearly */
 	{ 'l', LEAK, 100 },		/* the server never closes */
@@ -167,6 +171,7 @@ static void *answer(void *arg)
 	switch (ask.closing) {
 	case CLIENT_CLOSES:
 	case CLIENT_RESETS:
+	case CLIENT_ABORTS:
 		read_bytes(fd, NULL, 0, SIZE_MAX);
 		break;
 	case TOGETHER:
@@ -206,8 +211,9 @@ static int serve(int port)
 
 /* ---- client ---- */
 
-static struct sockaddr_storage server, closed_port;
+static struct sockaddr_storage server, closed_port, first_client;
 static socklen_t server_len;
+static int clients;
 static const char *wanted;
 static int next_one, total, failed, finished;
 
@@ -235,14 +241,33 @@ static const struct kind *find_kind(char letter)
 	exit(2);
 }
 
+/* The n-th connection's own address; its port is chosen when it connects, so that each address has all of them. */
+static void bind_client(int fd, int n)
+{
+	struct sockaddr_storage from = first_client;
+	uint8_t *last = server.ss_family == AF_INET ? (uint8_t *)&((struct sockaddr_in *)&from)->sin_addr + 3 :
+						      (uint8_t *)&((struct sockaddr_in6 *)&from)->sin6_addr + 15;
+	int on = 1;
+
+	if (!clients)
+		return;
+	*last = (uint8_t)(*last + n % clients);
+	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+	if (bind(fd, (struct sockaddr *)&from, server_len)) {
+		perror("crowd: bind");
+		exit(1);
+	}
+}
+
 /* 0: it went as planned */
-static int converse(const struct kind *kind)
+static int converse(const struct kind *kind, int n)
 {
 	int fd = socket(server.ss_family, SOCK_STREAM, 0), refused = kind->closing == REFUSED;
 	struct ask ask = { kind->closing, kind->answer, now_ns() + TOGETHER_NS };
 	size_t got;
 
 	give_up_after(fd, PATIENCE_S);
+	bind_client(fd, n);
 	if (connect(fd, (struct sockaddr *)(refused ? &closed_port : &server), server_len)) {
 		close(fd);
 		return !refused;
@@ -252,6 +277,11 @@ static int converse(const struct kind *kind)
 	send_bytes(fd, &ask, sizeof(ask), REQUEST);
 	if (kind->closing == HALF_CLOSE)
 		shutdown(fd, SHUT_WR);
+	if (kind->closing == CLIENT_ABORTS) {
+		got = read_bytes(fd, NULL, 0, ABORTED_AFTER);
+		close(fd);
+		return got != ABORTED_AFTER;
+	}
 	got = read_bytes(fd, NULL, 0, kind->answer);
 	switch (kind->closing) {
 	case SERVER_CLOSES:
@@ -284,7 +314,7 @@ static void *work(void *arg)
 
 		if (n >= total)
 			break;
-		if (converse(find_kind(wanted[n % letters])))
+		if (converse(find_kind(wanted[n % letters]), n))
 			__sync_fetch_and_add(&failed, 1);
 	}
 	__sync_fetch_and_add(&finished, 1);
@@ -350,10 +380,15 @@ int main(int argc, char **argv)
 	setrlimit(RLIMIT_NOFILE, &files);
 	if (argc == 3 && !strcmp(argv[1], "serve"))
 		return serve(atoi(argv[2]));
-	if (argc == 7 && !strcmp(argv[1], "load"))
+	if (argc == 9 && !strcmp(argv[1], "load")) {
+		set_server(argv[7], "0");
+		first_client = server;
+		clients = atoi(argv[8]);
+	}
+	if ((argc == 7 || argc == 9) && !strcmp(argv[1], "load"))
 		return load(argv[2], argv[3], atoi(argv[4]), atoi(argv[5]), argv[6]);
 	if (argc == 5 && !strcmp(argv[1], "hold"))
 		return hold(argv[2], argv[3], atoi(argv[4]));
-	fprintf(stderr, "usage: crowd serve PORT | load ADDR PORT N ABREAST KINDS | hold ADDR PORT N\n");
+	fprintf(stderr, "usage: crowd serve PORT | load ADDR PORT N ABREAST KINDS [FROM COUNT] | hold ADDR PORT N\n");
 	return 2;
 }

@@ -11,6 +11,10 @@
 #define SVC(name) (1U << SERVICE_##name)
 #define SRC(name) (1U << SOURCE_##name)
 
+/* Nobody sends a SYN again within one tick of the packet path's clock: the network, or the mirror, has doubled it (D14). */
+#define DUPLICATE_NS (4 * 1000000ULL)
+#define STEP_AT_ONCE (1U << 31) /* with old_states: the segment before of the same end is not older than that */
+
 static __always_inline int data_not_taken(const struct flow *f)
 {
 	return (f->flags & FLAG_SYN_DATA) && !(f->flags & FLAG_TFO);
@@ -34,7 +38,13 @@ __weak __noinline int account_end(struct flow_key *key, struct flow *f, __u32 wh
 	if (!key || !f)
 		return 0;
 	orig = f->orig & 1;
-	if (why == END_RESET && !(f->flags & FLAG_TW_ASSASSIN)) /* ... which is closed already */
+	if (f->phase & PHASE_CLOSED) /* all has been said: a RST into TIME-WAIT aborts nothing */
+		return 0;
+	if (why == END_CLOSED)
+		svc = SVC(CLOSED);
+	else if (why == END_RESET && (f->flags & FLAG_MIDSTREAM) && (f->flags & FLAG_NO_TCB))
+		return 0; /* a stray ACK, and the answer that nobody knows of a connection */
+	else if (why == END_RESET)
 		svc = SVC(RESET);
 	else if (why == END_TIMEOUT)
 		svc = SVC(TIMED_OUT);
@@ -68,16 +78,35 @@ static __always_inline __u32 responder_moved(__u8 was, __u8 is)
 /* What the sender did: it counts against its address, whichever end it is. */
 static __always_inline __u32 sender_did(const struct scratch *sc, const struct flow *f, int fresh)
 {
+	__u32 did = 0, other = (sc->seg.dir & 1) ^ 1;
 	__u64 flags = sc->j.flags;
-	__u32 did = 0;
 
 	if (flags & FLAG_BADFLAGS)
 		did |= SRC(BAD_FLAGS) | SRC(FAILED);
 	if ((flags & FLAG_OOS) || (fresh && (flags & FLAG_MIDSTREAM) && !sc->seg.len && !(sc->seg.bits & TH_SYN)))
 		did |= SRC(OUT_OF_STATE);
-	if (sc->j.fin_rtx && f->state[(sc->seg.dir & 1) ^ 1] == TIME_WAIT)
+	/* presumed TIME-WAIT is no more than a FIN without an answer: its receiver may be gone */
+	if (sc->j.fin_rtx && f->state[other] == TIME_WAIT && (f->known[other] & KNOWN_CONF))
 		did |= SRC(FIN_RTX);
 	return did;
+}
+
+/*
+ * Both ends have closed as soon as one is in TIME-WAIT and the other in it too or CLOSED. That TIME-WAIT ends a minute later
+ * is nothing that a service did: closes would be compared with resets of another minute.
+ */
+static __always_inline void tally_close(struct scratch *sc, struct flow *f, int fresh)
+{
+	__u8 a = f->state[0], b = f->state[1];
+
+	if (fresh)
+		f->phase &= ~PHASE_CLOSED;
+	if ((f->phase & PHASE_CLOSED) || !flow_in(f, TIME_WAIT, TIME_WAIT))
+		return;
+	if ((a != TIME_WAIT && a != CLOSED) || (b != TIME_WAIT && b != CLOSED))
+		return;
+	f->phase |= PHASE_CLOSED;
+	sc->svc |= SVC(CLOSED);
 }
 
 /*
@@ -95,28 +124,26 @@ static __always_inline void tally_moves(struct scratch *sc, struct flow *f, int 
 	was = old_states >> (8 * orig) & 0xff;
 	if (was != f->state[orig])
 		count_edge(was, f->state[orig]);
-	/* closed, and not only when 2MSL is over: what is compared with the resets of 10 s must be of these 10 s */
-	if (flow_in(f, TIME_WAIT, TIME_WAIT) && (old_states & 0xff) != TIME_WAIT && (old_states >> 8 & 0xff) != TIME_WAIT)
-		sc->svc |= SVC(CLOSED);
 	if (fresh && f->state[orig] == SYN_SENT) {
 		sc->svc |= SVC(NEW);
 		sc->src |= SRC(NEW);
 	}
 	if (sc->svc & SVC(COMPLETED))
-		sc->src |= SRC(COMPLETED) | (f->win[orig] ? 0 : SRC(SHUT));
+		sc->src |= SRC(COMPLETED) | (f->win[orig] || !(f->known[orig] & KNOWN_ACK) ? 0 : SRC(SHUT));
+	tally_close(sc, f, fresh);
 	if ((sc->svc & SVC(ANSWERED)) && data_not_taken(f))
 		sc->src |= SRC(SYN_DATA);
 }
 
-static __always_inline void tally_flags(struct scratch *sc, const struct flow *f, __u64 old_flags)
+static __always_inline void tally_flags(struct scratch *sc, const struct flow *f, __u64 old_flags, __u32 at_once)
 {
 	__u64 added = f->flags & ~old_flags;
 
-	if (sc->j.syn_rtx) {
+	if (sc->j.syn_rtx && !at_once) {
 		sc->svc |= SVC(SYN_RTX);
 		sc->src |= SRC(SYN_RTX);
 	}
-	if (sc->j.synack_rtx)
+	if (sc->j.synack_rtx && !at_once)
 		sc->svc |= SVC(SYNACK_RTX);
 	if (sc->j.rtx)
 		sc->svc |= SVC(RTX);
@@ -134,7 +161,7 @@ static __always_inline void tally_flags(struct scratch *sc, const struct flow *f
 		sc->src |= SRC(TIME_WAIT_REUSE);
 }
 
-/* The segment in scratch was committed to f. Arguments as for flow_report(). */
+/* The segment in scratch was committed to f. Arguments as for flow_report(), but for STEP_AT_ONCE. */
 __weak __noinline int account_step(struct flow *f, int fresh, __u32 old_states, __u64 old_flags)
 {
 	struct scratch *sc = scratch_get(SCRATCH_PACKET);
@@ -147,7 +174,7 @@ __weak __noinline int account_step(struct flow *f, int fresh, __u32 old_states, 
 	*(volatile __u32 *)&sc->svc = 0;
 	*(volatile __u32 *)&sc->src = 0;
 	tally_moves(sc, f, fresh, old_states);
-	tally_flags(sc, f, old_flags);
+	tally_flags(sc, f, old_flags, old_states & STEP_AT_ONCE);
 	sc->did = sender_did(sc, f, fresh);
 	if (sc->did & SRC(OUT_OF_STATE))
 		sc->svc |= SVC(OUT_OF_STATE);

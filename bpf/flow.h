@@ -231,7 +231,7 @@ __weak __noinline int flow_report(struct flow *f, int fresh, __u32 old_states, _
 static __always_inline int flow_step(struct scratch *sc, struct flow *f, int alive)
 {
 	struct tcp_judgement *j = &sc->j;
-	__u32 old_states = CLOSED | CLOSED << 8 | 3 << 16;
+	__u32 old_states = CLOSED | CLOSED << 8 | 3 << 16, at_once = 0;
 	__u64 old_flags = 0;
 	int fresh;
 
@@ -263,10 +263,12 @@ static __always_inline int flow_step(struct scratch *sc, struct flow *f, int ali
 		old_states = f->state[0] | f->state[1] << 8 | (f->known[0] & KNOWN_CONF) << 16 |
 			     (f->known[1] & KNOWN_CONF) << 17;
 		old_flags = f->flags;
+		if (sc->seg.now_ns - f->half[sc->seg.dir & 1].last_ns <= DUPLICATE_NS)
+			at_once = STEP_AT_ONCE;
 	}
 	flow_commit(f);
 	flow_report(f, fresh, old_states, old_flags);
-	account_step(f, fresh, old_states, old_flags);
+	account_step(f, fresh, old_states | at_once, old_flags);
 	return belongs_in_table(f) ? STEP_OPEN : STEP_KEPT;
 }
 

@@ -14,6 +14,7 @@
 #define SOURCE_IDLE_NS (120 * NS_PER_S)
 #define PAIR_IDLE_NS (30 * NS_PER_S)
 #define PAIR_LARGE 2048 /* flows of a cell from which on a pair of it is counted by itself */
+#define SAMPLED_FROM 16 /* half-open flows of a source: fewer are no sample of what counts against it */
 
 #define SVC_NOW(name) (1U << SERVICE_NOW_##name)
 #define SRC_NOW(name) (1U << SOURCE_NOW_##name)
@@ -150,8 +151,15 @@ __weak __noinline int source_now(struct flow_key *key, __u32 side, __u32 mask, _
 		if (index == NO_INDEX)
 			continue;
 		s = bpf_map_lookup_elem(&sources, &index);
-		for (i = 0; s && i < SOURCE_GAUGES; i++)
+		if (!s)
+			continue;
+		for (i = 0; i < SOURCE_GAUGES; i++)
 			s->now[half & 1][i] += mask >> i & 1;
+		if (!(mask & SRC_NOW(HALF_OPEN)) || s->now[half & 1][SOURCE_NOW_HALF_OPEN] < SAMPLED_FROM)
+			continue;
+		i = s->samples++ & (ACCOUNT_SAMPLES - 1);
+		__builtin_memcpy(&s->sample[i], key, sizeof(*key));
+		s->sample_orig[i] = side & 1;
 	}
 	return 0;
 }
@@ -268,6 +276,24 @@ static __always_inline __u32 flow_gauges(const struct flow *f, __u64 found, __u6
 	return mask;
 }
 
+/*
+ * Which end is the client: the originator. Who opened a flow that was met mid-stream is a guess; where only that end is a
+ * known service, the other one is the client.
+ */
+static __always_inline __u32 flow_client(const struct flow_key *key, const struct flow *f)
+{
+	__u32 orig = f->orig & 1;
+	struct end e;
+
+	if (!(f->flags & FLAG_MIDSTREAM))
+		return orig;
+	e = key_end(key, orig ^ 1);
+	if (service_find(&e, service_hash(&e)) != NO_INDEX)
+		return orig;
+	e = key_end(key, orig);
+	return service_find(&e, service_hash(&e)) != NO_INDEX ? orig ^ 1 : orig;
+}
+
 /* Notes a flow on which something is found. */
 __weak __noinline int hit_note(struct flow *f, struct flow_key *key, __u64 found, __u64 now)
 {
@@ -294,29 +320,11 @@ __weak __noinline int hit_note(struct flow *f, struct flow_key *key, __u64 found
 	__builtin_memcpy(&hit->key, key, sizeof(*key));
 	hit->mask = found;
 	flow_evidence(hit, f, found, now);
-	hit->orig = f->orig & 1;
+	hit->orig = flow_client(key, f);
 	hit->state[0] = f->state[0];
 	hit->state[1] = f->state[1];
 	h->count = i + 1;
 	return 0;
-}
-
-/*
- * Which end is the client: the originator. Who opened a flow that was met mid-stream is a guess; where only that end is a
- * known service, the other one is the client.
- */
-static __always_inline __u32 flow_client(const struct flow_key *key, const struct flow *f)
-{
-	__u32 orig = f->orig & 1;
-	struct end e;
-
-	if (!(f->flags & FLAG_MIDSTREAM))
-		return orig;
-	e = key_end(key, orig ^ 1);
-	if (service_find(&e, service_hash(&e)) != NO_INDEX)
-		return orig;
-	e = key_end(key, orig);
-	return service_find(&e, service_hash(&e)) != NO_INDEX ? orig ^ 1 : orig;
 }
 
 /* A live record, after its timers. It is not locked: what moves meanwhile is counted by the next sweep. */
@@ -344,7 +352,7 @@ __weak __noinline int recount_flow(struct flow *f, struct flow_key *key, __u32 h
 	}
 	if (mask & SVC_NOW(UNANSWERED))
 		src = SRC_NOW(UNANSWERED) | (f->flags & FLAG_STALE_SYN ? SRC_NOW(STALE) : 0);
-	else if (mask & SVC_NOW(HALF_OPEN))
+	else if (mask & SVC_NOW(HALF_OPEN) && !(f->flags & FLAG_MIDSTREAM)) /* it did send the SYN: not backscatter */
 		src = SRC_NOW(HALF_OPEN) |
 		      (f->synack_rtx >= detect.value[PARAM_HALF_OPEN_REPEATS] ? SRC_NOW(HALF_OPEN_RTX) : 0);
 	else if (tw)

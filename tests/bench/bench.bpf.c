@@ -25,6 +25,7 @@ struct frame {
 } __attribute__((packed));
 
 struct turn turn;
+struct tick tick;
 __u64 verdict[5];
 
 static __always_inline struct frame *next_frame(struct xdp_md *ctx)
@@ -249,6 +250,18 @@ int bench_data(struct xdp_md *ctx)
 	return tell(rotate(ctx, DATA_BYTES) ? ward_xdp(ctx) : XDP_ABORTED);
 }
 
+/* Each from an address that was never seen. */
+SEC("xdp")
+int bench_syn_fresh(struct xdp_md *ctx)
+{
+	struct frame *f = rotate_syn(ctx);
+
+	if (!f)
+		return tell(XDP_ABORTED);
+	f->ip.saddr = bpf_htonl(0x0b000000 + (turn.syn & 0xffffff));
+	return tell(ward_xdp(ctx));
+}
+
 SEC("xdp")
 int bench_syn(struct xdp_md *ctx)
 {
@@ -278,13 +291,60 @@ static long mark_present(void *map, struct flow_key *key, struct flow *f, void *
 	return 0;
 }
 
-/* What the programs would have done when these flows came into the table. */
+/* What the programs would have done when these flows came into the table; and their service has a record. */
 SEC("syscall")
-int bench_present(void *unused)
+int bench_present(struct flow_key *key)
 {
-	(void)unused;
+	struct scratch *sc = scratch_get(SCRATCH_SWEEP);
+
+	if (!sc)
+		return 1;
+	__builtin_memcpy(&sc->seg.key, key, sizeof(*key));
+	service_make(&sc->seg.key, 1, now_ns());
 	bpf_for_each_map_elem(&flows, mark_present, (void *)0, 0);
 	return 0;
+}
+
+#define TICK_NS 200000
+
+struct ticker {
+	struct bpf_timer timer;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct ticker);
+} tickers SEC(".maps");
+
+/* In softirq, as packets come: how late? */
+static int on_tick(void *map, __u32 *index, struct ticker *t)
+{
+	__u64 now = bpf_ktime_get_ns();
+
+	(void)map, (void)index;
+	if (now - tick.due_ns > tick.latest_ns)
+		tick.latest_ns = now - tick.due_ns;
+	tick.count++;
+	tick.due_ns = now + TICK_NS;
+	bpf_timer_start(&t->timer, TICK_NS, 0);
+	return 0;
+}
+
+SEC("syscall")
+int bench_tick(void *unused)
+{
+	__u32 zero = 0;
+	struct ticker *t = bpf_map_lookup_elem(&tickers, &zero);
+
+	(void)unused;
+	if (!t)
+		return 1;
+	bpf_timer_init(&t->timer, &tickers, 1 /* CLOCK_MONOTONIC */);
+	bpf_timer_set_callback(&t->timer, on_tick);
+	tick.due_ns = bpf_ktime_get_ns() + TICK_NS;
+	return bpf_timer_start(&t->timer, TICK_NS, 0) ? 1 : 0;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

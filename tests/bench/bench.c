@@ -154,7 +154,9 @@ int main(int argc, char **argv)
 	}
 	if (wanted(argc, argv, "tables")) {
 		bench_sweep(262144, 262144, "262,144", 0);
-		bench_sweep(1000000, 1 << 20, "1 M", 110);
+		bench_sweep(1000000, 1 << 20, "1 M", 150);
+		bench_mixed(262144, 1 << 19, "262,144", 40);
+		bench_mixed(1000000, 1 << 21, "1 M", 150);
 		bench_programs();
 	}
 	for (i = 0; i < result_count; i++) {

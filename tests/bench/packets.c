@@ -59,9 +59,11 @@ static struct bench_case cases[] = {
 	{"established ACK", REPEAT, 0, false, false, false, FAST, 2, 4.5, "bench_ack", {0}, 0},
 	{"established data", REPEAT, 1000, false, false, false, FAST, 2, 4.5, "bench_data", {0}, 0},
 	{"new SYN, no reader", SYNS, 0, true, false, false, NEW, 2, 0, "bench_syn", {0}, 0},
-	{"new SYN with event", SYNS, 0, true, true, false, NEW, 2, 10, "bench_syn", {0}, 0},
+	{"new SYN with event", SYNS, 0, true, true, false, NEW, 2, 11, "bench_syn", {0}, 0},
+	{"new SYN with event, fresh source", SYNS, 0, true, true, false, NEW, 2, 11, "bench_syn_fresh", {0}, 0},
 	{"SYN flood, full embryo table", REPEAT, 0, true, false, true, NEW, 2, 0, "bench_syn", {0}, 0},
 	{"SYN flood, with reader", REPEAT, 0, true, true, true, NEW, 2, 0, "bench_syn", {0}, 0},
+	{"SYN flood, fresh sources", REPEAT, 0, true, false, true, NEW, 2, 0, "bench_syn_fresh", {0}, 0},
 };
 #define CASES (int)(sizeof(cases) / sizeof(*cases))
 enum { CASE_EMPTY, CASE_EMPTY_SHORT, CASE_WRAPPER, CASE_PLAIN_DROP };
@@ -183,6 +185,9 @@ static void set_reader(struct bed *b, bool on)
 
 static void open_bed(struct bed *b, unsigned flows, unsigned capacity)
 {
+	struct flow_key first;
+	struct flow unused;
+	LIBBPF_OPTS(bpf_test_run_opts, mark, .ctx_in = &first, .ctx_size_in = sizeof(first));
 	uint32_t zero = 0;
 
 	memset(b, 0, sizeof(*b));
@@ -190,7 +195,8 @@ static void open_bed(struct bed *b, unsigned flows, unsigned capacity)
 	b->control_fd = bpf_map__fd(b->skel->maps.control);
 	reset(b);
 	fill(b, flows);
-	if (bpf_prog_test_run_opts(bpf_program__fd(b->skel->progs.bench_present), NULL))
+	make_flow(&first, &unused, 0, b->now);
+	if (bpf_prog_test_run_opts(bpf_program__fd(b->skel->progs.bench_present), &mark))
 		bench_die("cannot mark the flows: %s", strerror(errno));
 	b->ring_fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "bench_ring", 0, 0, RING_BYTES, NULL);
 	if (b->ring_fd < 0 || bpf_map_update_elem(bpf_map__fd(b->skel->maps.events), &zero, &b->ring_fd, BPF_ANY))

@@ -30,6 +30,7 @@ static void fill(int fd, unsigned flows, uint64_t now)
 		values[i].known[0] = values[i].known[1] = KNOWN_CONF;
 		values[i].phase = PHASE_LIVE;
 		values[i].half[0].last_ns = values[i].half[1].last_ns = now;
+		values[i].win[0] = values[i].win[1] = 64240;
 	}
 	for (n = 0; n < flows; n += count) {
 		count = flows - n < BATCH ? flows - n : BATCH;

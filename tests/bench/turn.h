@@ -10,4 +10,9 @@ struct turn {
 	__u64 stamp;
 };
 
+/* A timer's callbacks in softirq: how many, and by how much the latest came too late. */
+struct tick {
+	__u64 count, latest_ns, due_ns;
+};
+
 #endif

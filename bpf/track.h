@@ -46,6 +46,8 @@ static __always_inline int track_fast(struct flow *f, __u64 word, const struct s
 		return 0;
 	if (seg->len == 1 && !f->win[(seg->dir & 1) ^ 1]) /* a window probe */
 		return 0;
+	if (!seg->win != !f->win[seg->dir & 1]) /* shut, or opened: the time is noted */
+		return 0;
 	if (seg->seq != s->nxt || (__s32)(d->redge - seg->seq) < 0)
 		return 0;
 	if ((__s32)(seg->ack - s->ack) < 0 || (__s32)(d->nxt - seg->ack) < 0)

@@ -105,7 +105,7 @@ static __always_inline int finds_dead_peer(const struct flow *f, const struct de
 		return 1;
 	if (!holds_open(f->state[0]) || !holds_open(f->state[1]))
 		return 0;
-	if (!theirs->pkts || !elapsed(theirs->last_ns, mine->last_ns, o->value[PARAM_DEAD_PEER_SILENCE]))
+	if (!theirs->pkts || !elapsed(theirs->last_ns, now_ns, o->value[PARAM_DEAD_PEER_SILENCE]))
 		return 0; /* never heard: it may be that only this direction passes here */
 	if (elapsed(mine->last_ns, now_ns, NOBODY_WAITS_NS))
 		return 0; /* it has given up too */

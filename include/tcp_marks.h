@@ -172,8 +172,11 @@ static __always_inline void tcp_mark_rst(struct flow *f, const struct segment *s
 
 	if (j->flags & (FLAG_RST_INWIN | FLAG_RST_OOW))
 		tcp_mark_inexact(f, seg);
-	if ((j->flags & (FLAG_TW_ASSASSIN | FLAG_TW_RST)) && !(j->pend.valid && j->pend.from_sender))
-		f->flags |= MARK_ASSASSIN; /* else it makes way for a SYN of its own (R12, and R11 before one) */
+	/* not if it makes way for a SYN of its own (R12, and R11 before one), or answers an ACK of the end in TIME-WAIT: a
+	 * closed end does, to an ACK that an old segment of its own has brought forth (RFC 1337, section 2) */
+	if ((j->flags & (FLAG_TW_ASSASSIN | FLAG_TW_RST)) && !(j->pend.valid && j->pend.from_sender) &&
+	    !(f->state[s] == CLOSED && !(seg->bits & TH_ACK) && seg->now_ns - f->half[s ^ 1].last_ns < NS_PER_S))
+		f->flags |= MARK_ASSASSIN;
 	open |= f->state[s] == ESTABLISHED && (f->known[s] & KNOWN_CONF);
 	if ((j->flags & FLAG_NO_TCB) && open && f->half[s].pkts && seg->now_ns - f->half[s].last_ns > NS_PER_S)
 		f->flags |= MARK_SILENT;

@@ -7,6 +7,7 @@ static void assassination(struct talk *t)
 {
 	closed(t);
 	nothing(t);
+	pause_s(t, 2);
 	rst(t, C, 0);
 	expect(t, FOUND(TIME_WAIT_ASSASSINATION));
 	pause_s(t, 9);
@@ -30,10 +31,23 @@ static void assassination_not_by_syn(struct talk *t)
 	nothing(t);
 }
 
+/* An ACK of TIME-WAIT, brought forth by an old segment, finds the other end gone: seen among ordinary connections. */
+static void assassination_not_by_answer(struct talk *t)
+{
+	closed(t);
+	pause_s(t, 5);
+	says(t, S, TH_ACK, 0);
+	pause_ms(t, 50);
+	rst(t, C, 0);
+	assert_true(t->flow.flags & FLAG_TW_ASSASSIN);
+	nothing(t);
+}
+
 static void assassination_rfc1337(struct talk *t)
 {
 	t->track.rfc1337 = 1;
 	closed(t);
+	pause_s(t, 2);
 	rst(t, C, 0);
 	expect(t, FOUND(TIME_WAIT_ASSASSINATION));
 	pause_s(t, 60);
@@ -270,6 +284,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(assassination),
 		CASE(assassination_not_by_syn),
+		CASE(assassination_not_by_answer),
 		CASE(assassination_rfc1337),
 		CASE(assassination_inexact),
 		CASE(inexact_before_and_after),

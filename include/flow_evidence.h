@@ -22,6 +22,12 @@ static __always_inline __u64 earlier(__u64 a, __u64 b)
 	return !a || (b && b < a) ? b : a;
 }
 
+/* What its dead peer is known by is not silence: it has said that it knows nothing of the connection. */
+static __always_inline int peer_told(const struct flow *f, __u64 now_ns)
+{
+	return flow_gone(f) || ((f->flags & FLAG_HALFOPEN_DISC) && !elapsed(f->start_ns, now_ns, 30 * NS_PER_S));
+}
+
 /* The first of the kinds found: when what it waits for began; 0: nothing is waited for. */
 static __always_inline __u64 evidence_since(const struct flow *f, __u64 found, __u64 now_ns)
 {
@@ -33,8 +39,8 @@ static __always_inline __u64 evidence_since(const struct flow *f, __u64 found, _
 		return f->since_ns[f->state[0] == SYN_RECEIVED ? 0 : 1];
 	if (found & FINDING_BIT(ACCEPT_QUEUE_FULL))
 		return f->start_ns; /* the originator's state was entered again with each SYN-ACK */
-	if (found & FINDING_BIT(DEAD_PEER)) /* of a flow that is gone, its last segments say nothing of silence */
-		return flow_gone(f) ? 0 : f->half[((f->prev >> 33) & 1) ^ 1].last_ns;
+	if (found & FINDING_BIT(DEAD_PEER))
+		return peer_told(f, now_ns) ? 0 : f->half[((f->prev >> 33) & 1) ^ 1].last_ns;
 	if (found & FINDING_BIT(TIME_WAIT_PINNING))
 		return earlier(f->state[0] == TIME_WAIT ? marked_since(f, 0, now_ns) : 0,
 			       f->state[1] == TIME_WAIT ? marked_since(f, 1, now_ns) : 0);
@@ -47,7 +53,7 @@ static __always_inline __u64 evidence_since(const struct flow *f, __u64 found, _
 }
 
 /* The first of the kinds found: how often it was repeated. */
-static __always_inline __u32 evidence_count(const struct flow *f, __u64 found)
+static __always_inline __u32 evidence_count(const struct flow *f, __u64 found, __u64 now_ns)
 {
 	__u32 rtx = prev_field(f->prev, PREV_RTX_SHIFT, PREV_RTX_MAX);
 	__u32 probes = prev_field(f->prev, PREV_PROBES_SHIFT, PREV_PROBES_MAX);
@@ -59,7 +65,7 @@ static __always_inline __u32 evidence_count(const struct flow *f, __u64 found)
 	if (found & FINDING_BIT(ACCEPT_QUEUE_FULL))
 		return prev_field(f->prev, PREV_SYNACKS_SHIFT, PREV_SYNACKS_MAX);
 	if (found & FINDING_BIT(DEAD_PEER))
-		return flow_gone(f) ? 0 : rtx > probes ? rtx : probes;
+		return peer_told(f, now_ns) ? 0 : rtx > probes ? rtx : probes;
 	if (found & (FINDING_BIT(TIME_WAIT_ASSASSINATION) | FINDING_BIT(RST_INJECTION)))
 		return (f->flags & MARK_RSTS) >> MARK_RSTS_SHIFT;
 	if (found & FINDING_BIT(FIN_STORM))
@@ -90,7 +96,7 @@ static __always_inline __u8 evidence_share(const struct flow *f)
 static __always_inline void flow_evidence(struct flow_hit *hit, const struct flow *f, __u64 found, __u64 now_ns)
 {
 	hit->since_ns = evidence_since(f, found, now_ns);
-	hit->count = evidence_count(f, found);
+	hit->count = evidence_count(f, found, now_ns);
 	hit->share = evidence_share(f);
 }
 

@@ -15,6 +15,7 @@ struct flood_frame {
 const volatile __u32 out_ifindex;
 const volatile __u32 source_base; /* host order */
 const volatile __u32 source_mask;
+const volatile __u32 source_stride;
 const volatile __u32 source_bits;
 const volatile __u16 first_port;
 const volatile __u16 ip_sum, tcp_sum; /* of the rest, not inverted, in the frame's order */
@@ -40,7 +41,7 @@ int flood(struct xdp_md *ctx)
 	if ((void *)(f + 1) > (void *)(long)ctx->data_end || n >= limit)
 		return XDP_DROP;
 	sent = n + 1;
-	source = bpf_htonl(source_base + ((__u32)n & source_mask));
+	source = bpf_htonl(source_base + ((__u32)n * source_stride & source_mask));
 	port = bpf_htons(first_port + (__u16)(n >> source_bits)); /* another one each time round: always a new 4-tuple */
 	seq = (__u32)n * 2654435761U;
 	addresses = (source & 0xffff) + (source >> 16);

@@ -3,10 +3,11 @@
  * flood: SYNs from spoofed sources to one service, as fast as this machine makes them: live frames of BPF_PROG_TEST_RUN,
  * redirected out of a veth whose peer runs an XDP program.
  *
- *   flood DEV MAC ADDR PORT BASE SOURCES SECONDS RATE
+ *   flood DEV MAC ADDR PORT BASE SOURCES STRIDE SECONDS RATE
  *
- * MAC: of the next hop. BASE: the first source; SOURCES: how many, a power of two; RATE: SYNs a second at most, 0: no limit.
- * Each SYN is a 4-tuple of its own: when all sources had their turn, the port goes one up.
+ * MAC: of the next hop. BASE: the first source; SOURCES: how many, a power of two; STRIDE: from one to the next, round about
+ * them all (odd); RATE: SYNs a second at most, 0: no limit. Each SYN is a 4-tuple of its own: when all sources had their turn,
+ * the port goes one up.
  *
  * A weapon, so it works in the network namespaces of this folder's tests alone (tests/net/lib.sh makes them), out of a veth,
  * for at most SECONDS_MAX and FRAMES_MAX. It is never installed.
@@ -144,7 +145,7 @@ static void build(uint8_t *frame, const char *dev, const char *mac, const char *
 	tcp[15] = 0xf0;
 }
 
-static struct flood_bpf *load(const uint8_t *frame, unsigned ifindex, uint32_t base, uint32_t sources)
+static struct flood_bpf *load(const uint8_t *frame, unsigned ifindex, uint32_t base, uint32_t sources, uint32_t stride)
 {
 	const uint8_t *ip = frame + ETH_HLEN, *tcp = ip + 20;
 	const uint8_t pseudo[4] = { 0, IPPROTO_TCP, 0, 20 };
@@ -155,6 +156,7 @@ static struct flood_bpf *load(const uint8_t *frame, unsigned ifindex, uint32_t b
 	skel->rodata->out_ifindex = ifindex;
 	skel->rodata->source_base = base;
 	skel->rodata->source_mask = sources - 1;
+	skel->rodata->source_stride = stride | 1;
 	skel->rodata->source_bits = (uint32_t)__builtin_ctz(sources);
 	skel->rodata->first_port = FIRST_PORT;
 	skel->rodata->ip_sum = fold(sum16(ip, 20));
@@ -200,8 +202,8 @@ int main(int argc, char **argv)
 	unsigned sources, ifindex;
 	int seconds;
 
-	if (argc != 9) {
-		fprintf(stderr, "usage: flood DEV MAC ADDR PORT BASE SOURCES SECONDS RATE\n");
+	if (argc != 10) {
+		fprintf(stderr, "usage: flood DEV MAC ADDR PORT BASE SOURCES STRIDE SECONDS RATE\n");
 		return 2;
 	}
 	check_namespace();
@@ -212,9 +214,10 @@ int main(int argc, char **argv)
 		die("bad address", argv[5], "not IPv4");
 	if (!sources || sources & (sources - 1) || sources > 1U << 22)
 		die("bad number of sources", argv[6], "not a power of two up to 2^22");
-	seconds = atoi(argv[7]);
+	seconds = atoi(argv[8]);
 	if (seconds < 1 || seconds > SECONDS_MAX)
-		die("bad time", argv[7], "not 1 to 30 s");
-	run(load(frame, ifindex, ntohl(base.s_addr), sources), frame, seconds, strtoull(argv[8], NULL, 10));
+		die("bad time", argv[8], "not 1 to 30 s");
+	run(load(frame, ifindex, ntohl(base.s_addr), sources, (uint32_t)strtoul(argv[7], NULL, 10)), frame, seconds,
+	    strtoull(argv[9], NULL, 10));
 	return 0;
 }

@@ -9,6 +9,7 @@ V=$(dev v) W=$(dev w) X=$(dev x) C=$(dev c)
 SERVICE=192.0.2.1 PORT=443
 HELD=200 NEW=500
 SOURCES=1048576
+STRIDE=${STRIDE:-389567} # no two of a /24 in a row: as spoofed sources are. 1: one /24 after another
 
 # The service has a line to its clients, and one to the rest of the world.
 host v c x
@@ -62,6 +63,18 @@ told_whole() { # log of watch -j
 	END { for (f in now) if (!(f in broken) && now[f] ~ /CLOSED|TIME-WAIT/) n++; print n + 0 }' "$1"
 }
 
+# A member of the finding, with its text to the log.
+flood_finding() { # member
+	on v "$TCPWARD" findings --all -j --name "$V" | grep '"finding":"syn-flood"' >"$work/finding"
+	case $1 in
+	subject) sed 's/.*"subject":\({[^}]*}\).*/\1/' "$work/finding" | tr -d '"' ;;
+	*) member "$1" <"$work/finding" ;;
+	esac
+}
+is_cleared() {
+	[ "$(flood_finding cleared_ns)" -gt 0 ] 2>/dev/null
+}
+
 # ---- one flood ----
 one_flood() { # name seconds first-source state-of-the-evicted
 	local name=$1 seconds=$2 first=$3 evicted=$4 bytes=$echoes
@@ -71,8 +84,9 @@ one_flood() { # name seconds first-source state-of-the-evicted
 	sleep 0.3
 	before=$(on v "$TCPWARD" stat -j --name "$V")
 	gone=$(tx_dropped)
-	launch x "$BIN/flood" "$X" "$(link_address v "$W")" $SERVICE $PORT "$first" $SOURCES "$seconds" 0
+	launch x "$BIN/flood" "$X" "$(link_address v "$W")" $SERVICE $PORT "$first" $SOURCES $STRIDE "$seconds" 0
 	flood=$log flood_pid=$pid
+	began=$(date +%s%N)
 	sleep 1
 	launch c "$BIN/crowd" load $SERVICE $PORT $NEW 4 nshr
 	load=$log
@@ -81,6 +95,8 @@ one_flood() { # name seconds first-source state-of-the-evicted
 		echoes=$((echoes + 1))
 		sleep 1
 	done
+	is "$name: the flood is found, and about whom" "$(flood_finding subject) $(flood_finding severity)" \
+		"{service:$SERVICE:$PORT} critical"
 	is "$name: the $HELD connections are all known, open, and their bytes counted" \
 		"$(held_flows $((300 + 1000 * (bytes + 1))) $((1000 * (bytes + 1))))" $HELD
 	await 60 says_ready "$load"
@@ -113,18 +129,24 @@ one_flood() { # name seconds first-source state-of-the-evicted
 
 resident_before=$(resident) maps_before=$(map_bytes) echoes=0
 one_flood answered 5 10.0.0.0 syn-received
+delay=$((($(flood_finding raised_ns) - began) / 1000000))
+expect "syn-flood is raised within 2 s of its first SYN (after $delay ms)" $delay -le 2000
+sed 's/.*"text":/# /' "$work/finding"
 on v nft "add table netdev filter; add chain netdev filter in { type filter hook ingress device $W priority 0; }; \
 	add rule netdev filter in ip saddr 10.0.0.0/8 drop"
 one_flood unanswered 8 10.16.0.0 syn-sent
+if await 45 is_cleared; then ok "syn-flood is cleared"; else fail "syn-flood is cleared" "$(cat "$work/finding")"; fi
+is "nothing else is found" "$(on v "$TCPWARD" findings --all -j --name "$V" | grep '"finding"' | grep -vc syn-flood)" 0
+on v "$TCPWARD" findings --all --name "$V" | head -n 8 | sed 's/^/# /'
 expect "the keeper's memory stays as it was" $(($(resident) - resident_before)) -le 512
 is "the maps' memory stays as it was" "$(map_bytes)" "$maps_before"
 echo "# keeper: $resident_before kB, then $(resident) kB; maps: $((maps_before / 1024)) kB"
 
 # ---- the generator works nowhere else ----
-if unshare --net "$BIN/flood" lo 00:00:00:00:00:00 127.0.0.1 1 10.0.0.0 16 1 10 >"$work/out" 2>"$work/err"; then
+if unshare --net "$BIN/flood" lo 00:00:00:00:00:00 127.0.0.1 1 10.0.0.0 16 1 1 10 >"$work/out" 2>"$work/err"; then
 	fail "the generator refuses to work outside a test" "it ran"
 else
 	says "the generator refuses to work outside a test" "no test of tests/net made it"
 fi
-on x "$BIN/flood" lo 00:00:00:00:00:00 127.0.0.1 1 10.0.0.0 16 1 10 >"$work/out" 2>"$work/err"
+on x "$BIN/flood" lo 00:00:00:00:00:00 127.0.0.1 1 10.0.0.0 16 1 1 10 >"$work/out" 2>"$work/err"
 says "... and out of anything but a veth" "'lo'"

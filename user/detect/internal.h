@@ -13,6 +13,7 @@
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define DETECT_SECOND 1000000000ULL
 
+#define NEXT_LOOK_NS (DETECT_SECOND * 9 / 10) /* it must hold at the next look too: that comes in a second, or a tick earlier */
 #define CLEAR_AFTER_NS (10 * DETECT_SECOND) /* so long not true */
 #define KEEP_CLEARED_NS (600 * DETECT_SECOND)
 #define HANDSHAKES_ENOUGH 50 /* a share of fewer SYNs or SYN-ACKs says nothing */

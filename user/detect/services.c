@@ -82,7 +82,7 @@ static void syn_flood(struct detector *d, const struct service *s)
 		return;
 	if (!holds_below(d, &c, completed.percent, opt(d, PARAM_SYN_FLOOD_COMPLETION)))
 		return;
-	c.hold_ns = DETECT_SECOND; /* a thousand clients at once are half open for one round trip */
+	c.hold_ns = NEXT_LOOK_NS; /* a thousand clients at once are half open for one round trip */
 	c.f.evidence[0] = size;
 	c.f.evidence[1] = completed.percent;
 	c.f.evidence[2] = s->now[d->view->half][SERVICE_NOW_HALF_OPEN];

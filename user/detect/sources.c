@@ -190,7 +190,7 @@ static void half_open(struct detector *d, const struct source *s)
 	if (!holds(d, &c, open, max) ||
 	    !holds_below(d, &c, c.f.evidence[COMPLETION_ROW], opt(d, PARAM_HALF_OPEN_COMPLETION)) || spoken_for(d, s, c.kind))
 		return;
-	c.hold_ns = DETECT_SECOND; /* a proxy that opens hundreds at once has them half open for one round trip */
+	c.hold_ns = NEXT_LOOK_NS; /* a proxy that opens hundreds at once has them half open for one round trip */
 	c.f.evidence[0] = open;
 	samples_at_services(d, s, &c.f);
 	claim(d, &c);

@@ -130,7 +130,7 @@ $(O)/tcpward: $(O)/user/main.o $(LIBRARY)
 	$(Q)$(CC) $(CFLAGS) $(LD_FLAGS) $^ -o $@ $(LIBS)
 
 # ---- tests: files with a main() are programs; what lies beside them, and in tests/lib, is linked to each ----
-# unit: sanitised, against the part of user/ that knows no kernel; prog, net, bench: against all of user/
+# unit: sanitised, against the part of user/ that knows no kernel; prog, find, net, bench: against all of user/
 SANITISE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 TEST_FLAGS = -std=gnu11 -fno-strict-aliasing $(WARN) -D_GNU_SOURCE -DTCPWARD_VERSION='"$(VERSION)"' -Iinclude -Iuser -Itests -I$(O) -I$(O)/tests $(LIB_CFLAGS)
 UNIT_SRC := $(sort $(wildcard user/report/*.c user/capture/*.c user/policy/*.c user/detect/*.c))
@@ -138,13 +138,14 @@ UNIT_OBJ := $(UNIT_SRC:%.c=$(O)/tests/san/%.o)
 sources = $(filter-out %.bpf.c,$(wildcard tests/$(1)/*.c))
 has_main := ^(int )?main\(
 programs = $(if $(call sources,$(1)),$(shell grep -lE '$(has_main)' $(call sources,$(1))))
-helpers = $(filter-out $(call programs,$(1)),$(call sources,$(1))) $(wildcard tests/lib/*.c)
+helpers = $(filter-out $(call programs,$(1)),$(call sources,$(1))) $(wildcard tests/lib/*.c) $($(1)_uses)
+find_uses := tests/prog/wire.c
 binaries = $(patsubst tests/$(1)/%.c,$(O)/tests/%,$(call programs,$(1)))
 TEST_BPF := $(wildcard tests/*/*.bpf.c)
 TEST_SKEL := $(foreach f,$(TEST_BPF),$(O)/tests/$(notdir $(f:.bpf.c=.skel.h)))
 
 unit-tests: $(call binaries,unit)
-tests: unit-tests $(call binaries,prog) $(call binaries,net) $(O)/gendoc
+tests: unit-tests $(call binaries,prog) $(call binaries,find) $(call binaries,net) $(O)/gendoc
 .PHONY: unit-tests
 
 $(O)/tests/san/%.o: %.c Makefile $(O)/tools.mk
@@ -174,7 +175,7 @@ $(O)/tests/$(notdir $(2:.c=)): $(2:tests/%.c=$(O)/tests/obj/%.o) $(patsubst test
 	$$(call say,LD,$$@)
 	$$(Q)$$(CC) $$(CFLAGS) $$^ -o $$@ -lcmocka $$(LIBS) -lm -lpthread
 endef
-$(foreach d,prog net bench,$(foreach p,$(call programs,$(d)),$(eval $(call program,$(d),$(p)))))
+$(foreach d,prog find net bench,$(foreach p,$(call programs,$(d)),$(eval $(call program,$(d),$(p)))))
 
 define test_skeleton
 $(O)/tests/$(notdir $(1:.c=.o)): $(1) Makefile | $(O)/tools.mk

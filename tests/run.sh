@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# run.sh [unit|prog|net|NAME]...: runs the tests, all of them by default, and counts what they report.
+# run.sh [unit|prog|find|net|NAME]...: runs the tests, all of them by default, and counts what they report.
 #
-# A test is a program of tests/unit or tests/prog (built by make), or a script tests/net/*.sh. It reports lines
+# A test is a program of tests/unit, tests/prog or tests/find (built by make), or a script tests/net/*.sh. It reports lines
 #   ok NAME        not ok NAME: WHY        skip NAME: WHY        # what it covered
 # or cmocka's own. Exit status 0 without any result, another status without "not ok", and more than 300 s are failures.
 #
@@ -47,6 +47,7 @@ all_tests() {
 	program unit
 	program prog
 	script prog
+	program find
 	script net
 	script docs
 }

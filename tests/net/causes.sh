@@ -132,7 +132,8 @@ begin 22
 
 begin 18
 raw send 10.66.18.1 1000 10.9.18.1 80 A count=2200 ports=2200 seq=1000 ack=1000
-filter c ip saddr 10.9.20.1 ip length ">" 1000 numgen random mod 100 "<" 25 drop
+on v ip link set "$V" gso_max_segs 1 # single segments, so that single ones are lost
+filter c ip saddr 10.9.20.1 ip length ">" 1000 numgen inc mod 8 0 drop
 begin 20
 launch c "$CROWD" load 10.9.20.1 80 6 2 b
 begin 19

@@ -94,9 +94,15 @@ static __always_inline int service_is(const struct service *s, const struct end 
 	return s->live && w[0] == e->addr[0] && w[1] == e->addr[1] && s->port == e->port && s->vlan == e->vlan;
 }
 
-static __always_inline __u32 service_search(const struct end *e, __u64 hash)
+/* The two sets that a service may be in: with one alone, sets would be full long before the map. */
+static __always_inline __u32 service_set(__u64 hash, int second)
 {
-	__u32 set_index = hash & service_mask, i, index;
+	return (second ? hash >> 24 : hash) & service_mask;
+}
+
+static __always_inline __u32 service_search_in(__u32 set_index, const struct end *e, __u64 hash)
+{
+	__u32 i, index;
 	struct account_set *set = bpf_map_lookup_elem(&service_sets, &set_index);
 	__u16 tag = hash_tag(hash);
 	struct service *s;
@@ -121,6 +127,13 @@ static __always_inline __u32 service_search(const struct end *e, __u64 hash)
 	return NO_INDEX;
 }
 
+static __always_inline __u32 service_search(const struct end *e, __u64 hash)
+{
+	__u32 index = service_search_in(service_set(hash, 0), e, hash);
+
+	return index != NO_INDEX ? index : service_search_in(service_set(hash, 1), e, hash);
+}
+
 /* Index of the service, or NO_INDEX. */
 __weak __noinline __u32 service_find(struct end *e, __u64 hash)
 {
@@ -143,6 +156,13 @@ static __always_inline void service_port_set(__u16 port)
 		__sync_fetch_and_or(&p->bits[port >> 6 & 1023], 1ULL << (port & 63));
 }
 
+static __always_inline int set_has_room(const struct account_set *set)
+{
+	const volatile __u64 *t = (const volatile __u64 *)set->ways.tag;
+
+	return (zero_lanes16(t[0]) | zero_lanes16(t[1])) != 0;
+}
+
 /* The end of key at side answered a SYN: it is a service, and has a record from now on. */
 __weak __noinline int service_make(struct flow_key *key, __u32 side, __u64 now)
 {
@@ -156,10 +176,20 @@ __weak __noinline int service_make(struct flow_key *key, __u32 side, __u64 now)
 		return 0;
 	e = key_end(key, side & 1);
 	hash = service_hash(&e);
-	set_index = hash & service_mask;
-	set = bpf_map_lookup_elem(&service_sets, &set_index);
-	if (!set || service_find(&e, hash) != NO_INDEX || !set_try(set))
+	if (service_find(&e, hash) != NO_INDEX)
 		return 0;
+	set_index = service_set(hash, 0);
+	set = bpf_map_lookup_elem(&service_sets, &set_index);
+	if (set && !set_has_room(set)) {
+		set_index = service_set(hash, 1);
+		set = bpf_map_lookup_elem(&service_sets, &set_index);
+	}
+	if (!set || !set_try(set))
+		return 0;
+	if (service_find(&e, hash) != NO_INDEX) { /* another CPU was faster */
+		word_unlock(&set->lock);
+		return 0;
+	}
 	i = ways_place(&set->ways) & (ACCOUNT_WAYS - 1);
 	index = set_index * ACCOUNT_WAYS + i;
 	s = bpf_map_lookup_elem(&services, &index);
@@ -312,13 +342,6 @@ static __always_inline __u32 source_place(struct account_set *set, __u32 best)
 			i = j;
 		}
 	return least < 255 && best > least ? i : ACCOUNT_WAYS;
-}
-
-static __always_inline int set_has_room(const struct account_set *set)
-{
-	const volatile __u64 *t = (const volatile __u64 *)set->ways.tag;
-
-	return (zero_lanes16(t[0]) | zero_lanes16(t[1])) != 0;
 }
 
 /*

@@ -121,12 +121,15 @@ __weak __noinline int service_now(struct flow_key *key, __u32 side, __u32 mask, 
 	s = bpf_map_lookup_elem(&services, &index);
 	if (!s)
 		return 0;
-	if (mask == SVC_NOW(OPEN)) {
+	if (mask == SVC_NOW(OPEN))
 		s->open_part[half & 1]++;
-		return 0;
-	}
-	for (i = 0; i < SERVICE_GAUGES; i++)
-		s->now[half & 1][i] += mask >> i & 1;
+	else if (mask == SVC_NOW(UNANSWERED)) /* these two are most of what is not open */
+		s->now[half & 1][SERVICE_NOW_UNANSWERED]++;
+	else if (mask == SVC_NOW(TIME_WAIT))
+		s->now[half & 1][SERVICE_NOW_TIME_WAIT]++;
+	else
+		for (i = 0; i < SERVICE_GAUGES; i++)
+			s->now[half & 1][i] += mask >> i & 1;
 	if (mask & (SVC_NOW(HALF_OPEN) | SVC_NOW(UNANSWERED))) {
 		i = s->samples++ & (ACCOUNT_SAMPLES - 1);
 		__builtin_memcpy(&s->sample[i], key, sizeof(*key));
@@ -148,11 +151,18 @@ __weak __noinline int source_now(struct flow_key *key, __u32 side, __u32 mask, _
 	for (aggregate = 0; aggregate < 2; aggregate++) {
 		len = prefix_cut(e.addr, aggregate);
 		index = source_find(&e, len, source_hash(e.addr, len));
-		if (index == NO_INDEX)
-			continue;
-		s = bpf_map_lookup_elem(&sources, &index);
+		s = index == NO_INDEX ? (struct source *)0 : bpf_map_lookup_elem(&sources, &index);
+		if (mask == SRC_NOW(TIME_WAIT)) { /* of no use for prefixes */
+			if (s)
+				s->now[half & 1][SOURCE_NOW_TIME_WAIT]++;
+			return 0;
+		}
 		if (!s)
 			continue;
+		if (mask == SRC_NOW(UNANSWERED)) {
+			s->now[half & 1][SOURCE_NOW_UNANSWERED]++;
+			continue;
+		}
 		for (i = 0; i < SOURCE_GAUGES; i++)
 			s->now[half & 1][i] += mask >> i & 1;
 		if (!(mask & SRC_NOW(HALF_OPEN)) || s->now[half & 1][SOURCE_NOW_HALF_OPEN] < SAMPLED_FROM)
@@ -335,7 +345,7 @@ __weak __noinline int recount_flow(struct flow *f, struct flow_key *key, __u32 h
 
 	if (!f || !key)
 		return 0;
-	found = flow_findings(f, thresholds(), track_options(), now);
+	found = flow_quiet(f, thresholds(), track_options(), now) ? 0 : flow_findings(f, thresholds(), track_options(), now);
 	if (found)
 		hit_note(f, key, found, now);
 	mask = flow_gauges(f, found, now);

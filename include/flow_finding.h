@@ -208,6 +208,27 @@ static __always_inline __u64 findings_transfer(const struct flow *f, const struc
 	return found;
 }
 
+/* States in which nothing is found without a mark. */
+#define QUIET_STATES                                                                                                   \
+	(1U << NO_STATE | 1U << CLOSED | 1U << LISTEN | 1U << ESTABLISHED | 1U << FIN_WAIT_1 | 1U << CLOSING |         \
+	 1U << LAST_ACK | 1U << TIME_WAIT)
+#define TELLING_FLAGS                                                                                                  \
+	(MARK_RSTS | MARK_RSTS_TW | MARK_RESTARTS | MARK_ASSASSIN | MARK_WENT_ON | MARK_SILENT | FLAG_HALFOPEN_DISC |  \
+	 FLAG_SYN_IN_CONN)
+
+/* 1: flow_findings() would find nothing. What can be told at a glance, of most flows. */
+static __always_inline int flow_quiet(const struct flow *f, const struct detect_opts *o, const struct track_opts *t, __u64 now_ns)
+{
+	__u64 least = o->value[PARAM_RETRANSMISSION_MIN] ?: 1;
+
+	if ((1U << f->state[0] | 1U << f->state[1]) & ~QUIET_STATES)
+		return 0;
+	if (flow_in(f, TIME_WAIT, TIME_WAIT) && elapsed(f->start_ns, now_ns, 4 * t->msl2_ns))
+		return 0;
+	return !(f->prev >> PREV_RTX_SHIFT) && !(f->flags & TELLING_FLAGS) && f->win[0] && f->win[1] && f->rtx[0] < least &&
+	       f->rtx[1] < least;
+}
+
 /* What is found on this flow alone, as FINDING_BIT()s; f need not be locked. now_ns: since the epoch. */
 static __always_inline __u64 flow_findings(const struct flow *f, const struct detect_opts *o, const struct track_opts *t,
 					   __u64 now_ns)

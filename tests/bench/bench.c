@@ -153,10 +153,11 @@ int main(int argc, char **argv)
 		bench_packets(1000000, 1 << 21, "1 M", false);
 	}
 	if (wanted(argc, argv, "tables")) {
-		bench_sweep(262144, 262144, "262,144", 0);
+		bench_sweep(262144, 262144, "262,144", 40);
 		bench_sweep(1000000, 1 << 20, "1 M", 150);
-		bench_mixed(262144, 1 << 19, "262,144", 40);
-		bench_mixed(1000000, 1 << 21, "1 M", 150);
+		bench_mixed(180000, 262144, 90, "180 k", 40); /* 69 % of the default table: then nothing goes early */
+		bench_mixed(180000, 262144, 60, "180 k", 0);
+		bench_mixed(700000, 1 << 20, 90, "700 k", 0);
 		bench_programs();
 	}
 	for (i = 0; i < result_count; i++) {

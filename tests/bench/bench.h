@@ -30,7 +30,7 @@ void bench_packets(unsigned flows, unsigned capacity, const char *label, bool ga
 /* tables.c */
 void bench_sweep(unsigned flows, unsigned capacity, const char *label, double goal_ms);
 /* mixed.c: the sweep with detectors over flows of all states, and what it delays */
-void bench_mixed(unsigned flows, unsigned capacity, const char *label, double goal_ms);
+void bench_mixed(unsigned flows, unsigned capacity, unsigned open, const char *label, double goal_ms);
 void bench_programs(void);
 /* replay.c */
 void bench_replay(void);

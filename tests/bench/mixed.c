@@ -81,17 +81,15 @@ static void feed_accounts(struct ward *w)
 }
 
 /* ---- what stands in the table ---- */
-/* 60 % open and busy, 20 % TIME-WAIT, the rest on its way there or hanging; each with one of the services. */
-static void mixed_flow(struct flow_key *key, struct flow *f, uint32_t number, uint64_t now)
+/* So many percent open and busy; of the others half in TIME-WAIT, the rest on its way there or hanging. Each with one of the services. */
+static void mixed_flow(struct flow_key *key, struct flow *f, uint32_t number, unsigned open, uint64_t now)
 {
-	static const uint8_t states[10][2] = {
-		{ESTABLISHED, ESTABLISHED}, {ESTABLISHED, ESTABLISHED}, {ESTABLISHED, ESTABLISHED},
-		{ESTABLISHED, ESTABLISHED}, {ESTABLISHED, ESTABLISHED}, {ESTABLISHED, ESTABLISHED},
-		{TIME_WAIT, CLOSED},	    {CLOSED, TIME_WAIT},	{FIN_WAIT_2, CLOSE_WAIT},
+	static const uint8_t states[][2] = {
+		{ESTABLISHED, ESTABLISHED}, {TIME_WAIT, CLOSED}, {CLOSED, TIME_WAIT}, {FIN_WAIT_2, CLOSE_WAIT},
 		{TIME_WAIT, LAST_ACK},
 	};
 	uint32_t server = htonl(0x0a800000 + number % SERVICES), client = htonl(0x0d000000 + number / 50000);
-	int i, row = number / 7 % 10;
+	int i, row = number / 7 % 100 < open ? 0 : 1 + number % 4;
 
 	memset(key, 0, sizeof(*key));
 	memset(f, 0, sizeof(*f));
@@ -113,7 +111,7 @@ static void mixed_flow(struct flow_key *key, struct flow *f, uint32_t number, ui
 	f->vlan = VLAN_UNSEEN;
 }
 
-static void fill(struct ward *w, unsigned flows)
+static void fill(struct ward *w, unsigned flows, unsigned open)
 {
 	struct flow_key *keys = calloc(BATCH, sizeof(*keys));
 	struct flow *values = calloc(BATCH, sizeof(*values));
@@ -123,7 +121,7 @@ static void fill(struct ward *w, unsigned flows)
 	for (n = 0; n < flows; n += count) {
 		count = flows - n < BATCH ? flows - n : BATCH;
 		for (i = 0; i < count; i++)
-			mixed_flow(&keys[i], &values[i], n + i, ward_now_ns(w));
+			mixed_flow(&keys[i], &values[i], n + i, open, ward_now_ns(w));
 		if (bpf_map_update_batch(w->map[MAP_FLOWS], keys, values, &count, NULL))
 			bench_die("cannot fill the table: %s", strerror(errno));
 	}
@@ -160,27 +158,34 @@ static struct bench_bpf *timer_bed(void)
 	return skel;
 }
 
-/* Runs the sweep (or the same time of nothing) with a timer of 200 us in softirq on this CPU; the latest that it came, in ms. */
+/*
+ * Runs the sweep (or the same time of nothing) with a timer of 200 us in softirq on this CPU; the latest that it came, in ms:
+ * the median of 7 times 0.3 s, since a hypervisor too makes it late now and then.
+ */
 static double latest_tick(struct ward *w, bool sweep)
 {
 	struct bench_bpf *skel = timer_bed();
+	double ms[ROUNDS];
 	uint64_t until;
-	double ms;
+	int i;
 
 	if (bpf_prog_test_run_opts(bpf_program__fd(skel->progs.bench_tick), NULL))
 		bench_die("cannot start the timer: %s", strerror(errno));
-	until = bench_wall_ns() + 2000000000;
-	while (bench_wall_ns() < until)
-		if (sweep && ward_sweep(w, ward_now_ns(w)) < 0)
-			bench_die("%s", ward_reason());
-	if (skel->bss->tick.count < 5000)
-		bench_die("the timer came %lu times in 2 s", (long)skel->bss->tick.count);
-	ms = (double)skel->bss->tick.latest_ns / 1e6;
+	for (i = 0; i < ROUNDS; i++) {
+		skel->bss->tick.latest_ns = skel->bss->tick.count = 0;
+		until = bench_wall_ns() + 300000000;
+		while (bench_wall_ns() < until)
+			if (sweep && ward_sweep(w, ward_now_ns(w)) < 0)
+				bench_die("%s", ward_reason());
+		if (skel->bss->tick.count < 300)
+			bench_die("the timer came %lu times in 0.3 s", (long)skel->bss->tick.count);
+		ms[i] = (double)skel->bss->tick.latest_ns / 1e6;
+	}
 	bench_bpf__destroy(skel);
-	return ms;
+	return median(ms, ROUNDS);
 }
 
-void bench_mixed(unsigned flows, unsigned capacity, const char *label, double goal_ms)
+void bench_mixed(unsigned flows, unsigned capacity, unsigned open, const char *label, double goal_ms)
 {
 	unsigned services = 0, sources = 0;
 	struct ward *w = ward_new();
@@ -197,7 +202,7 @@ void bench_mixed(unsigned flows, unsigned capacity, const char *label, double go
 	if (load_probe() || load_programs(w))
 		bench_die("%s", ward_reason());
 	feed_accounts(w);
-	fill(w, flows);
+	fill(w, flows, open);
 	for (i = -2; i < ROUNDS; i++) {
 		began = bench_cpu_ns();
 		if (ward_sweep(w, ward_now_ns(w)) < 0)
@@ -207,15 +212,15 @@ void bench_mixed(unsigned flows, unsigned capacity, const char *label, double go
 	}
 	ward_services_each(w, count_service, &services);
 	ward_sources_each(w, count_source, &sources);
-	if (ward_gauges_read(w, &gauges) || gauges.flows != flows || services != SERVICES || sources < SOURCES / 2)
+	if (ward_gauges_read(w, &gauges) || gauges.flows != flows || services < SERVICES - 1 || sources < SOURCES / 2)
 		bench_die("%lu flows, %u services, %u sources: not what was fed", (long)gauges.flows, services, sources);
-	bench_title("sweep, %s flows of mixed states, %u services, %u sources, %lu embryos; detectors and all", label, services,
-		    sources, (long)gauges.embryos);
-	snprintf(name, sizeof(name), "sweep and detectors, %s mixed flows", label);
+	bench_title("sweep, %s flows, %u %% of them open, %u services, %u sources, %lu embryos; detectors and all", label, open,
+		    services, sources, (long)gauges.embryos);
+	snprintf(name, sizeof(name), "sweep and detectors, %s flows, %u %% open", label, open);
 	result_add(name, median(ms, ROUNDS), "ms CPU", goal_ms, false);
-	snprintf(name, sizeof(name), "softirq's delay without a sweep, %s", label);
+	snprintf(name, sizeof(name), "softirq's delay without a sweep, %s, %u %%", label, open);
 	result_add(name, latest_tick(w, false), "ms", 0, false);
-	snprintf(name, sizeof(name), "softirq's delay while it sweeps, %s", label);
+	snprintf(name, sizeof(name), "softirq's delay while it sweeps, %s, %u %%", label, open);
 	result_add(name, latest_tick(w, true), "ms", 5, false);
 	ward_close(w);
 }

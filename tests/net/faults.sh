@@ -60,9 +60,20 @@ says "--embryos above its limit: the message" "'4194305': not a number from 64 t
 ward a flows "dport = :99999"
 refused "a port that is none" 2 "99999" ""
 ward a detach "$A"
-refused "detach what is not attached" 3 "'$A' is not attached" "tcpward attach"
+refused "detach what is not attached" 3 "'$A' is not attached" "tcpward attach|instances there are"
 ward a flows
 exits "flows with nothing attached" 3
+for words in status findings "flows state all" metrics "detach $A"; do
+	ip netns exec "tw-$ID-a" "$TCPWARD" $words >"$work/out" 2>"$work/err"
+	code=$?
+	refused "$words by ip netns exec" 3 "has no bpffs on '/sys/fs/bpf'" "nsenter --net=/run/netns"
+done
+must a attach "$A" --ingress tc
+ward a detach nosuch7
+refused "detach what is not attached, beside what is" 3 "'nosuch7' is not attached" "instances there are: .*$A"
+ward a flows --name nosuch7
+refused "a name that is not attached" 3 "no instance 'nosuch7'" "instances there are: .*$A"
+must a detach "$A"
 untouched "after wrong words nothing is left"
 
 # ---- no privilege ----

@@ -51,7 +51,7 @@ static int detach_all(void)
 
 		worst = code ? code : worst;
 	}
-	return count ? worst : cmd_error(EXIT_DETACHED, NULL, "nothing is attached");
+	return count ? worst : cmd_no_instance();
 }
 
 static int detach_ifaces(const struct cmd_line *line)

@@ -381,7 +381,6 @@ int cmd_metrics(int argc, char **argv)
 	if (count < 0)
 		return -count;
 	if (!count)
-		return cmd_error(EXIT_DETACHED, "tcpward run IFACE, or tcpward attach IFACE",
-				 "not attached to any interface");
+		return cmd_no_instance();
 	return read_and_print(names, count);
 }

@@ -245,7 +245,6 @@ int cmd_status(int argc, char **argv)
 	}
 	sheet_end(sheet);
 	if (!count)
-		return cmd_error(EXIT_DETACHED, "tcpward run IFACE, or tcpward attach IFACE",
-				 "not attached to any interface");
+		return cmd_no_instance();
 	return code;
 }

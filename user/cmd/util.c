@@ -153,6 +153,17 @@ int cmd_instances(char names[][WARD_NAME_LEN], int max)
 			  "cannot look for instances: %s", strerror(-count));
 }
 
+int cmd_no_instance(void)
+{
+	struct ward *w;
+	int err = ward_open(NULL, &w);
+
+	if (err)
+		return cmd_fail(err);
+	ward_close(w); /* it has come meanwhile */
+	return EXIT_OK;
+}
+
 bool cmd_still_pinned(const struct ward *w)
 {
 	char names[64][WARD_NAME_LEN];

@@ -45,6 +45,8 @@ void cmd_warn_keeper(const struct ward *w);
 
 /* The pinned instances, at most max: how many, or on error (reported) minus the exit code. */
 int cmd_instances(char names[][WARD_NAME_LEN], int max);
+/* Says that there is none, or why none can be seen from here; the exit code. */
+int cmd_no_instance(void);
 
 /* Is the instance of w still there, or has somebody detached it? */
 bool cmd_still_pinned(const struct ward *w);

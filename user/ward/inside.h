@@ -147,6 +147,9 @@ uint64_t clock_tick_ns(void);
 
 /* ---- pins.c ---- */
 #define PIN_PATH 160
+#define REMEDY_HIDDEN "enter the namespace by 'nsenter --net=/run/netns/NAME', or mount bpffs on /sys/fs/bpf"
+/* Is there no bpffs here, in a mount namespace of our own? Then there may be instances that cannot be seen from here. */
+bool pins_hidden(void);
 /* Mounts bpffs if it is not; keep: the pins are to be seen by other processes. */
 int pins_mount(bool keep);
 void pins_dir(char *path, const char *name);

@@ -278,29 +278,58 @@ int ward_attach(struct ward *w, const char *const *ifnames, int count, bool keep
 
 /* ---- finding again ---- */
 
+/* "eth0, eth1, ..." of all instances, as far as it fits; returns how many there are. */
+static int instances_text(char *text, size_t size)
+{
+	char names[INSTANCES_MAX][WARD_NAME_LEN];
+	int used = 0, count = pins_list(names, INSTANCES_MAX);
+
+	*text = '\0';
+	for (int i = 0; i < count && used < (int)size; i++)
+		used += snprintf(text + used, size - used, "%s%s", i ? ", " : "", names[i]);
+	return count;
+}
+
+/* what: "no instance 'eth7'", "'eth7' is not attached"; NULL: nothing is. The second line says where to go on. */
+static int nothing_there(const char *what)
+{
+	char list[200], mend[240];
+
+	if (pins_hidden())
+		return ward_fail(-ENOENT, REMEDY_HIDDEN,
+				 "%s: this mount namespace has no bpffs on '/sys/fs/bpf' ('ip netns exec' hides it)",
+				 what ? what : "cannot look for instances");
+	if (!what)
+		return ward_fail(-ENOENT, "tcpward attach IFACE, or tcpward run IFACE",
+				 "not attached to any interface");
+	if (instances_text(list, sizeof(list)) <= 0)
+		return ward_fail(-ENOENT, "tcpward attach IFACE, or tcpward run IFACE", "%s: nothing is attached", what);
+	snprintf(mend, sizeof(mend), "instances there are: %s", list);
+	return ward_fail(-ENOENT, mend, "%s", what);
+}
+
 static int no_instance(const char *name)
 {
-	if (name)
-		return ward_fail(-ENOENT, "tcpward attach IFACE --name NAME",
-				 "no instance '%s': nothing is attached under that name", name);
-	return ward_fail(-ENOENT, "tcpward attach IFACE, or tcpward run IFACE", "not attached to any interface");
+	char what[WARD_NAME_LEN + 64];
+
+	snprintf(what, sizeof(what), "no instance '%.*s'", WARD_NAME_LEN + 32, name);
+	return nothing_there(what);
 }
 
 static int only_instance(char *name)
 {
-	char names[INSTANCES_MAX][WARD_NAME_LEN], list[200] = "";
-	int i, used = 0, count = pins_list(names, INSTANCES_MAX);
+	char names[INSTANCES_MAX][WARD_NAME_LEN], list[200];
+	int count = pins_list(names, INSTANCES_MAX);
 
 	if (count == -EACCES)
 		return ward_fail(-EPERM, REMEDY_ROOT, "cannot look for instances: %s", strerror(EACCES));
 	if (count <= 0)
-		return no_instance(NULL);
+		return nothing_there(NULL);
 	if (count == 1) {
 		memcpy(name, names[0], WARD_NAME_LEN);
 		return 0;
 	}
-	for (i = 0; i < count && used < (int)sizeof(list); i++)
-		used += snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "", names[i]);
+	instances_text(list, sizeof(list));
 	return ward_fail(-EINVAL, "choose one by --name", "there are %d instances: %s", count, list);
 }
 
@@ -372,6 +401,7 @@ int ward_open_iface(const char *ifname, struct ward **out)
 	int i, count = pins_list(names, INSTANCES_MAX);
 	uint32_t ifindex = if_nametoindex(ifname), netns = iface_netns();
 	struct ward_instance info;
+	char what[64];
 	unsigned row;
 
 	log_capture();
@@ -388,7 +418,8 @@ int ward_open_iface(const char *ifname, struct ward **out)
 	}
 	if (pins_exist(ifname) && pins_read_info(ifname, &info) == -EPROTO)
 		return -EPROTO;
-	return ward_fail(-ENOENT, "tcpward attach IFACE", "'%s' is not attached", ifname);
+	snprintf(what, sizeof(what), "'%.32s' is not attached", ifname);
+	return nothing_there(what);
 }
 
 /* ---- ending ---- */

@@ -93,13 +93,18 @@ static bool private_mounts(void)
 	return mine.st_ino != other.st_ino;
 }
 
+bool pins_hidden(void)
+{
+	return !is_bpffs() && private_mounts();
+}
+
 int pins_mount(bool keep)
 {
 	if (is_bpffs())
 		return 0;
 	if (keep && private_mounts())
 		return ward_fail(
-			-EPERM, "enter the namespace by 'nsenter --net=/run/netns/NAME', or mount bpffs on " BPFFS,
+			-EPERM, REMEDY_HIDDEN,
 			"cannot pin in '%s': this mount namespace has no bpffs ('ip netns exec' hides it)", BPFFS);
 	if (mount("bpf", BPFFS, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"))
 		return ward_fail(-errno, errno == EPERM ? REMEDY_ROOT : "mount -t bpf bpf " BPFFS,

@@ -50,7 +50,7 @@ __weak __noinline int account_end(struct flow_key *key, struct flow *f, __u32 wh
 		svc = SVC(TIMED_OUT);
 	else if (why == END_EVICTED)
 		svc = SVC(EVICTED);
-	if (f->state[orig ^ 1] == SYN_RECEIVED)
+	if (f->state[orig ^ 1] == SYN_RECEIVED && !(f->flags & FLAG_MIDSTREAM))
 		svc |= SVC(HALF_OPEN_LEFT);
 	if (svc)
 		service_note(key, orig ^ 1, svc);
@@ -118,7 +118,9 @@ static __always_inline void tally_moves(struct scratch *sc, struct flow *f, int 
 
 	was = old_states >> (8 * (orig ^ 1)) & 0xff;
 	if (was != is) {
-		sc->svc |= responder_moved(was, is);
+		/* not of a SYN-ACK that nobody asked for; and O16: who has not said a word has answered nothing */
+		if (!(f->flags & FLAG_MIDSTREAM) && (was != LISTEN || f->half[orig ^ 1].pkts))
+			sc->svc |= responder_moved(was, is);
 		count_edge(was, is);
 	}
 	was = old_states >> (8 * orig) & 0xff;

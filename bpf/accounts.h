@@ -487,7 +487,8 @@ __weak __noinline int account_syn(void)
 
 	if (!sc)
 		return 0;
-	whom = sc->syn_turn++ % SAMPLED ? 0 : FOR_AGGREGATE | IN_SAMPLE;
+	/* one of SAMPLED by chance: of sources that take turns every eighth would be of one prefix */
+	whom = mix(boot_secret[1] ^ sc->syn_turn++, sc->seg.seq) >> 61 ? 0 : FOR_AGGREGATE | IN_SAMPLE;
 	side = sc->seg.dir & 1;
 	e = key_end(&sc->seg.key, side ^ 1);
 	index = service_search(&e, service_hash(&e));

@@ -71,6 +71,7 @@ static long source_zero(__u32 set_index, void *unused)
 static long cell_zero(void *map, __u32 *index, struct pair_cell *cell, __u32 *part)
 {
 	(void)map, (void)index;
+	cell->large = cell->flows + cell->open_part[0] + cell->open_part[1] >= PAIR_LARGE;
 	*(volatile __u64 *)cell = 0;
 	cell->open_part[*part & 1] = 0;
 	return 0;
@@ -138,49 +139,57 @@ __weak __noinline int service_now(struct flow_key *key, __u32 side, __u32 mask, 
 	return 0;
 }
 
-/* ... of the source at side, and of its aggregate. */
+/* Adds one to the gauges of one source or aggregate, if it has a record. */
+static __always_inline void source_add(const struct flow_key *key, __u32 side, __u32 mask, __u32 half, __u32 index)
+{
+	struct source *s = bpf_map_lookup_elem(&sources, &index);
+	__u32 i;
+
+	if (!s)
+		return;
+	if (mask == SRC_NOW(TIME_WAIT)) { /* these two are most of what there is */
+		s->now[half & 1][SOURCE_NOW_TIME_WAIT]++;
+		return;
+	}
+	if (mask == SRC_NOW(UNANSWERED)) {
+		s->now[half & 1][SOURCE_NOW_UNANSWERED]++;
+		return;
+	}
+	for (i = 0; i < SOURCE_GAUGES; i++)
+		s->now[half & 1][i] += mask >> i & 1;
+	if (!(mask & SRC_NOW(HALF_OPEN)) || s->now[half & 1][SOURCE_NOW_HALF_OPEN] < SAMPLED_FROM)
+		return;
+	i = s->samples++ & (ACCOUNT_SAMPLES - 1);
+	__builtin_memcpy(&s->sample[i], key, sizeof(*key));
+	s->sample_orig[i] = side & 1;
+}
+
+/* Adds one to the gauges of the source at side of key, and of its aggregate: mask of 1 << enum source_gauge. */
 __weak __noinline int source_now(struct flow_key *key, __u32 side, __u32 mask, __u32 half)
 {
-	struct source *s;
+	__u32 index, len;
 	struct end e;
-	__u32 index, i, len, aggregate;
 
 	if (!key)
 		return 0;
 	e = key_end(key, side & 1);
-	for (aggregate = 0; aggregate < 2; aggregate++) {
-		len = prefix_cut(e.addr, aggregate);
-		index = source_find(&e, len, source_hash(e.addr, len));
-		s = index == NO_INDEX ? (struct source *)0 : bpf_map_lookup_elem(&sources, &index);
-		if (mask == SRC_NOW(TIME_WAIT)) { /* of no use for prefixes */
-			if (s)
-				s->now[half & 1][SOURCE_NOW_TIME_WAIT]++;
-			return 0;
-		}
-		if (!s)
-			continue;
-		if (mask == SRC_NOW(UNANSWERED)) {
-			s->now[half & 1][SOURCE_NOW_UNANSWERED]++;
-			continue;
-		}
-		for (i = 0; i < SOURCE_GAUGES; i++)
-			s->now[half & 1][i] += mask >> i & 1;
-		if (!(mask & SRC_NOW(HALF_OPEN)) || s->now[half & 1][SOURCE_NOW_HALF_OPEN] < SAMPLED_FROM)
-			continue;
-		i = s->samples++ & (ACCOUNT_SAMPLES - 1);
-		__builtin_memcpy(&s->sample[i], key, sizeof(*key));
-		s->sample_orig[i] = side & 1;
-	}
+	len = prefix_cut(e.addr, PREFIX_SOURCE);
+	index = source_find(&e, len, source_hash(e.addr, len));
+	if (index != NO_INDEX)
+		source_add(key, side, mask, half, index);
+	if (mask == SRC_NOW(TIME_WAIT)) /* of no use for prefixes */
+		return 0;
+	len = prefix_cut(e.addr, PREFIX_AGGREGATE);
+	index = source_find(&e, len, source_hash(e.addr, len));
+	if (index != NO_INDEX)
+		source_add(key, side, mask, half, index);
 	return 0;
 }
 
 enum { PAIR_FLOW, PAIR_TIME_WAIT, PAIR_OPEN };
 
-/*
- * A pair whose cell is large: counted by itself, if there is room. cell: flows (or open ones) that the cell has, above;
- * its TIME-WAIT, below.
- */
-__weak __noinline int pair_now(struct flow_key *key, __u32 client, __u32 what, __u32 half, __u64 cell)
+/* A pair whose cell was large in the sweep before: counted by itself, if there is room. */
+__weak __noinline int pair_now(struct flow_key *key, __u32 client, __u32 what, __u32 half, __u64 now)
 {
 	struct end c, s;
 	struct pair *p, *free = (struct pair *)0;
@@ -201,14 +210,8 @@ __weak __noinline int pair_now(struct flow_key *key, __u32 client, __u32 what, _
 		if (p->live && p->hash == hash) {
 			__u32 *count = what == PAIR_OPEN ? &p->open_part[half & 1] : &p->flows[half & 1];
 
-			if (*count) {
-				++*count;
-				p->time_wait[half & 1] += what == PAIR_TIME_WAIT;
-				return 0;
-			}
-			*count = cell >> 32; /* the first that is counted here: those before it were the cell's alone */
-			if (what != PAIR_OPEN)
-				p->time_wait[half & 1] = (__u32)cell;
+			++*count;
+			p->time_wait[half & 1] += what == PAIR_TIME_WAIT;
 			return 0;
 		}
 		if (!p->live && !free)
@@ -225,13 +228,13 @@ __weak __noinline int pair_now(struct flow_key *key, __u32 client, __u32 what, _
 	free->hash = hash;
 	free->flows[0] = free->flows[1] = free->time_wait[0] = free->time_wait[1] = 0;
 	free->open_part[0] = free->open_part[1] = 0;
-	free->active_ns = 0;
+	free->active_ns = now - PAIR_IDLE_NS + 3 * NS_PER_S; /* to be counted whole by the next sweeps */
 	free->live = 1;
 	return 0;
 }
 
-/* Counts the flow in the cell of its pair. If that cell is large: what it has, for pair_now(). Else 0. */
-static __always_inline __u64 pair_flow(const struct flow_key *key, __u32 client, __u32 what, __u32 half)
+/* Counts the flow in the cell of its pair; not 0: that cell is large, so call pair_now(). */
+static __always_inline __u32 pair_flow(const struct flow_key *key, __u32 client, __u32 what, __u32 half)
 {
 	const __u64 *w = (const __u64 *)key;
 	struct pair_cell *cell;
@@ -239,7 +242,8 @@ static __always_inline __u64 pair_flow(const struct flow_key *key, __u32 client,
 	__u64 h;
 
 	/* the client's address, the service's address and port: not the client's port */
-	h = mix(mix(mix(boot_secret[0], w[0] ^ w[1]), w[2] ^ w[3]), client ? key->a_port : (__u64)key->b_port << 16);
+	h = mix(mix(mix(mix(boot_secret[0], w[0]), w[1]), w[2]), w[3]);
+	h = mix(h, client ? key->a_port : (__u64)key->b_port << 16);
 	index = (h ^ h >> 32) & (PAIR_CELLS - 1);
 	cell = bpf_map_lookup_elem(&pair_cells, &index);
 	if (!cell)
@@ -249,9 +253,7 @@ static __always_inline __u64 pair_flow(const struct flow_key *key, __u32 client,
 	else
 		cell->flows++;
 	cell->time_wait += what == PAIR_TIME_WAIT;
-	if (cell->flows + cell->open_part[0] + cell->open_part[1] < PAIR_LARGE)
-		return 0;
-	return (__u64)(what == PAIR_OPEN ? cell->open_part[half & 1] : cell->flows) << 32 | cell->time_wait;
+	return cell->large;
 }
 
 /* Which gauges of its service a flow counts in. found: FINDING_BIT()s. */
@@ -272,6 +274,8 @@ static __always_inline __u32 flow_gauges(const struct flow *f, __u64 found, __u6
 	if (flow_in(f, SYN_SENT, SYN_SENT) && !flow_in(f, SYN_RECEIVED, SYN_RECEIVED))
 		return SVC_NOW(UNANSWERED);
 	if (flow_in(f, SYN_RECEIVED, SYN_RECEIVED)) {
+		if (f->flags & FLAG_MIDSTREAM) /* a SYN-ACK that nobody asked for, as far as is known: anybody's */
+			return 0;
 		if (found & FINDING_BIT(ACCEPT_QUEUE_FULL))
 			return SVC_NOW(ACCEPT_QUEUE);
 		return SVC_NOW(HALF_OPEN) | (f->flags & FLAG_HALFOPEN_EMB ? SVC_NOW(HALF_OPEN_OLD) : 0);
@@ -358,7 +362,7 @@ __weak __noinline int recount_flow(struct flow *f, struct flow_key *key, __u32 h
 		service_now(key, orig ^ 1, mask, half);
 		cell = pair_flow(key, orig, what, half);
 		if (cell)
-			pair_now(key, orig, what, half, cell);
+			pair_now(key, orig, what, half, now);
 	}
 	if (mask & SVC_NOW(UNANSWERED))
 		src = SRC_NOW(UNANSWERED) | (f->flags & FLAG_STALE_SYN ? SRC_NOW(STALE) : 0);
@@ -400,7 +404,7 @@ __weak __noinline int recount_served(__u32 side)
 		s->open_part[part]++;
 	cell = pair_flow(&sc->seg.key, (side & 1) ^ 1, PAIR_OPEN, part);
 	if (cell)
-		pair_now(&sc->seg.key, (side & 1) ^ 1, PAIR_OPEN, part, cell);
+		pair_now(&sc->seg.key, (side & 1) ^ 1, PAIR_OPEN, part, sc->recount.now);
 	return 1;
 }
 

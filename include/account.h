@@ -200,6 +200,8 @@ struct pair_cell {
 	__u32 flows;
 	__u32 time_wait;
 	__u32 open_part[2];
+	__u32 large; /* in the sweep before: its pairs are counted by themselves */
+	__u32 pad;
 };
 
 struct pair {

@@ -333,6 +333,13 @@ TCP_STAGE int tcp_judge_synack(struct tcp_judgement *j, const struct segment *se
 		j->flags |= FLAG_BAD_SYNACK;
 		return 0;
 	}
+	/* the originator's ACK was of nothing (O16): both directions are seen, and it had not heard of this SYN-ACK */
+	if ((j->was & FLAG_ASYM) && !j->from_orig && s->state == ESTABLISHED && !tcp_conf(s) && !s->sent &&
+	    seg->seq != s->isn && d->state == ESTABLISHED && tcp_syn_acked(d, seg->ack)) {
+		d->state = SYN_SENT;
+		tcp_synack_ok(j, seg);
+		return 0;
+	}
 	if (seg->seq == s->isn && (j->was & FLAG_SIMUL_OPEN) && (s->state == SYN_RECEIVED || s->state == ESTABLISHED) &&
 	    (d->state == SYN_RECEIVED || d->state == ESTABLISHED)) {
 		tcp_synack_simultaneous(j, seg);

@@ -210,7 +210,7 @@ static bool is_over(const struct flow *f)
 	return tcp_gone(f->state[0]) && tcp_gone(f->state[1]);
 }
 
-/* Which gauge of a service a flow that is not over counts in (include/account.h). */
+/* Which gauge of a service a flow that is not over counts in (include/account.h); SERVICE_GAUGES: none. */
 static enum service_gauge gauge_of(const struct flow *f)
 {
 	struct detect_opts detect;
@@ -218,6 +218,8 @@ static enum service_gauge gauge_of(const struct flow *f)
 	detect_opts_init(&detect);
 	if (in_state(f, TIME_WAIT))
 		return SERVICE_NOW_TIME_WAIT;
+	if (in_state(f, SYN_RECEIVED) && (f->flags & FLAG_MIDSTREAM)) /* a SYN-ACK without a SYN is anybody's */
+		return SERVICE_GAUGES;
 	if (in_state(f, SYN_RECEIVED)) /* where the clock has no say in it */
 		return finds_accept_queue(f, &detect, 0) ? SERVICE_NOW_ACCEPT_QUEUE : SERVICE_NOW_HALF_OPEN;
 	if (in_state(f, SYN_SENT))
@@ -272,6 +274,8 @@ static void recount_service(const struct service *s, uint64_t now[SERVICE_GAUGES
 
 		if (is_over(f) || memcmp(address(&seen[i].key, server), s->addr, 16) ||
 		    (server ? seen[i].key.b_port : seen[i].key.a_port) != s->port)
+			continue;
+		if (gauge == SERVICE_GAUGES)
 			continue;
 		now[gauge]++;
 		now[SERVICE_NOW_HALF_OPEN_OLD] += gauge == SERVICE_NOW_HALF_OPEN && f->flags & FLAG_HALFOPEN_EMB;

@@ -356,6 +356,8 @@ void port_scan_vertical(struct scene *s)
 	number(e, "hosts", 1, 0);
 	between(e, "ports", TARGETS - 4, TARGETS + 4, 0);
 	number(e, "attempts_60s", TARGETS, 0);
+	number(e, "completed_60s", 0, 0);
+	number(e, "one_way_60s", 0, 0);
 	holds(e, first + 19 * step);
 	ends(e, window_after(first + TARGETS * step, 60));
 }
@@ -373,6 +375,8 @@ void port_scan_horizontal(struct scene *s)
 	between(e, "hosts", TARGETS - 4, TARGETS + 4, 0);
 	number(e, "ports", 1, 0);
 	number(e, "attempts_60s", TARGETS, 0);
+	number(e, "completed_60s", 0, 0);
+	number(e, "one_way_60s", 0, 0);
 	holds(e, first + SECONDS(10)); /* silent ones count after 10 s; 20 refuse before that */
 	allow(s, "stale-syn");
 	ends(e, window_after(first + TARGETS * step, 60));

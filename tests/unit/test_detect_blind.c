@@ -34,7 +34,7 @@ static void everything(void)
 	other->total[SERVICE_RESET] = 100;
 	p->flows[0] = p->time_wait[0] = 23000;
 	a->count[SOURCE_TIME_WAIT_REUSE] = a->count[SOURCE_OUT_OF_STATE] = a->count[SOURCE_BAD_FLAGS] = 1000;
-	a->count[SOURCE_SYN_DATA] = a->count[SOURCE_UNASKED] = a->count[SOURCE_FAILED] = 1000;
+	a->count[SOURCE_SYN_DATA] = a->count[SOURCE_UNASKED] = a->count[SOURCE_FAILED] = a->count[SOURCE_REFUSED] = 1000;
 	fill(&a->peers, 100);
 	fill(&a->targets, 100);
 	b->now[0][SOURCE_NOW_HALF_OPEN_RTX] = 100;
@@ -78,8 +78,7 @@ static void test_seeing(void **state)
 }
 
 #define ONE_WAY                                                                                                        \
-	(FINDING_BIT(STALE_SYN) | FINDING_BIT(HALF_OPEN) | FINDING_BIT(SYN_FLOOD) | FINDING_BIT(DEAD_PEER) |           \
-	 FINDING_BIT(PORT_SCAN) | FINDING_BIT(BACKSCATTER) | FINDING_BIT(REFLECTION) | FINDING_BIT(ZERO_WINDOW))
+	(FINDING_BIT(STALE_SYN) | FINDING_BIT(DEAD_PEER) | FINDING_BIT(BACKSCATTER) | FINDING_BIT(ZERO_WINDOW))
 #define MIRROR_LOSS                                                                                                    \
 	(FINDING_BIT(DEAD_PEER) | FINDING_BIT(RST_INJECTION) | FINDING_BIT(RETRANSMISSION) |                           \
 	 FINDING_BIT(OUT_OF_STATE_FLOOD) | FINDING_BIT(SYN_INJECTION))
@@ -103,6 +102,34 @@ static void test_one_way(void **state)
 	pass(r, 60); /* it was a minute ago */
 	assert_int_equal(detector_blind(r->detector), 0);
 	assert_int_equal(kinds_standing(), KINDS_ALL);
+}
+
+/* SYNs whose answer may pass elsewhere make no flood, nor a scan; what is half open was answered here, a refusal seen. */
+static void test_one_way_unanswered(void **state)
+{
+	struct service *s = service_at(r, "192.0.2.10", 443);
+	struct source *a = source_at(r, "203.0.113.9", 32);
+
+	(void)state;
+	pass(r, 1);
+	r->counters.counter[CNT_FLOWS_NEW] += 20;
+	r->counters.flag[FLAG_BIT_ASYM] += 11;
+	s->now[0][SERVICE_NOW_UNANSWERED] = 1000;
+	s->now[0][SERVICE_NOW_HALF_OPEN] = 127;
+	s->total[SERVICE_ANSWERED] = 127;
+	s->total[SERVICE_NEW] = 1127;
+	a->count[SOURCE_FAILED] = 1000;
+	a->count[SOURCE_STALE] = 1000;
+	a->count[SOURCE_REFUSED] = 19;
+	fill(&a->targets, 100);
+	pass(r, 5);
+	assert_int_equal(detector_blind(r->detector), 1 << BLIND_ONE_WAY);
+	assert_int_equal(r->stands, 0);
+	s->now[0][SERVICE_NOW_HALF_OPEN] = 128;
+	a->count[SOURCE_REFUSED] = 20;
+	pass(r, 2);
+	assert_evidence(found(r, FINDING_SYN_FLOOD), "half_open", 128, 128);
+	assert_int_equal(found(r, FINDING_PORT_SCAN)->severity, SEVERITY_WARNING);
 }
 
 static void test_not_one_way(void **state)
@@ -210,7 +237,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_seeing),	TEST(test_one_way),    TEST(test_not_one_way),
+		TEST(test_seeing),	TEST(test_one_way), TEST(test_one_way_unanswered), TEST(test_not_one_way),
 		TEST(test_too_few_to_say), TEST(test_mirror_loss), TEST(test_little_loss),
 		TEST(test_tap),		TEST(test_merged),     TEST(test_grace),
 		TEST(test_table_full),	TEST(test_standing_stays), TEST(test_first_look),

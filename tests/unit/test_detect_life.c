@@ -254,6 +254,30 @@ static void test_equals_stay(void **state)
 	assert_int_equal(detector_dropped(r->detector), 5);
 }
 
+/* A kind that crowds the table gives way to a rarer one, until that is as common; not to a milder one. */
+static void test_crowd_gives_way(void **state)
+{
+	(void)state;
+	sources(0, 512, SOURCE_SYN_DATA, 60);
+	pass(r, 1);
+	sources(600, 5, SOURCE_BAD_FLAGS, 60);
+	sources(700, 5, SOURCE_TIME_WAIT_REUSE, 60);
+	pass(r, 1);
+	assert_int_equal(r->stands, FINDING_ROOM);
+	assert_int_equal(standing_of(r, FINDING_BAD_FLAGS), 5);
+	none(r, FINDING_TIME_WAIT_REUSE);
+	assert_int_equal(told(r, DETECT_RAISED, FINDING_BAD_FLAGS), 5);
+	assert_int_equal(told(r, DETECT_CLEARED, FINDING_SYN_DATA), 5);
+	assert_int_equal(r->table[0].kind, FINDING_BAD_FLAGS); /* the oldest went first */
+	pass(r, 3);
+	assert_int_equal(r->newses, 0); /* and does not come back */
+	assert_int_equal(detector_dropped(r->detector), 10);
+	sources(800, 400, SOURCE_BAD_FLAGS, 60);
+	pass(r, 1);
+	assert_int_equal(standing_of(r, FINDING_BAD_FLAGS), 256);
+	assert_int_equal(standing_of(r, FINDING_SYN_DATA), 256);
+}
+
 /* Without an audience, and over tables that are not there. */
 static void test_nothing_to_look_at(void **state)
 {
@@ -305,6 +329,7 @@ int main(void)
 		TEST(test_full),
 		TEST(test_room_of_the_cleared),
 		TEST(test_equals_stay),
+		TEST(test_crowd_gives_way),
 		TEST(test_nothing_to_look_at),
 		TEST(test_quiet_tables),
 	};

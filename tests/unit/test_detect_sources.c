@@ -198,13 +198,13 @@ static void test_prefix_gives_way(void **state)
 
 	(void)state;
 	prefix->now[0][SOURCE_NOW_STALE] = 200;
-	prefix->count[SOURCE_FAILED] = 200;
+	prefix->count[SOURCE_FAILED] = prefix->count[SOURCE_REFUSED] = 200;
 	fill(&prefix->targets, 100);
 	pass(r, 1);
 	assert_subject(found(r, FINDING_STALE_SYN), SUBJECT_PREFIX, "203.0.113.0/24");
 	assert_subject(found(r, FINDING_PORT_SCAN), SUBJECT_PREFIX, "203.0.113.0/24");
 	s->now[0][SOURCE_NOW_STALE] = 150;
-	s->count[SOURCE_FAILED] = 150;
+	s->count[SOURCE_FAILED] = s->count[SOURCE_REFUSED] = 150;
 	fill(&s->targets, 80);
 	pass(r, 11);
 	assert_subject(found(r, FINDING_STALE_SYN), SUBJECT_SOURCE, "203.0.113.9");
@@ -454,7 +454,7 @@ static void test_port_scan(void **state)
 	fill(&s->targets, 18); /* 18.6 */
 	fill(&s->hosts, 1);
 	fill(&s->ports, 18);
-	s->count[SOURCE_FAILED] = 40;
+	s->count[SOURCE_FAILED] = s->count[SOURCE_REFUSED] = 40;
 	s->count[SOURCE_COMPLETED] = 5;
 	pass(r, 2);
 	assert_int_equal(r->stands, 0);
@@ -486,7 +486,7 @@ static void test_scan_shapes(void **state)
 	fill(&s->targets, 100);
 	fill(&s->hosts, 100);
 	fill(&s->ports, 1);
-	s->count[SOURCE_FAILED] = 200;
+	s->count[SOURCE_FAILED] = s->count[SOURCE_REFUSED] = 200;
 	pass(r, 1);
 	assert_text(found(r, FINDING_PORT_SCAN), "203.0.113.9 tried 126 targets (one port of many hosts) in vain, limit 20; 0 % of "
 						 "its attempts succeed, limit 20 %");
@@ -497,6 +497,9 @@ static void test_scan_shapes(void **state)
 	/* every bit set: the largest number that can be told */
 	fill(&s->targets, 256);
 	pass(r, 1);
+	assert_evidence(found(r, FINDING_PORT_SCAN), "targets", 200, 20); /* no more than there were attempts */
+	s->count[SOURCE_FAILED] = 5000;
+	pass(r, 1);
 	assert_evidence(found(r, FINDING_PORT_SCAN), "targets", 1568, 20);
 }
 
@@ -505,7 +508,7 @@ static void test_many_targets_that_answer(void **state)
 {
 	(void)state;
 	fill(&s->targets, 100);
-	s->count[SOURCE_FAILED] = 400;
+	s->count[SOURCE_FAILED] = s->count[SOURCE_REFUSED] = 400;
 	s->count[SOURCE_COMPLETED] = 100;
 	pass(r, 2);
 	assert_int_equal(r->stands, 0);
@@ -549,30 +552,102 @@ static void test_syn_retransmission(void **state)
 	clears(FINDING_RETRANSMISSION);
 }
 
+/* Answered and reset by the source (Happy Eyeballs, health checks): it did get what it asked for. */
+static void test_answered_and_reset(void **state)
+{
+	(void)state;
+	fill(&s->targets, 100);
+	s->count[SOURCE_FAILED] = 400;
+	s->count[SOURCE_REFUSED] = 9;
+	s->count[SOURCE_STALE] = 5;
+	s->count[SOURCE_BAD_FLAGS] = 4;
+	pass(r, 2);
+	assert_int_equal(r->stands, 0);
+	s->count[SOURCE_STALE] = 7;
+	pass(r, 1);
+	assert_int_equal(found(r, FINDING_PORT_SCAN)->severity, SEVERITY_WARNING);
+}
+
+/* One port of many hosts that say nothing, and SYNs that come again: told, but it is hardly a scan. */
+static void test_broken_ipv6(void **state)
+{
+	(void)state;
+	fill(&s->targets, 40);
+	fill(&s->hosts, 40);
+	fill(&s->ports, 1);
+	s->count[SOURCE_FAILED] = s->count[SOURCE_STALE] = 50;
+	s->count[SOURCE_SYN_RTX] = 50;
+	pass(r, 1);
+	assert_int_equal(found(r, FINDING_PORT_SCAN)->severity, SEVERITY_INFO);
+	s->count[SOURCE_SYN_RTX] = 49;
+	pass(r, 1);
+	assert_int_equal(found(r, FINDING_PORT_SCAN)->severity, SEVERITY_WARNING);
+	teardown(NULL);
+	setup(NULL);
+	fill(&s->targets, 40);
+	fill(&s->ports, 2);
+	s->count[SOURCE_FAILED] = s->count[SOURCE_STALE] = s->count[SOURCE_SYN_RTX] = 50;
+	pass(r, 1);
+	assert_int_equal(found(r, FINDING_PORT_SCAN)->severity, SEVERITY_WARNING);
+}
+
 /* ---- a source of which one direction is not seen ---- */
 static void test_one_way(void **state)
 {
 	(void)state;
-	flood_from_one(500, 1000, 0);
 	s->now[0][SOURCE_NOW_STALE] = 500;
-	s->now[0][SOURCE_NOW_HALF_OPEN_RTX] = 500;
+	s->count[SOURCE_NEW] = 1000;
+	s->count[SOURCE_STALE] = 500;
 	s->count[SOURCE_UNASKED] = 500;
-	s->count[SOURCE_FAILED] = 500;
 	s->count[SOURCE_SHUT] = 500;
-	s->count[SOURCE_BAD_FLAGS] = 500;
+	s->count[SOURCE_SYN_DATA] = 500;
 	fill(&s->peers, 100);
-	fill(&s->targets, 100);
 	s->count[SOURCE_ONE_WAY] = 101;
+	hit(r, FINDING_BIT(STALE_SYN), "203.0.113.9:4000-192.0.2.10:443", 14, 5);
 	pass(r, 3);
-	found(r, FINDING_BAD_FLAGS);
+	found(r, FINDING_SYN_DATA);
 	assert_int_equal(r->stands, 1);
 	s->count[SOURCE_ONE_WAY] = 100;
 	pass(r, 2);
 	found(r, FINDING_STALE_SYN);
-	found(r, FINDING_REFLECTION);
 	found(r, FINDING_BACKSCATTER);
-	found(r, FINDING_PORT_SCAN);
 	found(r, FINDING_ZERO_WINDOW);
+}
+
+/* Who has seen SYN and SYN-ACK has seen both directions, however many blind ACKs make the source look one-way. */
+static void test_one_way_by_intent(void **state)
+{
+	(void)state;
+	flood_from_one(500, 1000, 0);
+	s->count[SOURCE_ONE_WAY] = 1000;
+	hit(r, FINDING_BIT(HALF_OPEN), "203.0.113.9:4000-192.0.2.10:443", 12, 3);
+	pass(r, 2);
+	found(r, FINDING_HALF_OPEN);
+	s->now[0][SOURCE_NOW_HALF_OPEN_RTX] = 500;
+	pass(r, 1);
+	found(r, FINDING_REFLECTION);
+}
+
+/* A scan: refusals are seen; silence may be an answer that passes elsewhere. */
+static void test_one_way_scan(void **state)
+{
+	const struct finding *f;
+
+	(void)state;
+	s->count[SOURCE_NEW] = 1000;
+	s->count[SOURCE_ONE_WAY] = 101;
+	s->count[SOURCE_FAILED] = s->count[SOURCE_STALE] = 500;
+	s->count[SOURCE_REFUSED] = 19;
+	fill(&s->targets, 100);
+	fill(&s->ports, 100);
+	pass(r, 1);
+	f = found(r, FINDING_PORT_SCAN);
+	assert_int_equal(f->severity, SEVERITY_INFO);
+	assert_evidence(f, "one_way_60s", 101, 0);
+	s->count[SOURCE_REFUSED] = 20;
+	pass(r, 1);
+	assert_int_equal(f->severity, SEVERITY_WARNING);
+	assert_evidence(f, "one_way_60s", 0, 0);
 }
 
 /* ---- a client and a service ---- */
@@ -699,7 +774,11 @@ int main(void)
 		TEST(test_many_targets_that_answer),
 		TEST(test_dead_service_is_no_scan),
 		TEST(test_syn_retransmission),
+		TEST(test_answered_and_reset),
+		TEST(test_broken_ipv6),
 		TEST(test_one_way),
+		TEST(test_one_way_by_intent),
+		TEST(test_one_way_scan),
 		TEST(test_time_wait_buildup),
 		TEST(test_time_wait_buildup_max),
 		TEST(test_port_exhaustion),

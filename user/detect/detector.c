@@ -180,9 +180,30 @@ static bool gives_way(const struct finding *a, const struct finding *b)
 	return a->raised_ns < b->raised_ns;
 }
 
-/* A free place, else that of the finding cleared first, else that of a milder one. -1: none. */
-static int room_for(struct detector *d, unsigned severity)
+/*
+ * Of a kind that has more than a quarter of the table, and more than this kind has: its mildest, if it is no more severe.
+ * So a thousand forged addresses of one kind do not hide what is found of another. -1: there is none.
+ */
+static int of_a_crowd(const struct detector *d, unsigned kind, unsigned severity, const unsigned count[FINDING_COUNT])
 {
+	int crowd = -1;
+
+	for (int i = 0; i < FINDING_ROOM; i++) {
+		const struct finding *f = &d->table[i];
+		unsigned most = crowd < 0 ? 0 : count[d->table[crowd].kind];
+
+		if (f->severity > severity || count[f->kind] <= FINDING_ROOM / 4 || count[f->kind] <= count[kind] + 1)
+			continue;
+		if (count[f->kind] > most || (f->kind == d->table[crowd].kind && gives_way(f, &d->table[crowd])))
+			crowd = i;
+	}
+	return crowd;
+}
+
+/* A free place, else that of the finding cleared first, else that of a milder one, or of a crowd. -1: none. */
+static int room_for(struct detector *d, unsigned kind, unsigned severity)
+{
+	unsigned count[FINDING_COUNT] = { 0 };
 	int cleared = -1, mildest = -1;
 
 	for (int i = 0; i < FINDING_ROOM; i++) {
@@ -193,19 +214,44 @@ static int room_for(struct detector *d, unsigned severity)
 		if (f->cleared_ns) {
 			if (cleared < 0 || f->cleared_ns < d->table[cleared].cleared_ns)
 				cleared = i;
-		} else if (mildest < 0 || gives_way(f, &d->table[mildest])) {
-			mildest = i;
+			continue;
 		}
+		count[f->kind]++;
+		if (mildest < 0 || gives_way(f, &d->table[mildest]))
+			mildest = i;
 	}
 	if (cleared >= 0)
 		return cleared;
 	if (d->table[mildest].severity >= severity)
+		mildest = of_a_crowd(d, kind, severity, count);
+	if (mildest < 0)
 		return -1;
 	chain_remove(d, mildest);
 	if (!d->place[mildest].is_new)
 		clear(d, mildest);
 	d->dropped++;
 	return mildest;
+}
+
+/*
+ * Other processes read the table while it is written: a place with an id holds a whole finding. So the id goes first and
+ * comes last.
+ */
+static void place_empty(struct finding *at)
+{
+	__atomic_store_n(&at->id, 0, __ATOMIC_RELEASE);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	memset(at, 0, sizeof(*at));
+}
+
+static void place_fill(struct finding *at, const struct finding *f)
+{
+	struct finding body = *f;
+
+	place_empty(at);
+	body.id = 0;
+	*at = body;
+	__atomic_store_n(&at->id, f->id, __ATOMIC_RELEASE);
 }
 
 /* ---- claims ---- */
@@ -308,9 +354,9 @@ void claim(struct detector *d, const struct claim *c)
 	}
 	if ((d->suppressed >> c->kind & 1) || !held(d, c))
 		return;
-	i = f.severity <= d->full_for ? -1 : room_for(d, f.severity);
+	i = f.severity <= d->full_for[f.kind] ? -1 : room_for(d, f.kind, f.severity);
 	if (i < 0) {
-		d->full_for = f.severity;
+		d->full_for[f.kind] = f.severity;
 		d->dropped++;
 		return;
 	}
@@ -318,7 +364,7 @@ void claim(struct detector *d, const struct claim *c)
 	if (!*d->next_id)
 		*d->next_id = 1;
 	f.raised_ns = f.updated_ns = d->now_ns;
-	d->table[i] = f;
+	place_fill(&d->table[i], &f);
 	d->place[i] = (struct place){ .is_new = true, .severe_ns = d->now_ns };
 	take(&d->place[i], &f);
 	chain_add(d, i);
@@ -334,9 +380,9 @@ static void begin(struct detector *d)
 
 		p->is_claimed = p->is_new = p->is_wider = false;
 		if (f->id && f->cleared_ns && d->now_ns > f->cleared_ns && d->now_ns - f->cleared_ns >= KEEP_CLEARED_NS)
-			memset(f, 0, sizeof(*f));
+			place_empty(f);
 		if (f->id && f->kind >= FINDING_COUNT) /* of a build that knew more kinds */
-			memset(f, 0, sizeof(*f));
+			place_empty(f);
 		if (stands(f))
 			chain_add(d, i);
 	}
@@ -431,7 +477,7 @@ unsigned detector_tick(struct detector *d, const struct detect_view *view, detec
 	d->now_ns = view->now_ns;
 	d->tick++;
 	d->dropped = 0;
-	d->full_for = -1;
+	memset(d->full_for, -1, sizeof(d->full_for));
 	d->fn = fn;
 	d->ctx = ctx;
 	begin(d);

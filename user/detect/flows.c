@@ -177,8 +177,8 @@ static bool explained(struct detector *d, enum finding_kind kind, const struct h
 
 	if (!grouped_by_source(kind))
 		return false;
-	s = source_of(d, &r->home);
-	if (s && source_one_way(s))
+	s = kind == FINDING_STALE_SYN ? source_of(d, &r->home) : NULL;
+	if (s && source_one_way(s)) /* its SYNs may be answered another way */
 		return true;
 	return kind == FINDING_HALF_OPEN &&
 	       standing_at(d, FINDING_REFLECTION, SUBJECT_SOURCE, r->home.addr, 0, 0) != NULL;

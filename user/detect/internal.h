@@ -76,7 +76,7 @@ struct detector {
 	uint64_t suppressed; /* FINDING_BIT() of what raises nothing new */
 	unsigned blind;
 	unsigned dropped; /* claims without a place, in the last tick */
-	int full_for;	  /* there is none in this tick for that severity and milder ones; -1: not known */
+	int8_t full_for[FINDING_COUNT]; /* of a kind: no place in this tick for that severity and milder; -1: not known */
 	detect_fn fn;
 	void *ctx;
 	int16_t chain[CHAINS];
@@ -203,6 +203,8 @@ const struct source *source_of(const struct detector *d, const struct home *home
 bool source_one_way(const struct source *s);
 /* Rows of stale-syn and half-open: the share of the source's handshakes that complete, and of how many that is. */
 #define COMPLETION_ROW 3
+/* Rows of port-scan. */
+enum { SCAN_HOSTS = 2, SCAN_PORTS = 3, SCAN_ONE_WAY = 6 };
 void source_completion(const struct detector *d, const struct source *s, struct finding *f);
 void find_in_sources(struct detector *d);
 int grow_services(struct detector *d);

@@ -52,12 +52,13 @@ static bool grows(const struct leak *l, const struct service *s)
  * Who does not answer at all may be dead, with clients that mean it: those repeat their SYNs. A flood does not. And who
  * waits for its application to accept drops SYNs: those say nothing.
  */
-static uint32_t flood_size(const struct service *s, unsigned half)
+static uint32_t flood_size(const struct detector *d, const struct service *s)
 {
+	unsigned half = d->view->half;
 	struct recent repeated = service_10s(s, SERVICE_SYN_RTX), begun = service_10s(s, SERVICE_NEW);
 	uint32_t half_open = s->now[half][SERVICE_NOW_HALF_OPEN], unanswered = s->now[half][SERVICE_NOW_UNANSWERED];
 
-	if (s->now[half][SERVICE_NOW_ACCEPT_QUEUE])
+	if (s->now[half][SERVICE_NOW_ACCEPT_QUEUE] || d->blind >> BLIND_ONE_WAY & 1) /* it may answer another way */
 		return half_open;
 	if (!half_open && !most(service_10s(s, SERVICE_ANSWERED)) &&
 	    (uint64_t)(repeated.now + repeated.last) * 2 >= begun.now + begun.last)
@@ -68,7 +69,7 @@ static uint32_t flood_size(const struct service *s, unsigned half)
 static void syn_flood(struct detector *d, const struct service *s)
 {
 	struct recent answered = service_10s(s, SERVICE_ANSWERED), begun = service_10s(s, SERVICE_NEW);
-	uint32_t size = flood_size(s, d->view->half), enough = (uint32_t)opt(d, PARAM_SYN_FLOOD_MIN) / 2;
+	uint32_t size = flood_size(d, s), enough = (uint32_t)opt(d, PARAM_SYN_FLOOD_MIN) / 2;
 	struct share completed;
 	struct claim c;
 

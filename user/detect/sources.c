@@ -216,33 +216,73 @@ static void backscatter(struct detector *d, const struct source *s)
 	claim(d, &c);
 }
 
-static void port_scan(struct detector *d, const struct source *s)
+/*
+ * Attempts that were in vain for sure. SOURCE_FAILED counts those too that a SYN-ACK answered and the source reset: Happy
+ * Eyeballs and health checks do that all day.
+ */
+static uint32_t in_vain(const struct source *s)
+{
+	struct recent refused = source_60s(s, SOURCE_REFUSED), stale = source_60s(s, SOURCE_STALE);
+
+	return most(plus(plus(refused, stale), source_60s(s, SOURCE_BAD_FLAGS)));
+}
+
+/* One port of many hosts, nothing but silence, and it repeats its SYNs: a client whose IPv6 leads nowhere. */
+static bool waits_for_answers(const struct source *s, const struct finding *f)
+{
+	struct recent stale = source_60s(s, SOURCE_STALE), repeated = source_60s(s, SOURCE_SYN_RTX);
+
+	return f->evidence[SCAN_PORTS] <= 1 && !most(source_60s(s, SOURCE_REFUSED)) &&
+	       !most(source_60s(s, SOURCE_BAD_FLAGS)) && repeated.now + repeated.last >= stale.now + stale.last;
+}
+
+/* Hosts and ports: a new window begins with none of them, so what was known stays. No more than there were targets. */
+static void scan_shape(struct detector *d, const struct source *s, struct claim *c)
+{
+	const struct finding *before = standing(d, c);
+
+	c->f.evidence[SCAN_HOSTS] = distinct_count(&s->hosts, NULL);
+	c->f.evidence[SCAN_PORTS] = distinct_count(&s->ports, NULL);
+	for (unsigned i = SCAN_HOSTS; i <= SCAN_PORTS; i++) {
+		if (before && before->evidence[i] > c->f.evidence[i])
+			c->f.evidence[i] = before->evidence[i];
+		if (c->f.evidence[i] > c->f.evidence[0])
+			c->f.evidence[i] = c->f.evidence[0];
+	}
+}
+
+static void port_scan(struct detector *d, const struct source *s, bool one_way)
 {
 	struct recent completed = source_60s(s, SOURCE_COMPLETED), failed = source_60s(s, SOURCE_FAILED);
-	const struct finding *before;
+	uint64_t limit = opt(d, PARAM_PORT_SCAN_TARGETS);
 	struct share success;
 	struct claim c;
-	unsigned targets;
+	uint32_t targets, attempts = failed.now + failed.last;
 
-	if (!failed.now && !failed.last)
+	if (!attempts || !near(in_vain(s), limit))
 		return;
 	targets = distinct_count(&s->targets, &s->targets_last);
-	if (!near(targets, opt(d, PARAM_PORT_SCAN_TARGETS)))
+	if (targets > attempts) /* an estimate */
+		targets = attempts;
+	if (!near(targets, limit))
 		return;
 	c = claim_of_source(FINDING_PORT_SCAN, s);
-	success = share_of(completed, plus(completed, failed), (uint32_t)opt(d, PARAM_PORT_SCAN_TARGETS) / 2);
-	if (!holds(d, &c, targets, opt(d, PARAM_PORT_SCAN_TARGETS)) ||
+	success = share_of(completed, plus(completed, failed), (uint32_t)limit / 2);
+	if (!holds(d, &c, targets, limit) || !holds(d, &c, in_vain(s), limit) ||
 	    !holds_below(d, &c, success.percent, opt(d, PARAM_PORT_SCAN_SUCCESS)) || spoken_for(d, s, c.kind))
 		return;
 	c.f.evidence[0] = targets;
 	c.f.evidence[1] = success.percent;
-	c.f.evidence[2] = distinct_count(&s->hosts, NULL);
-	c.f.evidence[3] = distinct_count(&s->ports, NULL);
-	before = standing(d, &c);
-	for (unsigned i = 2; before && i < 4; i++) /* a new window begins with none of them */
-		if (before->evidence[i] > c.f.evidence[i])
-			c.f.evidence[i] = before->evidence[i];
+	scan_shape(d, s, &c);
 	c.f.evidence[4] = success.of;
+	c.f.evidence[5] = most(completed);
+	if (most(source_60s(s, SOURCE_REFUSED)) < limit) { /* silence is in vain where an answer would be seen */
+		if (d->blind >> BLIND_ONE_WAY & 1 && !standing(d, &c))
+			return;
+		c.f.evidence[SCAN_ONE_WAY] = one_way ? most(source_60s(s, SOURCE_ONE_WAY)) : 0;
+		if (one_way || waits_for_answers(s, &c.f))
+			c.f.severity = SEVERITY_INFO;
+	}
 	claim(d, &c);
 }
 
@@ -322,12 +362,11 @@ static void find_in_source(struct detector *d, const struct source *s)
 	bool one_way = source_one_way(s);
 
 	plain_numbers(d, s, one_way);
-	if (!one_way) {
+	if (!one_way)
 		stale_syns(d, s);
-		if (is_aggregate(s) || !reflection(d, s))
-			half_open(d, s);
-		port_scan(d, s);
-	}
+	if (is_aggregate(s) || !reflection(d, s)) /* SYN and SYN-ACK were seen: that is both directions */
+		half_open(d, s);
+	port_scan(d, s, one_way);
 	if (is_aggregate(s))
 		return;
 	if (!one_way)

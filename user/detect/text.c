@@ -409,6 +409,8 @@ static void port_scan(struct line *l)
 	add_limit(l, 0);
 	add(l, "; ");
 	add_percent(l, 1, " of its attempts succeed");
+	if (value(l, SCAN_ONE_WAY))
+		add(l, "; one direction of its connections is not seen: they may be answered another way");
 }
 
 static void zero_window(struct line *l)

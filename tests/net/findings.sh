@@ -37,7 +37,17 @@ scan() { # ports where nobody listens
 ward a findings
 exits "findings: exit code 0 with none" 0
 is "... and a header alone" "$(wc -l <"$work/out")" 1
-is "... as JSON an empty array" "$(on a "$TCPWARD" findings -j | tr -d '\n')" "[]"
+is "... on standard error" "$(cat "$work/err")" "tcpward: nothing found"
+ward a findings state close-wait
+exits "a filter for flows is refused" 2
+says "... by its word" "'state' is a filter for flows"
+ward a findings half-opne
+exits "a finding alone is no filter" 2
+says "... says how to write it" "did you mean 'finding half-open'"
+is "... without a word of ss(8)" "$(grep -c 'ss(8)' "$work/err")" 0
+ward a findings --duration 3
+exits "--duration without -f is refused" 2
+is "findings as JSON: an empty array" "$(on a "$TCPWARD" findings -j | tr -d '\n')" "[]"
 
 # ---- raised ----
 start a "$BIN/crowd" load 192.0.2.2 9000 3 3 l || exit # three that the server never closes

@@ -288,7 +288,75 @@ static void test_table(void **state)
 	}
 }
 
+/* As it follows findings: names, times and texts stand below one another, whatever they are; yesterday's has its date. */
+static void test_followed(void **state)
+{
+	static const unsigned kinds[] = { FINDING_HALF_OPEN, FINDING_TIME_WAIT_ASSASSINATION, FINDING_SYN_FLOOD };
+	struct output out;
+	struct report *r;
+	char *copy, *line, *save = NULL;
+	int lines = 0;
+	long since = 0, subject = 0;
+
+	(void)state;
+	output_begin(&out, false);
+	r = report_findings_begin(&out.style, true);
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		struct finding f = sample(i == 1 ? SUBJECT_FLOW : SUBJECT_SOURCE);
+
+		f.kind = (__u8)kinds[i];
+		f.cleared_ns = i ? START + 86400 * SECOND : 0;
+		report_finding_news(r, &f, i ? DETECT_CLEARED : DETECT_RAISED);
+	}
+	report_end(r);
+	copy = strdup(output_text(&out));
+	for (line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		if (!lines++) {
+			since = strstr(line, "SINCE") - line;
+			subject = strstr(line, "SUBJECT") - line;
+			continue;
+		}
+		if (lines == 2)
+			assert_memory_equal(line + since, "22:13:20 ", 9);
+		else
+			assert_memory_equal(line + since, "2023-11-14 22:13 ", 17);
+		assert_memory_equal(line + subject, "203.0.113.9", 11);
+	}
+	assert_int_equal(lines, 4);
+	free(copy);
+	output_end(&out);
+}
+
 /* ---- filters ---- */
+static void test_filter_of_flows(void **state)
+{
+	static const char *const words[][2] = {
+		{ "state close-wait", "state" },
+		{ "finding half-open or not ( flag RTX )", "flag" },
+		{ "idle > 3s", "idle" },
+		{ "dev eth0", "dev" },
+		{ "end reset", "end" },
+		{ "src 1.2.3.4 vlan 3", "vlan" },
+		{ "exclude closed", "state" },
+		{ "", NULL },
+		{ "finding half-open src 1.2.3.4 dport = :80 severity > info age > 3s", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		char *argv[] = { (char *)words[i][0] };
+		struct filter_error error;
+		struct filter *f;
+
+		assert_int_equal(filter_parse(1, argv, &f, &error), 0);
+		if (words[i][1])
+			assert_string_equal(filter_of_flows(f), words[i][1]);
+		else
+			assert_null(filter_of_flows(f));
+		filter_free(f);
+	}
+}
+
 static const char *matching(const char *filter, const struct finding *list, const char *const *names, int count, char *out)
 {
 	char *argv[] = { (char *)filter };
@@ -371,6 +439,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_object), cmocka_unit_test(test_subjects), cmocka_unit_test(test_evidence),
 		cmocka_unit_test(test_events), cmocka_unit_test(test_order),	cmocka_unit_test(test_table),
+		cmocka_unit_test(test_followed), cmocka_unit_test(test_filter_of_flows),
 		cmocka_unit_test(test_filter),
 	};
 

@@ -68,6 +68,10 @@ static void test_times(void **state)
 	assert_string_equal(time_text(START + 123456789, buf), "22:13:20.123456");
 	assert_string_equal(time_text(0, buf), "00:00:00.000000");
 	assert_int_equal(strlen(time_text(UINT64_MAX, buf)), 15);
+	/* 22:13:20 UTC: 6400 s are left of that day */
+	assert_string_equal(date_text(START, START + 6399 * 1000000000ULL, buf), "");
+	assert_string_equal(date_text(START, START + 6400 * 1000000000ULL, buf), "2023-11-14 ");
+	assert_string_equal(date_text(START, START + 365 * 86400 * 1000000000ULL, buf), "2023-11-14 ");
 }
 
 /* ---- names ---- */

@@ -76,12 +76,13 @@ static void show_times(struct sheet *s, const struct finding *f, uint64_t now_ns
 	};
 
 	for (size_t i = 0; i < sizeof(times) / sizeof(*times); i++) {
-		char at[40], ago[24], note[40] = "it stands";
+		char date[16], at[40], when[56], ago[24], note[40] = "it stands";
 
 		if (times[i].ns)
 			snprintf(note, sizeof(note), "%s ago",
 				 duration_text(now_ns > times[i].ns ? now_ns - times[i].ns : 0, ago));
-		sheet_time(s, times[i].name, times[i].label, times[i].ns, time_text(times[i].ns, at), note);
+		snprintf(when, sizeof(when), "%s%s", date_text(times[i].ns, now_ns, date), time_text(times[i].ns, at));
+		sheet_time(s, times[i].name, times[i].label, times[i].ns, when, note);
 	}
 }
 

@@ -58,6 +58,8 @@ static int print_table(struct listing *l)
 	for (int i = 0; i < count; i++)
 		report_finding(l->report, &found[i], ward_now_ns(l->w));
 	free(found);
+	if (!count && !l->follow && !l->style.json)
+		fputs(l->line.argc ? "tcpward: nothing found that this filter matches\n" : "tcpward: nothing found\n", stderr);
 	if (count == -ENOMEM)
 		return cmd_error(EXIT_FAILED, NULL, "findings: out of memory");
 	return count < 0 ? cmd_fail(count) : EXIT_OK;
@@ -118,6 +120,24 @@ static int list(struct listing *l)
 	return code || !l->follow ? code : follow(l);
 }
 
+/* Options and filter: an exit code. */
+static int usable(struct listing *l)
+{
+	const char *word;
+	int code;
+
+	if (l->seconds && !l->follow)
+		return cmd_error(EXIT_USAGE, "tcpward findings -f --duration SECONDS",
+				 "findings: --duration '%llu' without -f: a list ends by itself",
+				 (unsigned long long)l->seconds);
+	code = cmd_filter(&l->line, 0, &l->filter);
+	word = code ? NULL : filter_of_flows(l->filter);
+	if (!word)
+		return code;
+	return cmd_error(EXIT_USAGE, "of findings: finding NAME, severity >= warning, src, dst, sport, dport, age",
+			 "findings: '%s' is a filter for flows ('tcpward flows'): no finding matches it", word);
+}
+
 int cmd_findings(int argc, char **argv)
 {
 	struct listing l = { 0 };
@@ -128,7 +148,7 @@ int cmd_findings(int argc, char **argv)
 		  "Filters: finding NAME, severity >= warning, src and dst of the subject, age. "
 		  "'tcpward explain ID' says more of one.",
 		  argc, argv);
-	code = cmd_filter(&l.line, 0, &l.filter);
+	code = usable(&l);
 	if (!code)
 		code = cmd_open(&l.line, &l.w);
 	if (!code)

@@ -33,7 +33,10 @@ int cmd_filter(const struct cmd_line *line, int from, struct filter **out)
 
 	if (!filter_parse(line->argc - from, line->argv + from, out, &error))
 		return EXIT_OK;
-	return cmd_error(EXIT_USAGE, "the grammar is ss(8)'s: state established and dport = :443",
+	return cmd_error(EXIT_USAGE,
+			 strstr(error.text, "finding") ? /* ss(8) knows none */
+				 "man tcpward-findings lists all; tcpward explain NAME tells of one" :
+				 "the grammar is ss(8)'s: state established and dport = :443",
 			 "filter: %s (column %d)", error.text, error.column);
 }
 

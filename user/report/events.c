@@ -119,15 +119,24 @@ enum colour event_colour(const struct event *ev)
 	return COLOUR_DIM;
 }
 
+void event_time(struct report *r, uint64_t ns)
+{
+	char date[16], at[40];
+
+	if (!r->day_ns)
+		r->day_ns = ns;
+	fprintf(r->style.out, "%s%s ", date_text(ns, r->day_ns, date), time_text(ns, at));
+}
+
 /* "13:04:05.000012 #7 eth0 192.0.2.1:40000 > 198.51.100.7:443  SYN-SENT:LISTEN -> ..." */
 static void event_line(struct report *r, const struct event *ev, const char *iface)
 {
 	const struct report_style *s = &r->style;
 	int orig = ev->orig & 1;
-	char at[40], src[80], dst[80], what[600], tuple[164];
+	char src[80], dst[80], what[600], tuple[164];
 	enum colour colour = event_colour(ev);
 
-	fprintf(s->out, "%s ", time_text(ev->ts_ns, at));
+	event_time(r, ev->ts_ns);
 	if (ev->pkt && !ev->timer)
 		fprintf(s->out, "#%llu ", (unsigned long long)ev->pkt);
 	if (iface && ev->vlan != VLAN_UNSEEN)
@@ -182,15 +191,14 @@ static void lost_json(struct report *r, uint64_t count, const char *why, uint64_
 /* Says that `count` events did not get here. ts_ns: when that was noticed. */
 void report_lost(struct report *r, uint64_t count, const char *why, uint64_t ts_ns)
 {
-	char at[40];
-
 	if (!r)
 		return;
 	if (r->style.json) {
 		lost_json(r, count, why, ts_ns);
 		return;
 	}
-	fprintf(r->style.out, "%s %slost %llu event%s: %s%s\n", time_text(ts_ns, at), colour_on(&r->style, COLOUR_BAD),
-		(unsigned long long)count, count == 1 ? "" : "s", why, colour_off(&r->style, COLOUR_BAD));
+	event_time(r, ts_ns);
+	fprintf(r->style.out, "%slost %llu event%s: %s%s\n", colour_on(&r->style, COLOUR_BAD), (unsigned long long)count,
+		 count == 1 ? "" : "s", why, colour_off(&r->style, COLOUR_BAD));
 	fflush(r->style.out);
 }

@@ -403,6 +403,9 @@ static struct node *unknown_word(struct parser *p)
 	if (!word_states(p->token.text, &states, &closed))
 		return fail(p, p->token.at, "unknown word '%s', did you mean 'state %s'?", p->token.text,
 			    p->token.text);
+	if (!word_meant(LIST_CLAUSES, p->token.text) && word_meant(LIST_FINDINGS, p->token.text))
+		return fail(p, p->token.at, "unknown word '%s', did you mean 'finding %s'?", p->token.text,
+			    word_meant(LIST_FINDINGS, p->token.text));
 	return fail_unknown(p, "word", LIST_CLAUSES);
 }
 

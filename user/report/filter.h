@@ -40,6 +40,8 @@ bool filter_match_event(const struct filter *f, const struct event *ev, const ch
  * its flow's responder; age is since it was raised. All else is unknown, as with events. */
 struct finding;
 bool filter_match_finding(const struct filter *f, const struct finding *finding, uint64_t now_ns);
+/* The word of a condition that no finding can match, as "state"; NULL: there is none. */
+const char *filter_of_flows(const struct filter *f);
 /* The name of a finding that was probably meant by word; NULL: none is near. */
 const char *filter_finding_meant(const char *word);
 void filter_free(struct filter *f);

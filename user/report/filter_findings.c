@@ -106,3 +106,31 @@ bool filter_match_finding(const struct filter *f, const struct finding *finding,
 
 	return filter_walk(f->root, eval, &s) == YES;
 }
+
+/* The first word of a condition that flows have and findings have not. */
+static const char *word_of_flows(const struct node *n)
+{
+	static const char *const quantities[] = {
+		[Q_IDLE] = "idle", [Q_BYTES] = "bytes", [Q_PKTS] = "pkts", [Q_RTX] = "rtx", [Q_VLAN] = "vlan",
+	};
+	const char *word = NULL;
+
+	if (n->kind == NODE_NUMBER)
+		return quantities[n->quantity];
+	if (n->kind == NODE_STATE)
+		return "state";
+	if (n->kind == NODE_FLAG)
+		return "flag";
+	if (n->kind == NODE_END)
+		return "end";
+	if (n->kind == NODE_DEV)
+		return "dev";
+	for (n = n->child; n && !word; n = n->next)
+		word = word_of_flows(n);
+	return word;
+}
+
+const char *filter_of_flows(const struct filter *f)
+{
+	return f->root ? word_of_flows(f->root) : NULL;
+}

@@ -4,12 +4,10 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "report/internal.h"
 
 #define NS_PER_S 1000000000ULL
-#define DAY_NS (86400 * NS_PER_S)
 
 const char *finding_news_name(enum detect_news news)
 {
@@ -139,17 +137,16 @@ enum colour severity_colour(unsigned severity)
 /* "13:04:05"; of another day with its date */
 static void since_text(uint64_t ns, uint64_t now_ns, char *buf, size_t size)
 {
-	time_t seconds = (time_t)(ns / NS_PER_S);
-	struct tm tm;
+	char date[16], at[40];
 
-	if (!localtime_r(&seconds, &tm))
-		memset(&tm, 0, sizeof(tm));
-	strftime(buf, size, now_ns > ns && now_ns - ns >= DAY_NS ? "%Y-%m-%d %H:%M" : "%H:%M:%S", &tm);
+	date_text(ns, now_ns, date);
+	time_text(ns, at);
+	snprintf(buf, size, "%s%.*s", date, *date ? 5 : 8, at);
 }
 
 static void state_of(const struct finding *f, uint64_t now_ns, char *buf, size_t size)
 {
-	char at[32];
+	char at[64];
 
 	if (!f->cleared_ns) {
 		snprintf(buf, size, "stands");
@@ -170,21 +167,37 @@ static const struct table_column columns[] = {
 };
 #define COLUMNS ((int)(sizeof(columns) / sizeof(columns[0])))
 
+/* Nothing is known of what comes: the longest name, a time with its date; and behind all of these what has no longest. */
+static const struct table_column stream_columns[] = {
+	{ "ID", 4, true },
+	{ "SEVERITY", 8, false },
+	{ "FINDING", 24, false },
+	{ "SINCE", 16, false },
+	{ "STATE", 16, false },
+	{ "SUBJECT", 21, false },
+	{ "TEXT", 0, false },
+};
+_Static_assert(sizeof(stream_columns) == sizeof(columns), "the same in another order");
+
 static void finding_row(struct report *r, const struct finding *f, uint64_t now_ns, const char *state)
 {
 	enum colour colour = f->cleared_ns ? COLOUR_DIM : severity_colour(f->severity);
-	char id[16], subject[140], text[320], since[32];
+	char id[16], subject[140], text[320], since[64];
 
 	if (!r->table)
 		return;
 	snprintf(id, sizeof(id), "%u", f->id);
 	since_text(f->raised_ns, now_ns, since, sizeof(since));
+	finding_subject_text(f, subject);
 	table_cell(r->table, id, COLOUR_NONE);
 	table_cell(r->table, severity_name(f->severity), colour);
 	table_cell(r->table, finding_name(f->kind), colour);
-	table_cell(r->table, finding_subject_text(f, subject), COLOUR_NONE);
+	if (!r->stream)
+		table_cell(r->table, subject, COLOUR_NONE);
 	table_cell(r->table, since, COLOUR_NONE);
 	table_cell(r->table, state, COLOUR_NONE);
+	if (r->stream)
+		table_cell(r->table, subject, COLOUR_NONE);
 	table_cell(r->table, finding_text(f, text), COLOUR_NONE);
 	if (r->stream)
 		fflush(r->style.out);
@@ -203,7 +216,7 @@ struct report *report_findings_begin(const struct report_style *style, bool stre
 		report_list_open(r);
 		return r;
 	}
-	r->table = table_new(style, columns, COLUMNS, stream);
+	r->table = table_new(style, stream ? stream_columns : columns, COLUMNS, stream);
 	if (r->table)
 		table_wrap(r->table);
 	return r;
@@ -211,7 +224,7 @@ struct report *report_findings_begin(const struct report_style *style, bool stre
 
 void report_finding(struct report *r, const struct finding *f, uint64_t now_ns)
 {
-	char state[48];
+	char state[80];
 
 	if (!r)
 		return;
@@ -234,7 +247,7 @@ static uint64_t news_ns(const struct finding *f, enum detect_news news)
 
 void report_finding_news(struct report *r, const struct finding *f, enum detect_news news)
 {
-	char at[32], what[48];
+	char at[64], what[80];
 
 	if (!r)
 		return;
@@ -276,7 +289,7 @@ static struct json_object *event_of(const struct finding *f, enum detect_news ne
 void report_finding_event(struct report *r, const struct finding *f, enum detect_news news)
 {
 	enum colour colour = news == DETECT_CLEARED ? COLOUR_DIM : severity_colour(f->severity);
-	char at[40], text[320];
+	char text[320];
 
 	if (!r)
 		return;
@@ -285,8 +298,9 @@ void report_finding_event(struct report *r, const struct finding *f, enum detect
 		json_print_line(&r->style, event_of(f, news));
 		return;
 	}
-	fprintf(r->style.out, "%s %sfinding %s: %s %s, id %u: %s%s\n", time_text(news_ns(f, news), at),
-		colour_on(&r->style, colour), finding_news_name(news), severity_name(f->severity), finding_name(f->kind),
-		f->id, finding_text(f, text), colour_off(&r->style, colour));
+	event_time(r, news_ns(f, news));
+	fprintf(r->style.out, "%sfinding %s: %s %s, id %u: %s%s\n", colour_on(&r->style, colour), finding_news_name(news),
+		severity_name(f->severity), finding_name(f->kind), f->id, finding_text(f, text),
+		colour_off(&r->style, colour));
 	fflush(r->style.out);
 }

@@ -97,6 +97,8 @@ enum colour severity_colour(unsigned severity);
 struct json_object *event_json(const struct event *ev, const char *iface);
 /* "old -> new", "flag X", "end refused": what the event says, without time and tuple */
 const char *event_text(const struct event *ev, char *buf, size_t size);
+/* Prints the time with which each line of events begins. */
+void event_time(struct report *r, uint64_t ns);
 void event_pair(const struct event *ev, enum tcp_state state[2], bool conf[2]);
 void event_old_pair(const struct event *ev, enum tcp_state state[2], bool conf[2]);
 enum colour event_colour(const struct event *ev);
@@ -106,6 +108,7 @@ struct report {
 	bool stream;
 	uint64_t count;
 	struct table *table; /* text of flows */
+	uint64_t day_ns; /* events: when the first one was; those of another day carry their date */
 };
 
 #endif

@@ -273,6 +273,24 @@ const char *quantity_text(uint64_t n, char buf[16])
 	return buf;
 }
 
+static bool same_day(time_t a, time_t b)
+{
+	struct tm x, y;
+
+	return localtime_r(&a, &x) && localtime_r(&b, &y) && x.tm_year == y.tm_year && x.tm_yday == y.tm_yday;
+}
+
+const char *date_text(uint64_t epoch_ns, uint64_t today_ns, char buf[16])
+{
+	time_t seconds = (time_t)(epoch_ns / NS_PER_S);
+	struct tm tm;
+
+	*buf = '\0';
+	if (!same_day(seconds, (time_t)(today_ns / NS_PER_S)) && localtime_r(&seconds, &tm))
+		strftime(buf, 16, "%Y-%m-%d ", &tm);
+	return buf;
+}
+
 /* Local time of day, "13:04:05.000012". */
 const char *time_text(uint64_t epoch_ns, char buf[40])
 {

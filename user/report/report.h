@@ -44,6 +44,8 @@ const char *duration_text(uint64_t ns, char buf[24]);
 const char *quantity_text(uint64_t n, char buf[16]);
 /* Time of day, local, with microseconds */
 const char *time_text(uint64_t epoch_ns, char buf[40]);
+/* What stands before it: "2026-11-21 "; "" of a time on the same local day as today_ns */
+const char *date_text(uint64_t epoch_ns, uint64_t today_ns, char buf[16]);
 
 /* ---- a flow as the reader wants it: originator first ---- */
 struct flow_view {

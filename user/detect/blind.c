@@ -51,6 +51,16 @@ static const uint64_t suppresses[BLIND_COUNT] = {
 	[BLIND_TABLE_FULL] = FINDING_BIT(OUT_OF_STATE_FLOOD) | FINDING_BIT(BACKSCATTER),
 };
 
+unsigned long long detector_suppresses(unsigned blind)
+{
+	unsigned long long kinds = 0;
+
+	for (unsigned i = 0; i < BLIND_COUNT; i++)
+		if (blind >> i & 1)
+			kinds |= suppresses[i];
+	return kinds;
+}
+
 void find_blindness(struct detector *d)
 {
 	const struct detect_view *v = d->view;
@@ -69,10 +79,7 @@ void find_blindness(struct detector *d)
 		d->blind |= 1U << BLIND_GRACE;
 	if (counted_in(d, 10).table_full)
 		d->blind |= 1U << BLIND_TABLE_FULL;
-	d->suppressed = 0;
-	for (unsigned i = 0; i < BLIND_COUNT; i++)
-		if (d->blind >> i & 1)
-			d->suppressed |= suppresses[i];
+	d->suppressed = detector_suppresses(d->blind);
 }
 
 /* ---- segments of no flow: the instance counts them, whoever sends them ---- */

@@ -379,6 +379,7 @@ void out_of_state_source(struct scene *s)
 		      true);
 	number(e, "segments_10s", STRAYS, 1000);
 	number(e, "strays_10s", 0, 10000);
+	number(e, "completed_60s", 0, 0);
 	holds(e, GRACE + 999 * step);
 	ends(e, GRACE + SECONDS(20));
 }
@@ -394,6 +395,7 @@ void out_of_state_service(struct scene *s)
 		      true);
 	number(e, "segments_10s", STRAYS, 1000);
 	number(e, "strays_10s", 0, 10000);
+	number(e, "completed_60s", 0, 0);
 	e->no_samples = true; /* a service keeps those that are half open */
 	holds(e, GRACE + 999 * step);
 	ends(e, GRACE + SECONDS(20));
@@ -413,6 +415,7 @@ void out_of_state_acks(struct scene *s)
 		      nth(at("192.0.2.1:443"), i % 200), false);
 	between(e, "segments_10s", 8000, ACKS, 10000);
 	between(e, "strays_10s", 8000, ACKS, 10000);
+	number(e, "completed_60s", 0, 0);
 	peak(e, ACKS, ACKS);
 	e->no_samples = true;
 	holds(e, GRACE + 9999 * step);

@@ -31,12 +31,14 @@ void stale_syn_flow(struct scene *s)
 		conn_back_off(&c, CLIENT, 4, SECONDS(1));
 		conn_wait(&c, SECONDS(8));
 	}
-	number(e, "unanswered", 1, 100);
+	number(e, "unanswered", 1, 0);
 	between(e, "age", SECONDS(21), SECONDS(23.1), SECONDS(10));
 	number(e, "syns_repeated", 4, 0);
 	number(e, "completion", 0, 0);
 	number(e, "handshakes_60s", 1, 0);
 	number(e, "sources", 0, 0);
+	number(e, "completed_60s", 0, 0);
+	number(e, "stale_10s", 0, 100);
 	holds(e, SECONDS(1 + 10));
 	ends(e, c.now_ns);
 	conn_syn_ack(&c);
@@ -61,12 +63,14 @@ void stale_syn_source(struct scene *s)
 		conn_syn_ack(&c);
 		go_on(&c);
 	}
-	between(e, "unanswered", 1, STALE, 100);
+	between(e, "unanswered", 1, STALE, 0);
 	between(e, "age", SECONDS(10), SECONDS(25), SECONDS(10));
 	number(e, "syns_repeated", 0, 0);
 	between(e, "completion", 0, 100, 0); /* while the service is coming back */
 	number(e, "handshakes_60s", STALE, 0);
 	number(e, "sources", 0, 0);
+	between(e, "completed_60s", 0, STALE, 0);
+	number(e, "stale_10s", STALE, 100);
 	peak(e, STALE, STALE);
 	holds(e, first + SECONDS(10)); /* one would do; 100 make it a warning */
 	ends(e, first + STALE * step + SECONDS(25));
@@ -90,6 +94,7 @@ static void half_open_one(struct scene *s, const char *client, const char *servi
 	number(e, "completion", 0, 30);
 	number(e, "handshakes_60s", 1, 0);
 	number(e, "sources", 0, 0);
+	number(e, "completed_60s", 0, 0);
 	holds(e, SECONDS(1 + 10));
 	ends(e, c.now_ns);
 	go_on(&c);
@@ -130,6 +135,7 @@ static void too_many_half_open(struct expected *e, uint64_t first, uint64_t step
 	between(e, "completion", 2, inexact ? 3 : 2, 30);
 	between(e, "handshakes_60s", HALF_OPEN + 5 - inexact, HALF_OPEN + 5 + inexact, 0);
 	number(e, "sources", 0, 0);
+	number(e, "completed_60s", 5, 0);
 	peak(e, HALF_OPEN, HALF_OPEN);
 	holds(e, first + (HALF_OPEN_MAX - 1) * step);
 	ends(e, first + (HALF_OPEN - HALF_OPEN_MAX * 8 / 10) * step + EMBRYO_LIFE);
@@ -321,6 +327,7 @@ void syn_data(struct scene *s)
 		conn_close(&c, CLIENT);
 	}
 	number(e, "syns_10s", 80, 50);
+	number(e, "completed_60s", 80, 0);
 	holds(e, first + 49 * step);
 	ends(e, window_after(first + 80 * step, 10));
 }
@@ -400,6 +407,7 @@ void bad_flags(struct scene *s)
 			conn_say(&c, CLIENT, bits[i % 4], c.end[CLIENT].isn, 0, 0);
 	}
 	number(e, "segments_60s", 8, 5);
+	number(e, "completed_60s", 0, 0);
 	holds(e, first + 4 * SECONDS(3));
 	ends(e, window_after(first + 7 * SECONDS(3), 60));
 }

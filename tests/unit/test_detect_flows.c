@@ -155,7 +155,7 @@ static void test_evidence(void **state)
 	pass(r, 1);
 	assert_int_equal(r->stands, ARRAY_SIZE(kinds));
 
-	assert_evidence(found(r, FINDING_STALE_SYN), "unanswered", 1, 100);
+	assert_evidence(found(r, FINDING_STALE_SYN), "unanswered", 1, 0);
 	assert_evidence(found(r, FINDING_STALE_SYN), "age", 12 * SECOND, 10 * SECOND);
 	assert_evidence(found(r, FINDING_STALE_SYN), "syns_repeated", 3, 0);
 	assert_evidence(found(r, FINDING_HALF_OPEN), "half_open", 1, 128);
@@ -282,7 +282,7 @@ static void test_spread_over_sources(void **state)
 	pass(r, 1);
 	f = found(r, FINDING_STALE_SYN);
 	assert_subject(f, SUBJECT_SERVICE, "192.0.2.10:443");
-	assert_evidence(f, "unanswered", 16, 100);
+	assert_evidence(f, "unanswered", 16, 0);
 	assert_evidence(f, "sources", 16, 0);
 	assert_text(f, "192.0.2.10:443 leaves 16 SYNs of 16 sources unanswered, the oldest for 11 s, limit 10 s");
 	unhit(r, FINDING_BIT(STALE_SYN));

@@ -56,7 +56,8 @@ static void test_raised_refreshed_cleared(void **state)
 	s->count[SOURCE_SYN_DATA] = 40;
 	pass(r, 20);
 	assert_int_equal(r->newses, 0);
-	assert_text(f, "203.0.113.9 sent 40 SYNs with data that was not accepted in 10 s, limit 50; 90 at its worst");
+	assert_text(f, "203.0.113.9 sent 40 SYNs with data that was not accepted in 10 s, limit 50; 90 at its worst; no handshake "
+		       "of it completed: the address may be forged");
 	s->count[SOURCE_SYN_DATA] = 39;
 	pass(r, 9);
 	assert_int_equal(r->newses, 0);
@@ -254,6 +255,25 @@ static void test_equals_stay(void **state)
 	assert_int_equal(detector_dropped(r->detector), 5);
 }
 
+/* The last number of what is over is seldom the one that mattered. */
+static void test_cleared_at_its_worst(void **state)
+{
+	struct source *s = source_at(r, "203.0.113.9", 32);
+	const struct finding *f;
+
+	(void)state;
+	s->count[SOURCE_TIME_WAIT_REUSE] = 90;
+	pass(r, 1);
+	s->count[SOURCE_TIME_WAIT_REUSE] = 60;
+	pass(r, 1);
+	f = found(r, FINDING_TIME_WAIT_REUSE);
+	assert_text(f, "203.0.113.9 used 60 ports again within 2MSL in 10 s, limit 50");
+	s->count[SOURCE_TIME_WAIT_REUSE] = 0;
+	pass(r, 10);
+	assert_true(f->cleared_ns != 0);
+	assert_text(f, "203.0.113.9 used 60 ports again within 2MSL in 10 s, limit 50; 90 at its worst");
+}
+
 /* A kind that crowds the table gives way to a rarer one, until that is as common; not to a milder one. */
 static void test_crowd_gives_way(void **state)
 {
@@ -329,6 +349,7 @@ int main(void)
 		TEST(test_full),
 		TEST(test_room_of_the_cleared),
 		TEST(test_equals_stay),
+		TEST(test_cleared_at_its_worst),
 		TEST(test_crowd_gives_way),
 		TEST(test_nothing_to_look_at),
 		TEST(test_quiet_tables),

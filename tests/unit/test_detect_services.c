@@ -495,6 +495,10 @@ static void test_synack_retransmission(void **state)
 	assert_evidence(f, "handshakes_repeated_10s", 15, 0);
 	assert_evidence(f, "handshakes_10s", 50, 0);
 	assert_text(f, "192.0.2.10:443: 15 of 50 SYN-ACKs sent again in 10 s, 30 %, limit 30 %");
+	/* each of them more than once */
+	counted(SERVICE_SYNACK_RTX, 64, 0);
+	pass(r, 1);
+	assert_text(f, "192.0.2.10:443: 50 SYN-ACKs sent again 64 times in 10 s, 100 %, limit 30 %");
 	/* the application does not accept: that is no loss */
 	now(SERVICE_NOW_ACCEPT_QUEUE, 1);
 	clears(FINDING_RETRANSMISSION);

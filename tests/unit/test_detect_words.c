@@ -158,9 +158,11 @@ static void test_set(void **state)
 	} cases[] = {
 		{ "stale-syn.after=5s", PARAM_STALE_SYN_AFTER, 5 * SECOND },
 		{ "stale-syn.after=1500ms", PARAM_STALE_SYN_AFTER, 1500000000 },
-		{ "stale-syn.after=2m", PARAM_STALE_SYN_AFTER, 120 * SECOND },
-		{ "stale-syn.after=2min", PARAM_STALE_SYN_AFTER, 120 * SECOND },
-		{ "stale-syn.after=24h", PARAM_STALE_SYN_AFTER, 86400 * SECOND },
+		{ "fin-wait-2-hang.after=2m", PARAM_FIN_WAIT_2_HANG_AFTER, 120 * SECOND },
+		{ "stale-syn.after=1min", PARAM_STALE_SYN_AFTER, 60 * SECOND },
+		{ "half-open.after=60s", PARAM_HALF_OPEN_AFTER, 60 * SECOND },
+		{ "close-wait-leak.after=2min", PARAM_CLOSE_WAIT_LEAK_AFTER, 120 * SECOND },
+		{ "fin-wait-2-hang.after=24h", PARAM_FIN_WAIT_2_HANG_AFTER, 86400 * SECOND },
 		{ "stale-syn.after=1s", PARAM_STALE_SYN_AFTER, SECOND },
 		{ "stale-syn.after=5 s", PARAM_STALE_SYN_AFTER, 5 * SECOND },
 		{ "stale-syn.after=5S", PARAM_STALE_SYN_AFTER, 5 * SECOND },
@@ -220,6 +222,10 @@ static void test_refused(void **state)
 		{ "stale-syn.after=25h", "'stale-syn.after=25h': a time must be 1s to 24h" },
 		{ "stale-syn.after=99999999999999999999h",
 		  "'stale-syn.after=99999999999999999999h': a time must be 1s to 24h" },
+		{ "stale-syn.after=61s", "'stale-syn.after=61s': at most 60s: an unfinished handshake is not kept for much longer, "
+					 "so none would be found; write stale-syn.after=60s or less" },
+		{ "half-open.after=5m", "'half-open.after=5m': at most 60s: an unfinished handshake is not kept for much longer, so "
+					"none would be found; write half-open.after=60s or less" },
 		{ "stale-syn.many=0", "'stale-syn.many=0': the count must be 1 to 1000000000" },
 		{ "stale-syn.many=1001m", "'stale-syn.many=1001m': the count must be 1 to 1000000000" },
 		{ "stale-syn.many=5s", "'stale-syn.many=5s': unknown unit 's'; a count is written 100, 5k or 1m" },
@@ -278,7 +284,8 @@ static void test_used(void **state)
 	source_at(r, "203.0.113.9", 32)->count[SOURCE_SYN_DATA] = 7;
 	pass(r, 1);
 	assert_evidence(found(r, FINDING_SYN_DATA), "syns_10s", 7, 7);
-	assert_text(found(r, FINDING_SYN_DATA), "203.0.113.9 sent 7 SYNs with data that was not accepted in 10 s, limit 7");
+	assert_text(found(r, FINDING_SYN_DATA), "203.0.113.9 sent 7 SYNs with data that was not accepted in 10 s, limit 7; no "
+						"handshake of it completed: the address may be forged");
 	rig_free(r);
 }
 

@@ -45,18 +45,21 @@ const char *subject_name(unsigned subject)
 
 /* ---- the numbers: evidence[0] is the one that the finding is about ---- */
 static const struct evidence_row rows[FINDING_COUNT][FINDING_EVIDENCE] = {
-	[FINDING_STALE_SYN] = { { "unanswered", UNIT_COUNT, PARAM_STALE_SYN_MANY },
+	[FINDING_STALE_SYN] = { { "unanswered", UNIT_COUNT, PARAM_NONE },
 				{ "age", UNIT_TIME, PARAM_STALE_SYN_AFTER },
 				{ "syns_repeated", UNIT_COUNT, PARAM_NONE },
 				{ "completion", UNIT_PERCENT, PARAM_NONE },
 				{ "handshakes_60s", UNIT_COUNT, PARAM_NONE },
-				{ "sources", UNIT_COUNT, PARAM_NONE } },
+				{ "sources", UNIT_COUNT, PARAM_NONE },
+				{ "completed_60s", UNIT_COUNT, PARAM_NONE },
+				{ "stale_10s", UNIT_COUNT, PARAM_STALE_SYN_MANY } },
 	[FINDING_HALF_OPEN] = { { "half_open", UNIT_COUNT, PARAM_HALF_OPEN_MAX },
 				{ "age", UNIT_TIME, PARAM_HALF_OPEN_AFTER },
 				{ "synacks_repeated", UNIT_COUNT, PARAM_HALF_OPEN_REPEATS },
 				{ "completion", UNIT_PERCENT, PARAM_HALF_OPEN_COMPLETION },
 				{ "handshakes_60s", UNIT_COUNT, PARAM_NONE },
-				{ "sources", UNIT_COUNT, PARAM_NONE } },
+				{ "sources", UNIT_COUNT, PARAM_NONE },
+				{ "completed_60s", UNIT_COUNT, PARAM_NONE } },
 	[FINDING_SYN_FLOOD] = { { "half_open", UNIT_COUNT, PARAM_SYN_FLOOD_MIN },
 				{ "completion", UNIT_PERCENT, PARAM_SYN_FLOOD_COMPLETION },
 				{ "answered", UNIT_COUNT, PARAM_NONE },
@@ -99,8 +102,10 @@ static const struct evidence_row rows[FINDING_COUNT][FINDING_EVIDENCE] = {
 				 { "half_open", UNIT_COUNT, PARAM_NONE },
 				 { "syns_60s", UNIT_COUNT, PARAM_NONE } },
 	[FINDING_OUT_OF_STATE_FLOOD] = { { "segments_10s", UNIT_COUNT, PARAM_OUT_OF_STATE_FLOOD_MAX },
-					 { "strays_10s", UNIT_COUNT, PARAM_OUT_OF_STATE_FLOOD_ACKS } },
-	[FINDING_BAD_FLAGS] = { { "segments_60s", UNIT_COUNT, PARAM_BAD_FLAGS_MAX } },
+					 { "strays_10s", UNIT_COUNT, PARAM_OUT_OF_STATE_FLOOD_ACKS },
+					 { "completed_60s", UNIT_COUNT, PARAM_NONE } },
+	[FINDING_BAD_FLAGS] = { { "segments_60s", UNIT_COUNT, PARAM_BAD_FLAGS_MAX },
+				{ "completed_60s", UNIT_COUNT, PARAM_NONE } },
 	[FINDING_PORT_SCAN] = { { "targets", UNIT_COUNT, PARAM_PORT_SCAN_TARGETS },
 				{ "success", UNIT_PERCENT, PARAM_PORT_SCAN_SUCCESS },
 				{ "hosts", UNIT_COUNT, PARAM_NONE },
@@ -122,7 +127,8 @@ static const struct evidence_row rows[FINDING_COUNT][FINDING_EVIDENCE] = {
 	[FINDING_ABORT_RATE] = { { "resets_10s", UNIT_COUNT, PARAM_ABORT_RATE_MIN },
 				 { "share", UNIT_PERCENT, PARAM_ABORT_RATE_SHARE },
 				 { "ends_10s", UNIT_COUNT, PARAM_NONE } },
-	[FINDING_SYN_DATA] = { { "syns_10s", UNIT_COUNT, PARAM_SYN_DATA_MAX } },
+	[FINDING_SYN_DATA] = { { "syns_10s", UNIT_COUNT, PARAM_SYN_DATA_MAX },
+			       { "completed_60s", UNIT_COUNT, PARAM_NONE } },
 };
 
 unsigned finding_evidence(unsigned kind, const struct evidence_row **out)
@@ -136,4 +142,12 @@ unsigned finding_evidence(unsigned kind, const struct evidence_row **out)
 	while (count < FINDING_EVIDENCE && rows[kind][count].name)
 		count++;
 	return count;
+}
+
+int completed_row(enum finding_kind kind)
+{
+	for (int i = 0; i < FINDING_EVIDENCE && rows[kind][i].name; i++)
+		if (!strcmp(rows[kind][i].name, "completed_60s"))
+			return i;
+	return -1;
 }

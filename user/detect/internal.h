@@ -203,6 +203,9 @@ const struct source *source_of(const struct detector *d, const struct home *home
 bool source_one_way(const struct source *s);
 /* Rows of stale-syn and half-open: the share of the source's handshakes that complete, and of how many that is. */
 #define COMPLETION_ROW 3
+/* The row with the handshakes that a source completed in 60 s: of what anybody can send in its name. -1: none. */
+int completed_row(enum finding_kind kind);
+#define STALE_ROW 7 /* of stale-syn: SYNs that became stale in 10 s */
 /* Rows of port-scan. */
 enum { SCAN_HOSTS = 2, SCAN_PORTS = 3, SCAN_ONE_WAY = 6 };
 void source_completion(const struct detector *d, const struct source *s, struct finding *f);

@@ -12,6 +12,7 @@
 #define COUNT_MAX 1000000000ULL
 #define TIME_MIN (1 * DETECT_SECOND)
 #define TIME_MAX (24 * 3600 * DETECT_SECOND)
+#define HANDSHAKE_MAX (60 * DETECT_SECOND)
 #define WORD 64
 
 static const struct param_row rows[PARAM_COUNT] = {
@@ -169,11 +170,20 @@ static uint64_t count_max(const struct param_row *row)
 	return cap ? strtoull(cap + strlen("(at most "), NULL, 10) : COUNT_MAX;
 }
 
+static bool of_handshake(const struct param_row *row)
+{
+	return row == &rows[PARAM_STALE_SYN_AFTER] || row == &rows[PARAM_HALF_OPEN_AFTER];
+}
+
 static int check_range(const struct param_row *row, const char *whole, uint64_t value, const char **error)
 {
 	uint64_t max = row->unit == UNIT_PERCENT ? 100 : count_max(row);
 
 	if (row->unit == UNIT_TIME) {
+		if (value > HANDSHAKE_MAX && value <= TIME_MAX && of_handshake(row))
+			return refuse(error, "'%s': at most 60s: an unfinished handshake is not kept for much longer, so none "
+					     "would be found; write %s.%s=60s or less", whole, finding_name(row->finding),
+				      row->name);
 		if (value < TIME_MIN || value > TIME_MAX)
 			return refuse(error, "'%s': a time must be 1s to 24h", whole);
 		return 0;

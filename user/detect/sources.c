@@ -101,6 +101,14 @@ static bool spoken_for(const struct detector *d, const struct source *s, enum fi
 }
 
 /* ---- one evaluation each ---- */
+static void note_completed(const struct source *s, struct finding *f)
+{
+	int row = completed_row(f->kind);
+
+	if (row >= 0)
+		f->evidence[row] = most(source_60s(s, SOURCE_COMPLETED));
+}
+
 void source_completion(const struct detector *d, const struct source *s, struct finding *f)
 {
 	struct share completed = share_of(source_60s(s, SOURCE_COMPLETED), source_60s(s, SOURCE_NEW),
@@ -108,21 +116,24 @@ void source_completion(const struct detector *d, const struct source *s, struct 
 
 	f->evidence[COMPLETION_ROW] = completed.percent;
 	f->evidence[COMPLETION_ROW + 1] = completed.of;
+	note_completed(s, f);
 }
 
+/* So many in 10 s: a few a second that nobody answers would be as many at once, since each is kept for a while. */
 static void stale_syns(struct detector *d, const struct source *s)
 {
-	uint32_t stale = s->now[d->view->half][SOURCE_NOW_STALE];
+	uint32_t waiting = s->now[d->view->half][SOURCE_NOW_STALE], stale = most(source_10s(s, SOURCE_STALE));
 	struct claim c;
 
-	if (!near(stale, opt(d, PARAM_STALE_SYN_MANY)))
+	if (!waiting || !near(stale, opt(d, PARAM_STALE_SYN_MANY)))
 		return;
 	c = claim_of_source(FINDING_STALE_SYN, s);
 	if (!holds(d, &c, stale, opt(d, PARAM_STALE_SYN_MANY)) || spoken_for(d, s, c.kind))
 		return;
 	c.f.severity = SEVERITY_WARNING;
-	c.f.evidence[0] = stale;
+	c.f.evidence[0] = waiting;
 	c.f.evidence[1] = opt(d, PARAM_STALE_SYN_AFTER); /* the oldest is at least that old */
+	c.f.evidence[STALE_ROW] = stale;
 	source_completion(d, s, &c.f);
 	claim(d, &c);
 }
@@ -206,6 +217,8 @@ static void backscatter(struct detector *d, const struct source *s)
 		return;
 	c = claim_of_source(FINDING_BACKSCATTER, s);
 	peers = distinct_count(&s->peers, &s->peers_last);
+	if (peers > unasked.now + unasked.last) /* an estimate */
+		peers = unasked.now + unasked.last;
 	if (!holds(d, &c, peers, opt(d, PARAM_BACKSCATTER_PEERS)))
 		return;
 	/* its ACKs follow the SYN-ACKs: it did send the SYNs, along another way */
@@ -275,7 +288,7 @@ static void port_scan(struct detector *d, const struct source *s, bool one_way)
 	c.f.evidence[1] = success.percent;
 	scan_shape(d, s, &c);
 	c.f.evidence[4] = success.of;
-	c.f.evidence[5] = most(completed);
+	note_completed(s, &c.f);
 	if (most(source_60s(s, SOURCE_REFUSED)) < limit) { /* silence is in vain where an answer would be seen */
 		if (d->blind >> BLIND_ONE_WAY & 1 && !standing(d, &c))
 			return;
@@ -353,6 +366,7 @@ static void plain_numbers(struct detector *d, const struct source *s, bool one_w
 		if (c.kind == FINDING_FIN_STORM && closes_in_vain(d, s, n))
 			continue;
 		c.f.evidence[0] = n;
+		note_completed(s, &c.f);
 		claim(d, &c);
 	}
 }

@@ -51,6 +51,12 @@ static void add_first(struct line *l, const char *thing, const char *things)
 	add_count(l, value(l, 0), thing, things);
 }
 
+static void add_about(struct line *l, const char *thing, const char *things)
+{
+	add(l, "about ");
+	add_first(l, thing, things);
+}
+
 static void add_limit(struct line *l, unsigned i)
 {
 	add(l, ", limit %llu", (unsigned long long)limit(l, i));
@@ -136,8 +142,10 @@ static void stale_syn(struct line *l)
 	add_first(l, "SYN", "SYNs");
 	add_service(l, "to");
 	add(l, " that nothing answers");
-	if (value(l, 0) >= limit(l, 0))
-		add_limit(l, 0);
+	if (value(l, STALE_ROW)) {
+		add(l, ", %llu within 10 s", (unsigned long long)value(l, STALE_ROW));
+		add_limit(l, STALE_ROW);
+	}
 	add(l, "; the oldest for ");
 	add_age(l, 1);
 }
@@ -350,7 +358,7 @@ static void last_ack_flood(struct line *l)
 static void backscatter(struct line *l)
 {
 	add(l, "%s gets SYN-ACKs that it never asked for, from ", l->subject);
-	add_first(l, "end", "different ends");
+	add_about(l, "end", "different ends");
 	add(l, " in 10 s");
 	add_limit(l, 0);
 	add(l, ": somebody sends SYNs in its name");
@@ -398,7 +406,7 @@ static void port_scan(struct line *l)
 	unsigned long long hosts = value(l, 2), ports = value(l, 3);
 
 	add(l, "%s tried ", l->subject);
-	add_first(l, "target", "targets");
+	add_about(l, "target", "targets");
 	if (hosts == 1)
 		add(l, " (ports of one host)");
 	else if (ports == 1)
@@ -462,6 +470,8 @@ static void syn_injection(struct line *l)
 
 static void retransmission(struct line *l)
 {
+	const char *what = l->f->subject == SUBJECT_SOURCE ? "SYNs" : "SYN-ACKs";
+
 	add(l, "%s: ", l->subject);
 	if (value(l, 2)) {
 		add_first(l, "segment", "segments");
@@ -476,8 +486,13 @@ static void retransmission(struct line *l)
 	}
 	if (!value(l, 3))
 		return;
-	add(l, "%s%llu of %llu %s sent again in 10 s, ", value(l, 2) ? "; " : "", (unsigned long long)value(l, 4),
-	    (unsigned long long)value(l, 5), l->f->subject == SUBJECT_SOURCE ? "SYNs" : "SYN-ACKs");
+	add(l, "%s", value(l, 2) ? "; " : "");
+	if (value(l, 4) <= value(l, 5))
+		add(l, "%llu of %llu %s sent again in 10 s, ", (unsigned long long)value(l, 4),
+		    (unsigned long long)value(l, 5), what);
+	else
+		add(l, "%llu %s sent again %llu times in 10 s, ", (unsigned long long)value(l, 5), what,
+		    (unsigned long long)value(l, 4));
 	add_percent(l, 3, "");
 }
 
@@ -528,6 +543,21 @@ static void (*const texts[FINDING_COUNT])(struct line *) = {
 	[FINDING_SYN_DATA] = syn_data,
 };
 
+/*
+ * It rests on segments that anybody can send in the name of another, and their source did not show in 60 s that it is there.
+ * Of few stale SYNs that is nothing special, and without a record nobody knows.
+ */
+static bool may_be_forged(const struct finding *f)
+{
+	int row = completed_row(f->kind);
+
+	if (row < 0 || f->evidence[row] || (f->subject != SUBJECT_SOURCE && (f->subject != SUBJECT_PREFIX || !f->prefix_len)))
+		return false;
+	if (f->kind == FINDING_STALE_SYN)
+		return f->evidence[STALE_ROW];
+	return f->kind != FINDING_HALF_OPEN || f->evidence[COMPLETION_ROW + 1];
+}
+
 const char *finding_text(const struct finding *f, char buf[320])
 {
 	struct line l = { .f = f, .buf = buf, .flow = f->subject == SUBJECT_FLOW };
@@ -537,7 +567,10 @@ const char *finding_text(const struct finding *f, char buf[320])
 	if (f->kind >= FINDING_COUNT)
 		return buf;
 	texts[f->kind](&l);
-	if (f->evidence[0] < f->limit[0] && f->peak >= f->limit[0]) /* why it stands, or stood */
+	if (f->peak > f->evidence[0] && (f->cleared_ns || (f->evidence[0] < f->limit[0] && f->peak >= f->limit[0])))
 		add(&l, "; %llu at its worst", (unsigned long long)f->peak);
+	if (may_be_forged(f))
+		add(&l, "; no handshake of it completed: the address%s may be forged",
+		    f->subject == SUBJECT_PREFIX ? "es" : "");
 	return buf;
 }

@@ -12,14 +12,16 @@ struct words {
 static const struct words words[FINDING_COUNT] = {
 	[FINDING_STALE_SYN] = {
 		"A SYN has had no answer at all for stale-syn.after: no SYN-ACK, no RST. One alone says that a host is down or "
-		"a filter drops; stale-syn.many of them from one source at once say that it tries what is not there, or that "
+		"a filter drops; stale-syn.many of them from one source in 10 s say that it tries what is not there, or that "
 		"its address is forged. Where 16 sources and more get no answer from one service, it is said of the service.",
 		"See which: tcpward flows 'finding stale-syn'. Is the service up, and does a filter on the way drop SYNs? On the "
 		"server: ss -ltn and nft list ruleset. If one source has hundreds of them, look for a port-scan finding about it, "
-		"and limit its SYNs.",
+		"and limit its SYNs; but its address may be forged: see that it completes handshakes (tcpward stat sources) before "
+		"you block it.",
 		"RFC 9293 section 3.8.3 (a SYN is repeated for at least 3 minutes before the connection attempt fails)",
 		"A host that is switched off, a firewall that drops instead of refusing, a client with an old address in its "
-		"configuration. Where only one direction passes here, every SYN would look unanswered: then nothing is raised, "
+		"configuration. Linux drops new SYNs while the accept queue is full: then this is all that is seen beside open "
+		"connections, and ss -ltn on the server shows Recv-Q above Send-Q. Where only one direction passes here, every SYN would look unanswered: then nothing is raised, "
 		"and `tcpward status` says one-way.",
 	},
 	[FINDING_HALF_OPEN] = {
@@ -29,7 +31,8 @@ static const struct words words[FINDING_COUNT] = {
 		"than half-open.completion of its handshakes complete. What is explained by a syn-flood is not said again.",
 		"See them: tcpward flows 'finding half-open'. On the server: ss -tn state syn-recv, and nstat -az "
 		"TcpExtTCPReqQFullDoCookies TcpExtListenDrops. SYN cookies must be allowed (sysctl net.ipv4.tcp_syncookies=1); "
-		"then drop or limit the SYNs of a source that holds many. Fewer repetitions free the places sooner: sysctl "
+		"then limit the SYNs of a source that holds many; drop them only where it completes handshakes (tcpward stat "
+		"sources): else its address may be forged. Fewer repetitions free the places sooner: sysctl "
 		"net.ipv4.tcp_synack_retries.",
 		"RFC 9293 section 3.10.7.4 (SYN-RECEIVED); RFC 4987 sections 2 and 3 (SYN flooding and what helps). Not the "
 		"half-open connections of RFC 9293 section 3.5.1: those are dead-peer",
@@ -61,7 +64,9 @@ static const struct words words[FINDING_COUNT] = {
 		"net.core.somaxconn.",
 		"RFC 9293 section 3.10.7.4 (SYN-RECEIVED, ACK); the queue itself is the socket interface's: listen(2)",
 		"A lost ACK makes one SYN-ACK come again: that is not enough. A server that defers the accept "
-		"(TCP_DEFER_ACCEPT) ignores the bare ACK and repeats its SYN-ACK until data comes.",
+		"(TCP_DEFER_ACCEPT) ignores the bare ACK and repeats its SYN-ACK until data comes. The other way round: while the "
+		"queue is full Linux drops new SYNs too, and once nobody is left in the handshake only stale-syn is seen beside open "
+		"connections; ss -ltn shows Recv-Q above Send-Q.",
 	},
 	[FINDING_DEAD_PEER] = {
 		"One end is gone, and the other does not know: its segments stay without an answer (dead-peer.repeats of them, and "
@@ -194,7 +199,8 @@ static const struct words words[FINDING_COUNT] = {
 		"like this: each costs the server a look-up and a RST.",
 		"tcpward stat sources and stat services tell who and where; nstat -az TcpOutRsts tells how many RSTs the server "
 		"sends. A stateful filter in front that drops what belongs to no connection (nft: ct state invalid drop) takes "
-		"the load away.",
+		"the load away. The source's address may be forged: see that it completes handshakes (stat sources) before you block "
+		"it.",
 		"RFC 9293 section 3.5.2 (RST generation), section 3.10.7.1 (CLOSED)",
 		"Connections that were open before tcpward started are met mid-way: hence out-of-state-flood.grace. A router or load "
 		"balancer that moves connections to this host. A full flow table, or a mirror that loses segments: nothing is "
@@ -205,20 +211,25 @@ static const struct words words[FINDING_COUNT] = {
 		"ACK, FIN with PSH and URG (XMAS), SYN with FIN or RST. Scanners use them to tell operating systems apart and to "
 		"pass simple filters.",
 		"Drop them: no connection needs them (nft: tcp flags & (fin|syn|rst|ack) == 0 drop, tcp flags & (fin|syn) == "
-		"(fin|syn) drop, tcp flags & (syn|rst) == (syn|rst) drop). Look for a port-scan finding about the same source.",
+		"(fin|syn) drop, tcp flags & (syn|rst) == (syn|rst) drop). Look for a port-scan finding about the same source. Its "
+		"address may be forged: see that it completes handshakes (tcpward stat sources) before you block it.",
 		"RFC 9293 section 3.1 (control bits), section 3.10.7",
 		"A broken middlebox or network card that changes the header: then the sender's connections work badly altogether. "
-		"ECN bits (CWR, ECE, AE) are not counted: they are legal.",
+		"ECN bits (CWR, ECE, AE) are not counted: they are legal. Somebody else who sends them in the name of this address.",
 	},
 	[FINDING_PORT_SCAN] = {
-		"One source tried port-scan.targets different targets (address and port) in vain: refused, unanswered, ended right "
-		"after the SYN-ACK, or with impossible control bits; and fewer than port-scan.success of its attempts in 60 s "
+		"One source tried port-scan.targets different targets (address and port) in vain: refused, unanswered, or with "
+		"impossible control bits (so many in 60 s too); and fewer than port-scan.success of its attempts in 60 s "
 		"succeed. Different targets are counted (the last window of 60 s and the present one), not attempts.",
 		"tcpward flows 'src ADDRESS' shows what it looked for, and which targets answered: those it knows now. Block the "
-		"source for a while. If it is your own, it is an inventory or monitoring system, or infected.",
+		"source for a while, if it completes handshakes (tcpward stat sources): else its address may be forged, and the block "
+		"would hit somebody else. If it is your own, it is an inventory or monitoring system, or infected.",
 		"RFC 9293 section 3.10.7.1 (a closed port answers with a RST), section 3.5.2",
 		"Peer-to-peer programs and monitoring try many targets, but most succeed. A dead service with many clients is one "
-		"target for each of them. A host whose DNS or default route fails tries few different targets.",
+		"target for each of them. A host whose DNS or default route fails tries few different targets. Who resets what "
+		"was answered (Happy Eyeballs, a balancer's health checks) is not told for that alone. A client whose IPv6 leads "
+		"nowhere repeats its SYNs to one port of many silent hosts: told as information. Anybody can send SYNs in the name of "
+		"another.",
 	},
 	[FINDING_ZERO_WINDOW] = {
 		"A receiver has kept its window shut for zero-window.after, so that the sender must hold its data and probe; or one "
@@ -274,7 +285,8 @@ static const struct words words[FINDING_COUNT] = {
 		"One source sent syn-data.max SYNs in 10 s with data that the service did not accept. Data in a SYN is legal, and "
 		"useful with TCP Fast Open; without it the server must ignore it, and it makes a SYN flood larger.",
 		"If you offer Fast Open: has the cookie key changed (sysctl net.ipv4.tcp_fastopen_key must be the same on all servers "
-		"of one address)? If you do not, limit the SYNs of that source.",
+		"of one address)? If you do not, limit the SYNs of that source; its address may be forged: "
+		"see that it completes handshakes (tcpward stat sources) before you block it.",
 		"RFC 7413 section 2 (data in SYN); RFC 9293 section 3.10.7.2",
 		"Fast Open clients whose cookie has expired: they try once each, and get a new one.",
 	},

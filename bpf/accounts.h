@@ -479,8 +479,9 @@ __weak __noinline int source_note(struct flow_key *key, __u32 side, __u32 mask, 
 __weak __noinline int account_syn(void)
 {
 	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+	struct service *service;
 	struct service_counts *c;
-	__u32 side, index, whom;
+	__u32 side, index, whom, len;
 	struct source *s;
 	struct end e;
 	__u64 hash;
@@ -488,24 +489,28 @@ __weak __noinline int account_syn(void)
 	if (!sc)
 		return 0;
 	/* one of SAMPLED by chance: of sources that take turns every eighth would be of one prefix */
-	whom = mix(boot_secret[1] ^ sc->syn_turn++, sc->seg.seq) >> 61 ? 0 : FOR_AGGREGATE | IN_SAMPLE;
+	whom = (boot_secret[1] ^ sc->syn_turn++ ^ (__u64)sc->seg.seq << 32) * 0x9e3779b97f4a7c15ULL >> 61 ? 0 : FOR_AGGREGATE | IN_SAMPLE;
 	side = sc->seg.dir & 1;
 	e = key_end(&sc->seg.key, side ^ 1);
-	index = service_search(&e, service_hash(&e));
+	index = sc->last_service; /* mostly the same again */
+	service = bpf_map_lookup_elem(&services, &index);
+	if (!service || !service_is(service, &e))
+		index = service_search(&e, service_hash(&e));
 	if (index != NO_INDEX) {
+		sc->last_service = index;
 		c = bpf_map_lookup_elem(&service_counts, &index);
 		if (c)
 			c->count[SERVICE_NEW]++;
 	}
 	e = key_end(&sc->seg.key, side);
-	index = prefix_cut(e.addr, PREFIX_SOURCE);
-	hash = source_hash(e.addr, index);
-	index = source_search(&e, index, hash);
+	len = prefix_cut(e.addr, PREFIX_SOURCE);
+	hash = source_hash(e.addr, len);
+	index = source_search(&e, len, hash);
+	if (index == NO_INDEX)
+		index = source_make(&e, len, 1, sc->seg.now_ns);
 	s = bpf_map_lookup_elem(&sources, &index);
 	if (s)
 		__sync_fetch_and_add(&s->count[SOURCE_NEW], 1);
-	else
-		whom |= FOR_SOURCE;
 	if (whom)
 		source_note(&sc->seg.key, side, 1U << SOURCE_NEW, sc->seg.now_ns, whom);
 	return 0;

@@ -63,6 +63,7 @@ static __always_inline void open_syn(struct scratch *sc, struct syn_set *set, __
 {
 	__u32 i = ways_place(&set->syns) & (EMBRYO_WAYS - 1);
 	struct syn *s = &set->way[i];
+	struct ward_counters *c;
 
 	if (set->syns.tag[i])
 		report_evicted_syn(s);
@@ -70,9 +71,12 @@ static __always_inline void open_syn(struct scratch *sc, struct syn_set *set, __
 	set->syns.tag[i] = tag;
 	ways_claimed(&set->syns, i);
 	word_unlock(&set->lock);
-	bump(CNT_FLOWS_NEW);
-	count_edge(CLOSED, SYN_SENT);
-	count_edge(CLOSED, LISTEN);
+	c = counters_get();
+	if (c) {
+		c->counter[CNT_FLOWS_NEW]++;
+		c->edge[CLOSED][SYN_SENT]++;
+		c->edge[CLOSED][LISTEN]++;
+	}
 	account_syn();
 	if (event_wanted(sc, EVENT_STATE))
 		emit_opened();

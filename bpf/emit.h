@@ -32,12 +32,27 @@ static __always_inline int emit_limited(struct scratch *sc, enum ward_event_type
 	return 1;
 }
 
-/* An embryo's event finds the ring half full: that half is for other flows. In replay all are wanted. */
-static __always_inline int ring_reserved(const struct scratch *sc, void *ring)
+#define RING_LOOK 31 /* no multiple of it is a number of readers */
+
+/*
+ * An embryo's event finds the ring of that slot half full: that half is for other flows. In replay all are wanted. The rings
+ * are asked now and then only, since that costs as much as a record, and each time while it is so.
+ */
+static __always_inline int ring_reserved(struct scratch *sc, void *ring, __u32 slot)
 {
+	__u32 bit = 1U << (slot & (WARD_READERS - 1));
+
 	if (replay || !(sc->embryonic & 1))
 		return 0;
-	return bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) > bpf_ringbuf_query(ring, BPF_RB_RING_SIZE) / 2;
+	if (++sc->ring_turn < RING_LOOK && !(sc->ring_half & bit))
+		return 0;
+	if (sc->ring_turn >= RING_LOOK)
+		sc->ring_turn = 0;
+	if (bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) > bpf_ringbuf_query(ring, BPF_RB_RING_SIZE) / 2)
+		sc->ring_half |= bit;
+	else
+		sc->ring_half &= ~bit;
+	return !!(sc->ring_half & bit);
 }
 
 /* Sends the event in the owner's scratch to all readers. kind: enum emit_kind. */
@@ -61,7 +76,7 @@ __weak __noinline int emit(__u32 owner, __u32 kind)
 		if (!ring)
 			continue;
 		sc->emitted++;
-		if (ring_reserved(sc, ring)) {
+		if (ring_reserved(sc, ring, i)) {
 			bump(CNT_LOST_RING);
 			continue;
 		}
@@ -140,7 +155,7 @@ __weak __noinline int emit_opened(void)
 		ring = bpf_map_lookup_elem(&events, &slot);
 		if (!ring)
 			continue;
-		ev = ring_reserved(sc, ring) ? (struct event *)0 : bpf_ringbuf_reserve(ring, sizeof(*ev), 0);
+		ev = ring_reserved(sc, ring, i) ? (struct event *)0 : bpf_ringbuf_reserve(ring, sizeof(*ev), 0);
 		if (!ev) {
 			bump(CNT_LOST_RING);
 			continue;

@@ -68,6 +68,8 @@ struct scratch {
 	__u32 holding;         /* sweep: it holds a record's lock on this CPU */
 	__u32 fill;            /* sweep: of the flow table, permille */
 	__u32 svc, src, did;   /* account_step(): what is to be counted */
+	__u32 ring_turn, ring_half; /* emit.h: when rings are asked next; those that are half full */
+	__u32 last_service; /* accounts.h: index of the service of the last first SYN */
 	__u32 syn_turn;        /* accounts.h: which first SYNs count for their prefix */
 	__u32 embryonic;       /* 1: what is at hand is not in the flow table, and does not go there now: see emit.h */
 	__u8 opt[64];          /* parser: TCP options */

@@ -600,6 +600,18 @@ __weak __noinline int source_end(__u32 index)
 	return -1;
 }
 
+/* The place of an idle source is free, unless another one has taken it in this very moment. */
+static __always_inline void source_free(struct account_set *set, __u32 index)
+{
+	struct source *s = bpf_map_lookup_elem(&sources, &index);
+
+	if (!s || !set_try(set))
+		return;
+	if (!s->live)
+		*(volatile __u16 *)&set->ways.tag[index & (ACCOUNT_WAYS - 1)] = 0;
+	word_unlock(&set->lock);
+}
+
 static long sources_end(__u32 set_index, void *unused)
 {
 	struct account_set *set = bpf_map_lookup_elem(&source_sets, &set_index);
@@ -610,10 +622,10 @@ static long sources_end(__u32 set_index, void *unused)
 		if (!*(volatile __u16 *)&set->ways.tag[i])
 			continue;
 		score = source_end(set_index * ACCOUNT_WAYS + i);
-		if (score < 0)
-			*(volatile __u16 *)&set->ways.tag[i] = 0;
-		else
+		if (score >= 0)
 			set->score[i] = score;
+		else
+			source_free(set, set_index * ACCOUNT_WAYS + i);
 	}
 	return 0;
 }

@@ -8,6 +8,7 @@
 #define BPF_RECOUNT_H
 
 #include "account_flow.h"
+#include "pairs.h"
 #include "flow_evidence.h"
 
 #define SERVICE_IDLE_NS (600 * NS_PER_S)

@@ -201,7 +201,7 @@ bench:
 MAN_SRC := $(wildcard man/*.scd)
 MAN := $(MAN_SRC:man/%.scd=$(O)/man/%)
 
-GENDOC_SRC := $(wildcard docs/*.c) $(addprefix user/detect/,words.c evidence.c params.c)
+GENDOC_SRC := $(wildcard docs/*.c user/detect/*.c) user/report/names.c user/report/tuple.c
 
 $(O)/gendoc: $(GENDOC_SRC) $(wildcard docs/*.h include/*.h user/detect/*.h) user/verify/verify.h user/cmd/metrics.h Makefile
 	@mkdir -p $(@D)

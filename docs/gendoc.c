@@ -26,7 +26,7 @@ static const struct row reasons[] = { WARD_REASONS(X) };
 static const struct row counters[] = { WARD_COUNTERS(X) };
 static const struct row events[] = { WARD_EVENT_TYPES(X) };
 static const struct row verify_classes[] = { VERIFY_CLASSES(X) };
-static const struct row blindness[] = { WARD_BLINDNESS(X) };
+static struct row blindness[] = { WARD_BLINDNESS(X) };
 static const struct row service_counters[] = { WARD_SERVICE_COUNTERS(X) };
 static const struct row service_gauges[] = { WARD_SERVICE_GAUGES(X) };
 static const struct row source_counters[] = { WARD_SOURCE_COUNTERS(X) };
@@ -202,8 +202,25 @@ static const struct table *table_of(const char *line)
 	return NULL;
 }
 
+/* "... Not raised meanwhile: half-open, syn-flood" */
+static const char *blind_meaning(unsigned bit, char buf[400])
+{
+	unsigned long long kinds = detector_suppresses(1U << bit);
+	int used = snprintf(buf, 400, "%s. Not raised meanwhile: ", blindness[bit].meaning);
+	bool begun = false;
+
+	for (unsigned kind = 0; kind < FINDING_COUNT && used < 400; kind++) {
+		if (!(kinds >> kind & 1))
+			continue;
+		used += snprintf(buf + used, 400 - (size_t)used, "%s%s", begun ? ", " : "", finding_name(kind));
+		begun = true;
+	}
+	return buf;
+}
+
 int main(int argc, char **argv)
 {
+	static char meanings[BLIND_COUNT][400];
 	bool scdoc = argc == 3 && !strcmp(argv[1], "scdoc");
 	char line[4096];
 	FILE *in;
@@ -212,6 +229,8 @@ int main(int argc, char **argv)
 		fputs("usage: gendoc scdoc|markdown FILE\n", stderr);
 		return 2;
 	}
+	for (unsigned bit = 0; bit < BLIND_COUNT; bit++)
+		blindness[bit].meaning = blind_meaning(bit, meanings[bit]);
 	in = fopen(argv[2], "r");
 	if (!in) {
 		perror(argv[2]);

@@ -89,8 +89,11 @@ ward a flows finding close-wait-leak
 says "... in text behind the flags" 'CW_LEAK \[close-wait-leak\]|- \[close-wait-leak\]'
 ward a status
 says "status counts them" '^  findings, warning  *1'
+says "... says what is not raised yet, and for how long" \
+	'suppressed  *grace .*not raised for another 1m[0-9]+s: backscatter, out-of-state-flood$'
 says "... and shows the worst" '^  worst  .*192\.0\.2\.1'
 on a "$TCPWARD" status -j >"$work/out"
+is "... that as JSON" "$(grep -cE '"findings":\["backscatter","out-of-state-flood"\],"left_ns":[0-9]{10,12}\}\]' "$work/out")" 1
 is "... as JSON" "$(grep -o '"findings":{[^}]*}' "$work/out" | grep -o '"warning":[0-9]*')" '"warning":1'
 on a "$TCPWARD" stat sources -j | one_a_line >"$work/sources"
 expect "stat sources knows the scanner" "$(grep '"source":"192.0.2.1"' "$work/sources" | grep -o '"total":{[^}]*}' | grep -o '"refused":[0-9]*' | cut -d: -f2)" -ge 10

@@ -108,7 +108,33 @@ static void show_seen(struct sheet *s, const struct snapshot *snap)
 	sheet_number(s, "table_full", "found the table full", c[CNT_TABLE_FULL], NULL);
 	sheet_number(s, "midstream", "met mid-stream", c[CNT_MIDSTREAM_NEW], NULL);
 	sheet_number(s, "one_way", "one-way handshakes", snap->counters.flag[FLAG_BIT_ASYM], NULL);
+	sheet_number(s, "services_full", c[CNT_SERVICES_FULL] ? "services not counted" : "", c[CNT_SERVICES_FULL],
+		     "for want of room: --services");
+	sheet_number(s, "sources_replaced", c[CNT_SOURCES_REPLACED] ? "sources replaced" : "", c[CNT_SOURCES_REPLACED],
+		     "quiet ones gave way to busier ones: --sources");
 	sheet_number(s, "ack_unseen", "acked but never seen", snap->counters.flag[FLAG_BIT_ACK_UNSEEN], NULL);
+}
+
+/* What is not raised now, why, and if that is known for how long. */
+static void show_blindness(struct sheet *s, const struct snapshot *snap, unsigned bit)
+{
+	uint64_t left = cmd_grace_left(snap->w, snap->now_ns), kinds = detector_suppresses(1U << bit);
+	char names[BLIND_KINDS_LEN], note[BLIND_KINDS_LEN + 160], still[24], end[48] = "";
+
+	if (bit == BLIND_GRACE)
+		snprintf(end, sizeof(end), " for another %s", duration_text(left, still));
+	snprintf(note, sizeof(note), "%s; not raised%s: %s", cmd_blind_text(bit), end,
+		 cmd_blind_kinds(bit, names, sizeof(names)));
+	sheet_object(s, NULL, NULL);
+	sheet_text(s, "reason", "suppressed", cmd_blind_name(bit), note);
+	sheet_text(s, "text", "", cmd_blind_text(bit), NULL);
+	sheet_list(s, "findings");
+	for (unsigned kind = 0; kind < FINDING_COUNT; kind++)
+		if (kinds >> kind & 1)
+			sheet_text(s, NULL, "", finding_name(kind), NULL);
+	sheet_close(s);
+	sheet_duration(s, "left_ns", "", bit == BLIND_GRACE ? &left : NULL, NULL);
+	sheet_close(s);
 }
 
 /* How many stand by severity (text: where there are any), the worst one's line, and what keeps others from being raised. */
@@ -132,14 +158,9 @@ static void show_findings(struct sheet *s, const struct snapshot *snap, bool all
 	sheet_close(s);
 	sheet_text(s, "worst", count > 0 ? "worst" : "", count > 0 ? finding_text(&found[0], text) : NULL, NULL);
 	sheet_list(s, "suppressed");
-	for (unsigned bit = 0; bit < BLIND_COUNT; bit++) {
-		if (!(blind >> bit & 1))
-			continue;
-		sheet_object(s, NULL, NULL);
-		sheet_text(s, "reason", "suppressed", cmd_blind_name(bit), cmd_blind_text(bit));
-		sheet_text(s, "text", "", cmd_blind_text(bit), NULL);
-		sheet_close(s);
-	}
+	for (unsigned bit = 0; bit < BLIND_COUNT; bit++)
+		if (blind >> bit & 1)
+			show_blindness(s, snap, bit);
 	sheet_close(s);
 	free(found);
 }

@@ -125,15 +125,41 @@ const char *cmd_blind_text(unsigned bit)
 	return bit < BLIND_COUNT ? blindness[bit].text : "?";
 }
 
+const char *cmd_blind_kinds(unsigned bit, char *buf, size_t size)
+{
+	unsigned long long kinds = detector_suppresses(1U << bit);
+	size_t used = 0;
+
+	*buf = '\0';
+	for (unsigned kind = 0; kind < FINDING_COUNT && used < size; kind++)
+		if (kinds >> kind & 1)
+			used += (size_t)snprintf(buf + used, size - used, "%s%s", used ? ", " : "", finding_name(kind));
+	return buf;
+}
+
+uint64_t cmd_grace_left(const struct ward *w, uint64_t now_ns)
+{
+	uint64_t end = ward_info(w)->created_ns + ward_detect_opts(w)->value[PARAM_OUT_OF_STATE_FLOOD_GRACE];
+
+	return end > now_ns ? end - now_ns : 0;
+}
+
 void cmd_warn_blind(struct ward *w)
 {
 	unsigned blind = ward_blind(w);
+	char kinds[BLIND_KINDS_LEN], grace[32], until[96] = "";
 
 	fflush(stdout);
-	for (unsigned bit = 0; bit < BLIND_COUNT; bit++)
-		if (blind >> bit & 1)
-			fprintf(stderr, "tcpward: some findings are suppressed: %s (%s)\n", blindness[bit].text,
-				blindness[bit].name);
+	for (unsigned bit = 0; bit < BLIND_COUNT; bit++) {
+		if (!(blind >> bit & 1))
+			continue;
+		if (bit == BLIND_GRACE)
+			snprintf(until, sizeof(until), "; the capture ends within %s of its begin (out-of-state-flood.grace)",
+				 param_text(UNIT_TIME, ward_detect_opts(w)->value[PARAM_OUT_OF_STATE_FLOOD_GRACE], grace));
+		fprintf(stderr, "tcpward: not looked for at the end: %s: %s (%s)%s\n",
+			cmd_blind_kinds(bit, kinds, sizeof(kinds)), blindness[bit].text, blindness[bit].name,
+			bit == BLIND_GRACE ? until : "");
+	}
 }
 
 int cmd_open(const struct cmd_line *line, struct ward **out)

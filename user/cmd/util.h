@@ -36,6 +36,11 @@ void cmd_warn_blind(struct ward *w);
 /* "one-way": why findings are suppressed (enum blindness), and the same in a sentence. */
 const char *cmd_blind_name(unsigned bit);
 const char *cmd_blind_text(unsigned bit);
+#define BLIND_KINDS_LEN 320
+/* "backscatter, out-of-state-flood": what is not raised meanwhile */
+const char *cmd_blind_kinds(unsigned bit, char *buf, size_t size);
+/* How long BLIND_GRACE still lasts. */
+uint64_t cmd_grace_left(const struct ward *w, uint64_t now_ns);
 
 /* Opens the instance of --name, or the only one; on error reports it. 0, or the exit code. Warns of a dead keeper. */
 int cmd_open(const struct cmd_line *line, struct ward **out);

@@ -74,6 +74,8 @@ sed -n '/^# the connections/,$p' "$work/out" >"$work/table"
 says "the table: the black hole" 'SYN-SENT' "$work/table"
 says "the table: the leak" 'CLOSE-WAIT' "$work/table"
 says "the table: TIME-WAIT" 'TIME-WAIT' "$work/table"
+says "what it finds, as it is raised" '^[0-9:.]+ finding raised: info stale-syn, id [0-9]+: '
+says "the list of findings" '^ *[0-9]+ info +stale-syn +.* stands ' "$work/table"
 says "the line of counts" '^[0-9]+ segments in, [0-9]+ out; .* 0 lost$' "$work/table"
 says "a stale SYN is noticed after 10 s" 'STALE_SYN'
 nothing_left "nothing is left after the show"

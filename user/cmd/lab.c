@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include "cmd/loop.h"
+#include "cmd/news.h"
 #include "cmd/util.h"
 #include "lab/lab.h"
+#include "report/findings.h"
 
 #define RING_BYTES (1 << 20)
 #define DURATION_DEFAULT_S 20
@@ -59,6 +61,13 @@ static void on_event(const struct event *ev, size_t size, void *ctx)
 		return;
 	show->events++;
 	report_event(show->report, ev, ward_iface_name(show->ward, ev->iface));
+}
+
+static void on_finding(const struct finding *f, enum detect_news news, void *ctx)
+{
+	struct show *show = ctx;
+
+	report_finding_event(show->report, f, news);
 }
 
 /* Prints what has come, so that it stands before what is printed next. */
@@ -174,6 +183,22 @@ static void print_table(struct show *show)
 	free(all.list);
 }
 
+/* What stands, as `tcpward findings` shows it; JSON has told of each as it was raised. */
+static void print_findings(struct show *show)
+{
+	struct finding *found = calloc(FINDING_ROOM, sizeof(*found));
+	int count = found ? findings_copy(show->ward, &show->line, NULL, false, found) : 0;
+
+	if (!show->style.json && count > 0) {
+		fprintf(show->style.out, "\n# what is found, and stands\n");
+		show->report = report_findings_begin(&show->style, false);
+		for (int i = 0; i < count && show->report; i++)
+			report_finding(show->report, &found[i], ward_now_ns(show->ward));
+		report_end(show->report);
+	}
+	free(found);
+}
+
 static void print_counts(const struct show *show)
 {
 	struct ward_counters sum = { 0 };
@@ -240,12 +265,15 @@ static int run_show(struct show *show)
 	show->report = report_events_begin(&show->style);
 	if (!show->report)
 		return cmd_error(EXIT_FAILED, NULL, "cannot print events: out of memory");
+	ward_on_finding(show->ward, on_finding, show);
 	loop_each_second(show->loop, on_second, NULL, show);
 	code = loop_run(show->loop);
 	deliver(show);
-	report_end(show->report);
 	sweep(show);
+	report_end(show->report);
+	ward_on_finding(show->ward, NULL, NULL); /* it goes to that report */
 	print_table(show);
+	print_findings(show);
 	print_counts(show);
 	return code;
 }

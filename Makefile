@@ -212,7 +212,7 @@ $(O)/man/%: man/%.scd $(O)/gendoc
 	@mkdir -p $(@D)
 	$(call say,MAN,$@)
 	$(Q)$(O)/gendoc scdoc $< >$@.scd
-	$(Q)scdoc <$@.scd >$@
+	$(Q)scdoc <$@.scd | sed 's/^\.nh$$/.nh\n.nr HY 0/' >$@ # .nh ends with the next paragraph; names are searched for whole
 
 man: $(MAN)
 

@@ -153,6 +153,27 @@ static void test_sources(void **state)
 	}
 }
 
+/* What of a prefix is counted by a sample is marked; what is exact, and 0, is not. */
+static void test_sources_text(void **state)
+{
+	struct source one = sample_source("203.0.113.9", 32), all = sample_source("203.0.113.0", 24);
+	struct output out;
+	struct report *r;
+
+	(void)state;
+	one.count[SOURCE_COMPLETED] = all.count[SOURCE_COMPLETED] = 15;
+	output_begin(&out, false);
+	r = report_sources_begin(&out.style, false);
+	report_source(r, &all, 0);
+	report_source(r, &one, 0);
+	report_end(r);
+	assert_string_equal(output_text(&out),
+			    "SOURCE         NEW/10s TOTAL COMPLETED   % REFUSED STALE HALF-OPEN TIME-WAIT RESET FAILED\n"
+			    "203.0.113.0/24     ~30   ~30        15 ~50       0     4         0         0     0     12\n"
+			    "203.0.113.9         30    30        15  50       0     4         0         0     0     12\n");
+	output_end(&out);
+}
+
 static void test_activity(void **state)
 {
 	struct service busy = sample_service(), full = sample_service(), idle = sample_service();
@@ -173,6 +194,7 @@ int main(void)
 		cmocka_unit_test(test_service),
 		cmocka_unit_test(test_percent),
 		cmocka_unit_test(test_sources),
+		cmocka_unit_test(test_sources_text),
 		cmocka_unit_test(test_activity),
 	};
 

@@ -20,11 +20,13 @@ struct account {
 	char name[64]; /* "192.0.2.10:443", "203.0.113.9", "203.0.113.0/24" */
 	const __u32 *now;
 	uint64_t last10[COUNTERS_MAX];
+	uint64_t total; /* begun since the record was made */
+	bool sampled; /* an aggregate: its first SYNs are counted by a sample, times its share */
 	bool asked; /* handshakes of the last 10 s: completed ones in percent of those that could have been */
 	unsigned percent;
 };
 
-enum cell { CELL_NAME, CELL_LAST10, CELL_PERCENT, CELL_NOW };
+enum cell { CELL_NAME, CELL_LAST10, CELL_PERCENT, CELL_NOW, CELL_TOTAL };
 
 struct column {
 	struct table_column table;
@@ -51,6 +53,7 @@ static const struct column service_columns[] = {
 static const struct column source_columns[] = {
 	{ { "SOURCE", 18, false }, CELL_NAME, 0 },
 	{ { "NEW/10s", 7, true }, CELL_LAST10, SOURCE_NEW },
+	{ { "TOTAL", 5, true }, CELL_TOTAL, 0 },
 	{ { "COMPLETED", 9, true }, CELL_LAST10, SOURCE_COMPLETED },
 	{ { "%", 4, true }, CELL_PERCENT, 0 },
 	{ { "REFUSED", 7, true }, CELL_LAST10, SOURCE_REFUSED },
@@ -97,6 +100,8 @@ static void source_name(const struct source *s, char *buf, size_t size)
 static void from_source(struct account *a, const struct source *s, unsigned half)
 {
 	source_name(s, a->name, sizeof(a->name));
+	a->sampled = source_is_prefix(s);
+	a->total = s->count[SOURCE_NEW];
 	a->now = s->now[half & 1];
 	for (int i = 0; i < SOURCE_COUNTERS; i++)
 		a->last10[i] = window10(&s->window[i], s->count[i]);
@@ -142,6 +147,21 @@ static struct report *begin(const struct report_style *style, bool stream, const
 	return r;
 }
 
+static uint64_t value_of(const struct account *a, const struct column *c)
+{
+	if (c->cell == CELL_TOTAL)
+		return a->total;
+	return c->cell == CELL_NOW ? a->now[c->index] : a->last10[c->index];
+}
+
+/* What begins is sampled, all else is exact. */
+static bool rough(const struct account *a, const struct column *c)
+{
+	if (!a->sampled || !value_of(a, c))
+		return false;
+	return c->cell == CELL_TOTAL || (c->cell == CELL_LAST10 && c->index == SOURCE_NEW);
+}
+
 static void show_row(struct report *r, const struct account *a, const struct column *columns, size_t count)
 {
 	for (size_t i = 0; r->table && i < count; i++) {
@@ -153,10 +173,10 @@ static void show_row(struct report *r, const struct account *a, const struct col
 		else if (c->cell == CELL_PERCENT && !a->asked)
 			snprintf(text, sizeof(text), "-");
 		else if (c->cell == CELL_PERCENT)
-			snprintf(text, sizeof(text), "%u", a->percent);
+			snprintf(text, sizeof(text), "%s%u", a->sampled ? "~" : "", a->percent);
 		else
-			snprintf(text, sizeof(text), "%s",
-				 quantity_text(c->cell == CELL_NOW ? a->now[c->index] : a->last10[c->index], number));
+			snprintf(text, sizeof(text), "%s%s", rough(a, c) ? "~" : "",
+				 quantity_text(value_of(a, c), number));
 		table_cell(r->table, text, COLOUR_NONE);
 	}
 	r->count++;

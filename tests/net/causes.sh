@@ -149,6 +149,7 @@ expected=() # pattern of each finding that has a cause
 # The evidence is at least so much. threshold: ms from the cause until the condition holds.
 raised() { # cause finding subject threshold member least [most]
 	local value delay subject=${3//./\\.}
+	subject+='(,"to":"[^"]*")?' # a source all of whose samples go to one service
 	expected+=("\"finding\":\"$2\",.*\"subject\":{$subject}")
 	local left=$((deadline - SECONDS))
 	if ! await $((left > 1 ? left : 1)) found "$2" "$subject"; then

@@ -98,6 +98,52 @@ static void test_plain_numbers(void **state)
 	}
 }
 
+static void assert_to(const struct finding *f, const char *addr, uint16_t port)
+{
+	uint8_t wanted[16] = { 0 };
+
+	if (addr)
+		addr_of(addr, wanted);
+	assert_memory_equal(f->key.b_addr, wanted, 16);
+	assert_int_equal(f->key.b_port, port);
+}
+
+/* Where all samples go is part of what is said, not of who it is said about. */
+static void test_to_one_service(void **state)
+{
+	const struct finding *f;
+
+	(void)state;
+	s->count[SOURCE_SYN_DATA] = s->count[SOURCE_COMPLETED] = 50;
+	pass(r, 1);
+	f = found(r, FINDING_SYN_DATA);
+	assert_to(f, NULL, 0);
+	sample(s, "203.0.113.9:4000-192.0.2.10:443");
+	sample(s, "203.0.113.9:4001-192.0.2.10:443");
+	pass(r, 1);
+	assert_ptr_equal(f, found(r, FINDING_SYN_DATA));
+	assert_to(f, "192.0.2.10", 443);
+	assert_subject(f, SUBJECT_SOURCE, "203.0.113.9");
+	pass(r, 2);
+	assert_ptr_equal(f, found(r, FINDING_SYN_DATA));
+	sample(s, "203.0.113.9:4002-192.0.2.10:80");
+	pass(r, 1);
+	assert_ptr_equal(f, found(r, FINDING_SYN_DATA));
+	assert_to(f, NULL, 0);
+	assert_int_equal(f->id, 1);
+}
+
+/* Four targets of a scan that happen to agree are not what it aims at. */
+static void test_scan_is_to_nobody(void **state)
+{
+	(void)state;
+	sample(s, "203.0.113.9:4000-192.0.2.10:443");
+	fill(&s->targets, 40);
+	s->count[SOURCE_FAILED] = s->count[SOURCE_REFUSED] = 50;
+	pass(r, 1);
+	assert_to(found(r, FINDING_PORT_SCAN), NULL, 0);
+}
+
 /* A prefix speaks for those of its sources that do not speak for themselves. */
 static void test_prefixes(void **state)
 {
@@ -775,6 +821,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_plain_numbers),
+		TEST(test_to_one_service),
+		TEST(test_scan_is_to_nobody),
 		TEST(test_prefixes),
 		TEST(test_prefix_of_another),
 		TEST(test_prefix_gives_way),

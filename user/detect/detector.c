@@ -71,9 +71,15 @@ static void chain_remove(struct detector *d, int i)
 		*at = d->place[i].next;
 }
 
+/* Of two of one kind. Where the samples of a source go does not matter: that changes while it stands. */
 static bool same_subject(const struct finding *a, const struct finding *b)
 {
-	return a->subject == b->subject && a->prefix_len == b->prefix_len && !memcmp(&a->key, &b->key, sizeof(a->key));
+	if (a->subject != b->subject || a->prefix_len != b->prefix_len)
+		return false;
+	if ((a->subject == SUBJECT_SOURCE || a->subject == SUBJECT_PREFIX) && !of_pair(a->kind))
+		return !memcmp(a->key.a_addr, b->key.a_addr, 16) && a->key.a_port == b->key.a_port &&
+		       a->key.vlan == b->key.vlan;
+	return !memcmp(&a->key, &b->key, sizeof(a->key));
 }
 
 /* The subject that a group of flows is widened to. */
@@ -423,6 +429,7 @@ static void refresh(struct detector *d, int i)
 		memcpy(f->sample_orig, now->sample_orig, sizeof(f->sample_orig));
 		f->samples = now->samples;
 	}
+	name_service(f);
 	if (changed)
 		f->updated_ns = d->now_ns;
 	if (p->is_new)

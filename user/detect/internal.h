@@ -141,6 +141,12 @@ void flow_service(const struct flow_key *key, unsigned orig, struct home *home);
 bool grouped_by_source(enum finding_kind kind);
 /* What the flows of a finding have in common: source or service. */
 void finding_home(const struct finding *f, struct home *home);
+/* Its subject is a source and a service together. Of other sources key.b_addr, b_port only tell where their samples go. */
+bool of_pair(enum finding_kind kind);
+/* The service that all samples agree on. False: there is none. */
+bool common_service(const struct finding *f, struct home *home);
+/* Sets key.b_addr, b_port of a source or prefix to that service, or to nothing. */
+void name_service(struct finding *f);
 uint64_t home_hash(unsigned kind, const struct home *home);
 
 struct claim claim_of_source(enum finding_kind kind, const struct source *s);

@@ -54,6 +54,47 @@ static uint64_t mix(uint64_t x)
 	return x ^ x >> 29;
 }
 
+bool of_pair(enum finding_kind kind)
+{
+	return kind == FINDING_TIME_WAIT_BUILDUP || kind == FINDING_PORT_EXHAUSTION;
+}
+
+/* Many targets, many ends: that four samples agree says nothing. */
+static bool has_one_target(const struct finding *f)
+{
+	return (f->subject == SUBJECT_SOURCE || (f->subject == SUBJECT_PREFIX && f->prefix_len)) && !of_pair(f->kind) &&
+	       f->kind != FINDING_PORT_SCAN && f->kind != FINDING_BACKSCATTER;
+}
+
+bool common_service(const struct finding *f, struct home *home)
+{
+	struct home other;
+
+	if (!f->samples)
+		return false;
+	flow_service(&f->sample[0], f->sample_orig[0] & 1, home);
+	for (unsigned i = 1; i < f->samples && i < FINDING_SAMPLES; i++) {
+		flow_service(&f->sample[i], f->sample_orig[i] & 1, &other);
+		if (memcmp(home, &other, sizeof(other)))
+			return false;
+	}
+	return true;
+}
+
+void name_service(struct finding *f)
+{
+	struct home home;
+
+	if (!has_one_target(f))
+		return;
+	memset(f->key.b_addr, 0, sizeof(f->key.b_addr));
+	f->key.b_port = 0;
+	if (!common_service(f, &home))
+		return;
+	memcpy(f->key.b_addr, home.addr, sizeof(home.addr));
+	f->key.b_port = home.port;
+}
+
 uint64_t home_hash(unsigned kind, const struct home *home)
 {
 	uint64_t word[2];
@@ -146,7 +187,7 @@ const char *finding_subject_text(const struct finding *f, char buf[140])
 		break;
 	}
 	addr_text(f->key.a_addr, a);
-	if (memcmp(f->key.b_addr, none, 16))
+	if (of_pair(f->kind) && memcmp(f->key.b_addr, none, 16))
 		snprintf(buf, 140, "%s > %s", a, endpoint_text(f->key.b_addr, f->key.b_port, b));
 	else if (f->prefix_len)
 		snprintf(buf, 140, "%s/%u", a, f->prefix_len);

@@ -105,18 +105,11 @@ static void add_times(struct line *l, uint64_t n)
 /* " to 192.0.2.10:443", where all samples agree. before: the word between. */
 static void add_service(struct line *l, const char *before)
 {
-	struct home home, other;
+	struct home home;
 	char text[60];
 
-	if (!l->f->samples || l->f->subject == SUBJECT_SERVICE)
-		return;
-	flow_service(&l->f->sample[0], l->f->sample_orig[0] & 1, &home);
-	for (unsigned i = 1; i < l->f->samples && i < FINDING_SAMPLES; i++) {
-		flow_service(&l->f->sample[i], l->f->sample_orig[i] & 1, &other);
-		if (memcmp(&home, &other, sizeof(home)))
-			return;
-	}
-	add(l, " %s %s", before, endpoint_text(home.addr, home.port, text));
+	if (l->f->subject != SUBJECT_SERVICE && common_service(l->f, &home))
+		add(l, " %s %s", before, endpoint_text(home.addr, home.port, text));
 }
 
 /* ---- one for each kind ---- */

@@ -481,15 +481,16 @@ __weak __noinline int account_syn(void)
 	struct scratch *sc = scratch_get(SCRATCH_PACKET);
 	struct service *service;
 	struct service_counts *c;
-	__u32 side, index, whom, len;
+	__u32 side, index, whom, len, turn;
 	struct source *s;
 	struct end e;
 	__u64 hash;
 
 	if (!sc)
 		return 0;
-	/* one of SAMPLED by chance: of sources that take turns every eighth would be of one prefix */
-	whom = (boot_secret[1] ^ sc->syn_turn++ ^ (__u64)sc->seg.seq << 32) * 0x9e3779b97f4a7c15ULL >> 61 ? 0 : FOR_AGGREGATE | IN_SAMPLE;
+	/* of each SAMPLED one, by chance: every eighth would be of one prefix where sources take turns */
+	turn = sc->syn_turn++;
+	whom = (boot_secret[1] ^ turn / SAMPLED) * 0x9e3779b97f4a7c15ULL >> 61 == turn % SAMPLED ? FOR_AGGREGATE | IN_SAMPLE : 0;
 	side = sc->seg.dir & 1;
 	e = key_end(&sc->seg.key, side ^ 1);
 	index = sc->last_service; /* mostly the same again */

@@ -77,7 +77,7 @@ enum param_unit { UNIT_COUNT, UNIT_TIME /* ns; given in seconds below */, UNIT_P
 /* X(FINDING, NAME, name, unit, default, meaning): set by --detect FINDING.NAME=VALUE */
 #define WARD_PARAMS(X)                                                                                                 \
 	X(STALE_SYN, AFTER, "after", TIME, 10, "so long without an answer")                                            \
-	X(STALE_SYN, MANY, "many", COUNT, 100, "of one source at once: a warning")                                     \
+	X(STALE_SYN, MANY, "many", COUNT, 100, "of one source in 10 s: a warning")                                      \
 	X(HALF_OPEN, AFTER, "after", TIME, 10, "so long half done")                                                    \
 	X(HALF_OPEN, REPEATS, "repeats", COUNT, 3, "SYN-ACKs sent again on that flow (at most 255)")                   \
 	X(HALF_OPEN, MAX, "max", COUNT, 128, "of one source at once, whatever their age")                              \

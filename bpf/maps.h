@@ -152,9 +152,9 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, PAIR_CELLS);
+	__uint(max_entries, PAIR_CELLS / PAIR_BLOCK);
 	__type(key, __u32);
-	__type(value, struct pair_cell);
+	__type(value, struct pair_block);
 } pair_cells WARD_MAP;
 
 struct {

@@ -11,12 +11,18 @@
 #define PAIR_IDLE_NS (30 * NS_PER_S)
 #define PAIR_LARGE 2048 /* flows of a cell from which on a pair of it is counted by itself */
 
-static long cell_zero(void *map, __u32 *index, struct pair_cell *cell, __u32 *part)
+static long cells_zero(void *map, __u32 *index, struct pair_block *block, __u32 *part)
 {
+	__u32 i, p = *part & 1;
+
 	(void)map, (void)index;
-	cell->large = cell->flows + cell->open_part[0] + cell->open_part[1] >= PAIR_LARGE;
-	*(volatile __u64 *)cell = 0;
-	cell->open_part[*part & 1] = 0;
+	for (i = 0; i < PAIR_BLOCK; i++) {
+		struct pair_cell *cell = &block->cell[i];
+
+		cell->large = cell->flows + cell->open_part[0] + cell->open_part[1] >= PAIR_LARGE;
+		*(volatile __u64 *)cell = 0;
+		cell->open_part[p] = 0;
+	}
 	return 0;
 }
 
@@ -71,17 +77,20 @@ __weak __noinline int pair_now(struct flow_key *key, __u32 client, __u32 what, _
 static __always_inline __u32 pair_flow(const struct flow_key *key, __u32 client, __u32 what, __u32 half)
 {
 	const __u64 *w = (const __u64 *)key;
+	struct pair_block *block;
 	struct pair_cell *cell;
-	__u32 index;
+	__u32 index, at;
 	__u64 h;
 
 	/* the client's address, the service's address and port: not the client's port */
 	h = mix(mix(mix(mix(boot_secret[0], w[0]), w[1]), w[2]), w[3]);
 	h = mix(h, client ? key->a_port : (__u64)key->b_port << 16);
-	index = (h ^ h >> 32) & (PAIR_CELLS - 1);
-	cell = bpf_map_lookup_elem(&pair_cells, &index);
-	if (!cell)
+	at = (h ^ h >> 32) & (PAIR_CELLS - 1);
+	index = at / PAIR_BLOCK;
+	block = bpf_map_lookup_elem(&pair_cells, &index);
+	if (!block)
 		return 0;
+	cell = &block->cell[at % PAIR_BLOCK];
 	if (what == PAIR_OPEN)
 		cell->open_part[half & 1]++;
 	else

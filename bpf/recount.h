@@ -80,7 +80,7 @@ static __always_inline void recount_begin(struct recount *r, struct ward_control
 	r->roll60 = now / (60 * NS_PER_S) - before / (60 * NS_PER_S);
 	bpf_loop(service_mask + 1, service_zero, (void *)0, 0);
 	bpf_loop(source_mask + 1, source_zero, (void *)0, 0);
-	bpf_for_each_map_elem(&pair_cells, cell_zero, &part, 0);
+	bpf_for_each_map_elem(&pair_cells, cells_zero, &part, 0);
 	for (i = 0; i < PAIRS_KEPT; i++) {
 		__u32 index = i;
 		struct pair *p = bpf_map_lookup_elem(&pairs, &index);

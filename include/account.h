@@ -204,6 +204,13 @@ struct pair_cell {
 	__u32 pad;
 };
 
+#define PAIR_BLOCK 64
+
+/* One element of map "pair_cells": so many that emptying all takes 0.1 ms, not 1.5. */
+struct pair_block {
+	struct pair_cell cell[PAIR_BLOCK];
+};
+
 struct pair {
 	__u8 client[16];
 	__u8 addr[16];

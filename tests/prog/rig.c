@@ -30,6 +30,7 @@ void rig_options_init(struct rig_options *opt)
 	opt->ward.all_hooks = true;
 	opt->ward.flows = 1024;
 	opt->ward.embryos = 64;
+	opt->ward.services = opt->ward.sources = 64;
 }
 
 void rig_open(struct rig *rig, const struct rig_options *opt)

@@ -60,7 +60,7 @@ __weak __noinline int account_end(struct flow_key *key, struct flow *f, __u32 wh
 /* Nobody answered the SYN for so long. */
 static __always_inline void account_stale(struct flow_key *key, const struct flow *f, __u64 now)
 {
-	source_note(key, f->orig & 1, SRC(STALE) | SRC(FAILED) | (data_not_taken(f) ? SRC(SYN_DATA) : 0), now, FOR_BOTH);
+	source_note(key, f->orig & 1, SRC(STALE) | SRC(FAILED) | (data_not_taken(f) ? SRC(SYN_DATA) : 0), now, 0);
 }
 
 /* How the responder's end moved: masks of counters of its service. */
@@ -187,11 +187,11 @@ __weak __noinline int account_step(struct flow *f, int fresh, __u32 old_states, 
 	if (side == orig)
 		sc->src |= sc->did;
 	if (sc->src)
-		source_note(&sc->seg.key, orig, sc->src, sc->seg.now_ns, FOR_BOTH);
+		source_note(&sc->seg.key, orig, sc->src, sc->seg.now_ns, 0);
 	if (side != orig && sc->did)
-		source_note(&sc->seg.key, side, sc->did, sc->seg.now_ns, FOR_BOTH);
+		source_note(&sc->seg.key, side, sc->did, sc->seg.now_ns, 0);
 	if (fresh && (sc->seg.bits & (TH_SYN | TH_ACK)) == (TH_SYN | TH_ACK)) /* its receiver did not ask, as far as is known */
-		source_note(&sc->seg.key, side ^ 1, SRC(UNASKED), sc->seg.now_ns, FOR_BOTH);
+		source_note(&sc->seg.key, side ^ 1, SRC(UNASKED), sc->seg.now_ns, 0);
 	return 0;
 }
 
@@ -205,7 +205,7 @@ __weak __noinline int account_stray(int bad_flags)
 		return 0;
 	side = sc->seg.dir & 1;
 	service_note(&sc->seg.key, side ^ 1, SVC(OUT_OF_STATE));
-	source_note(&sc->seg.key, side, bad_flags ? SRC(BAD_FLAGS) | SRC(FAILED) : SRC(OUT_OF_STATE), sc->seg.now_ns, FOR_BOTH);
+	source_note(&sc->seg.key, side, bad_flags ? SRC(BAD_FLAGS) | SRC(FAILED) : SRC(OUT_OF_STATE), sc->seg.now_ns, 0);
 	return 0;
 }
 

@@ -8,8 +8,8 @@
  * Counts of services are per CPU; those of sources are atomic. A record that gives way while another CPU counts into it may
  * take that one count along.
  */
-#ifndef BPF_ACCOUNT_H
-#define BPF_ACCOUNT_H
+#ifndef BPF_ACCOUNTS_H
+#define BPF_ACCOUNTS_H
 
 #include "record.h"
 #include "sets.h"
@@ -226,10 +226,6 @@ __weak __noinline int service_note(struct flow_key *key, __u32 side, __u32 mask)
 	c = bpf_map_lookup_elem(&service_counts, &index);
 	if (!c)
 		return 0;
-	if (mask == 1U << SERVICE_NEW) {
-		c->count[SERVICE_NEW]++;
-		return 0;
-	}
 	for (i = 0; i < SERVICE_COUNTERS; i++)
 		c->count[i] += mask >> i & 1;
 	return 0;
@@ -276,7 +272,6 @@ static __always_inline __u32 source_search(const struct end *e, __u32 len, __u64
 	if (!set)
 		return NO_INDEX;
 	i = ways_first(&set->ways, tag);
-
 	if (i >= ACCOUNT_WAYS)
 		return NO_INDEX;
 	index = set_index * ACCOUNT_WAYS + i;
@@ -441,37 +436,31 @@ static __always_inline __u32 source_index(struct end *e, __u32 len, __u32 weight
 	return index != NO_INDEX ? index : source_make(e, len, weight, now);
 }
 
-#define SAMPLED 8 /* first SYNs: one in so many counts for its prefix, times that */
-
-enum { FOR_SOURCE = 1, FOR_AGGREGATE = 2, FOR_BOTH = 3, IN_SAMPLE = 4 };
+#define SAMPLED 8 /* first SYNs: one in so many counts for its aggregate, so many times */
 
 /*
- * Counts for the source at side of key, its aggregate, or both (whom): mask of 1 << enum source_counter. A first SYN alone is
- * worth 1, all else 8, and impossible control bits a record of their own.
+ * Counts for the source at side of key and for its aggregate: mask of 1 << enum source_counter. What counts is worth 8, and
+ * impossible control bits a record of their own. sampled: a first SYN, for the aggregate alone, that stands for SAMPLED.
  */
-__weak __noinline int source_note(struct flow_key *key, __u32 side, __u32 mask, __u64 now, __u32 whom)
+__weak __noinline int source_note(struct flow_key *key, __u32 side, __u32 mask, __u64 now, __u32 sampled)
 {
-	__u32 weight = 8, index;
+	__u32 weight = mask & 1U << SOURCE_BAD_FLAGS ? SOURCE_LIMIT : 8, index;
 	struct end e;
 	__u8 len;
 
 	if (!key)
 		return 0;
-	if (mask & 1U << SOURCE_BAD_FLAGS)
-		weight = SOURCE_LIMIT;
 	e = key_end(key, side & 1);
 	len = prefix_cut(e.addr, PREFIX_SOURCE);
-	if (whom & FOR_SOURCE) {
+	if (!sampled) {
 		index = source_index(&e, len, mask == 1U << SOURCE_NEW ? 1 : weight, now);
 		if (index != NO_INDEX)
 			source_count(index, key, side, mask, 1);
 	}
-	if (!(whom & FOR_AGGREGATE))
-		return 0;
 	len = prefix_cut(e.addr, PREFIX_AGGREGATE);
 	index = source_index(&e, len, weight, now);
 	if (index != NO_INDEX)
-		source_count(index, key, side, mask, whom & IN_SAMPLE ? SAMPLED : 1);
+		source_count(index, key, side, mask, sampled ? SAMPLED : 1);
 	return 0;
 }
 
@@ -481,7 +470,7 @@ __weak __noinline int account_syn(void)
 	struct scratch *sc = scratch_get(SCRATCH_PACKET);
 	struct service *service;
 	struct service_counts *c;
-	__u32 side, index, whom, len, turn;
+	__u32 side, index, sampled, len, turn;
 	struct source *s;
 	struct end e;
 	__u64 hash;
@@ -490,7 +479,7 @@ __weak __noinline int account_syn(void)
 		return 0;
 	/* of each SAMPLED one, by chance: every eighth would be of one prefix where sources take turns */
 	turn = sc->syn_turn++;
-	whom = (boot_secret[1] ^ turn / SAMPLED) * 0x9e3779b97f4a7c15ULL >> 61 == turn % SAMPLED ? FOR_AGGREGATE | IN_SAMPLE : 0;
+	sampled = (boot_secret[1] ^ turn / SAMPLED) * 0x9e3779b97f4a7c15ULL >> 61 == turn % SAMPLED;
 	side = sc->seg.dir & 1;
 	e = key_end(&sc->seg.key, side ^ 1);
 	index = sc->last_service; /* mostly the same again */
@@ -512,8 +501,8 @@ __weak __noinline int account_syn(void)
 	s = bpf_map_lookup_elem(&sources, &index);
 	if (s)
 		__sync_fetch_and_add(&s->count[SOURCE_NEW], 1);
-	if (whom)
-		source_note(&sc->seg.key, side, 1U << SOURCE_NEW, sc->seg.now_ns, whom);
+	if (sampled)
+		source_note(&sc->seg.key, side, 1U << SOURCE_NEW, sc->seg.now_ns, 1);
 	return 0;
 }
 

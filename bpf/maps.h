@@ -25,10 +25,10 @@ enum scratch_owner { SCRATCH_PACKET, SCRATCH_SWEEP };
 /* One recount of the gauges: recount.h */
 struct recount {
 	__u64 now;
-	__u32 half;   /* that is being made */
-	__u32 part;   /* of the open flows: which are counted this time */
+	__u32 half;   /* that is being made; and the half of the open flows that is counted this time */
 	__u32 roll10; /* a window of so long has passed: 1, or 2 and more if it is that of longer ago */
 	__u32 roll60;
+	__u32 pad;
 };
 
 /* What the callbacks of one sweep share. In scratch: older kernels allow 512 bytes of stack for all frames together. */

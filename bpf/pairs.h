@@ -11,16 +11,16 @@
 #define PAIR_IDLE_NS (30 * NS_PER_S)
 #define PAIR_LARGE 2048 /* flows of a cell from which on a pair of it is counted by itself */
 
-static long cells_zero(void *map, __u32 *index, struct pair_block *block, __u32 *part)
+static long cells_zero(void *map, __u32 *index, struct pair_block *block, __u32 *half)
 {
-	__u32 i, p = *part & 1;
+	__u32 i, p = *half & 1;
 
 	(void)map, (void)index;
 	for (i = 0; i < PAIR_BLOCK; i++) {
 		struct pair_cell *cell = &block->cell[i];
 
 		cell->large = cell->flows + cell->open_part[0] + cell->open_part[1] >= PAIR_LARGE;
-		*(volatile __u64 *)cell = 0;
+		cell->flows = 0;
 		cell->open_part[p] = 0;
 	}
 	return 0;
@@ -95,7 +95,6 @@ static __always_inline __u32 pair_flow(const struct flow_key *key, __u32 client,
 		cell->open_part[half & 1]++;
 	else
 		cell->flows++;
-	cell->time_wait += what == PAIR_TIME_WAIT;
 	return cell->large;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Which keys the flow table may hold: one bit for a hash value, twice as many as the table has places. A SYN whose bit is
- * clear is of no flow in the table, and saves the search (80 ns at 10 k flows: hash and a cold bucket). A flow sets its bit
+ * clear is of no flow in the table, and saves the search (`make bench`: of the order of "own parser + lookup" less "own parser + drop"). A flow sets its bit
  * after it is in the table. Bits are not cleared one by one: when many flows have gone, the sweep makes the other half of
  * the map anew, while new flows set their bits in both, and then the halves change places.
  *

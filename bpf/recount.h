@@ -41,7 +41,7 @@ static long service_zero(__u32 set_index, void *unused)
 		s = bpf_map_lookup_elem(&services, &index);
 		if (!s)
 			continue;
-		s->open_part[r->part & 1] = 0;
+		s->open_part[r->half & 1] = 0;
 		for (j = 0; j < SERVICE_GAUGES; j++)
 			s->now[r->half & 1][j] = 0;
 	}
@@ -71,22 +71,21 @@ static __always_inline void recount_begin(struct recount *r, struct ward_control
 {
 	__u64 before = ctl->account_ns ?: now; /* the first: what was counted so far belongs to the present windows */
 	struct flow_hits *h;
-	__u32 i, zero = 0, part;
+	__u32 i, zero = 0, half;
 
 	r->now = now;
-	r->half = (ctl->account_half & 1) ^ 1;
-	r->part = part = r->half;
+	r->half = half = (ctl->account_half & 1) ^ 1;
 	r->roll10 = now / (10 * NS_PER_S) - before / (10 * NS_PER_S);
 	r->roll60 = now / (60 * NS_PER_S) - before / (60 * NS_PER_S);
 	bpf_loop(service_mask + 1, service_zero, (void *)0, 0);
 	bpf_loop(source_mask + 1, source_zero, (void *)0, 0);
-	bpf_for_each_map_elem(&pair_cells, cells_zero, &part, 0);
+	bpf_for_each_map_elem(&pair_cells, cells_zero, &half, 0);
 	for (i = 0; i < PAIRS_KEPT; i++) {
 		__u32 index = i;
 		struct pair *p = bpf_map_lookup_elem(&pairs, &index);
 
 		if (p)
-			p->flows[r->half & 1] = p->time_wait[r->half & 1] = p->open_part[r->part & 1] = 0;
+			p->flows[r->half & 1] = p->time_wait[r->half & 1] = p->open_part[r->half & 1] = 0;
 	}
 	h = bpf_map_lookup_elem(&hits, &zero);
 	if (h) {
@@ -265,7 +264,7 @@ __weak __noinline int hit_note(struct flow *f, struct flow_key *key, __u64 found
 __weak __noinline int recount_flow(struct flow *f, struct flow_key *key, __u32 half, __u64 now)
 {
 	__u32 mask, src = 0, orig, tw, what;
-	__u64 found, cell;
+	__u64 found;
 
 	if (!f || !key)
 		return 0;
@@ -280,13 +279,12 @@ __weak __noinline int recount_flow(struct flow *f, struct flow_key *key, __u32 h
 	what = mask == SVC_NOW(OPEN) ? PAIR_OPEN : tw ? PAIR_TIME_WAIT : PAIR_FLOW;
 	if (what != PAIR_OPEN || !((key->a_port ^ key->b_port ^ half) & 1)) { /* open ones by halves: recount_open() */
 		service_now(key, orig ^ 1, mask, half);
-		cell = pair_flow(key, orig, what, half);
-		if (cell)
+		if (pair_flow(key, orig, what, half))
 			pair_now(key, orig, what, half, now);
 	}
 	if (mask & SVC_NOW(UNANSWERED))
 		src = SRC_NOW(UNANSWERED) | (f->flags & FLAG_STALE_SYN ? SRC_NOW(STALE) : 0);
-	else if (mask & SVC_NOW(HALF_OPEN) && !(f->flags & FLAG_MIDSTREAM)) /* it did send the SYN: not backscatter */
+	else if (mask & SVC_NOW(HALF_OPEN))
 		src = SRC_NOW(HALF_OPEN) |
 		      (f->synack_rtx >= detect.value[PARAM_HALF_OPEN_REPEATS] ? SRC_NOW(HALF_OPEN_RTX) : 0);
 	else if (tw)
@@ -307,24 +305,22 @@ static __always_inline int port_serves(const struct service_ports *p, __u16 port
 __weak __noinline int recount_served(__u32 side)
 {
 	struct scratch *sc = scratch_get(SCRATCH_SWEEP);
-	__u32 index, part;
+	__u32 index, half;
 	struct service *s;
 	struct end e;
-	__u64 cell;
 
 	if (!sc)
 		return 0;
-	part = sc->recount.part & 1;
+	half = sc->recount.half & 1;
 	e = key_end(&sc->seg.key, side & 1);
 	index = service_search(&e, service_hash(&e));
 	if (index == NO_INDEX)
 		return 0;
 	s = bpf_map_lookup_elem(&services, &index);
 	if (s)
-		s->open_part[part]++;
-	cell = pair_flow(&sc->seg.key, (side & 1) ^ 1, PAIR_OPEN, part);
-	if (cell)
-		pair_now(&sc->seg.key, (side & 1) ^ 1, PAIR_OPEN, part, sc->recount.now);
+		s->open_part[half]++;
+	if (pair_flow(&sc->seg.key, (side & 1) ^ 1, PAIR_OPEN, half))
+		pair_now(&sc->seg.key, (side & 1) ^ 1, PAIR_OPEN, half, sc->recount.now);
 	return 1;
 }
 
@@ -337,7 +333,7 @@ static __always_inline void recount_open(struct scratch *sc, const struct flow_k
 	__u32 zero = 0, a, b;
 	struct service_ports *p;
 
-	if ((key->a_port ^ key->b_port ^ sc->recount.part) & 1)
+	if ((key->a_port ^ key->b_port ^ sc->recount.half) & 1)
 		return;
 	p = bpf_map_lookup_elem(&service_ports, &zero);
 	if (!p)

@@ -198,15 +198,13 @@ struct service_ports {
 /* Counted by the sweep, one cell for all pairs of a hash value; a pair whose cell is large is counted by itself. */
 struct pair_cell {
 	__u32 flows;
-	__u32 time_wait;
 	__u32 open_part[2];
 	__u32 large; /* in the sweep before: its pairs are counted by themselves */
-	__u32 pad;
 };
 
 #define PAIR_BLOCK 64
 
-/* One element of map "pair_cells": so many that emptying all takes 0.1 ms, not 1.5. */
+/* One element of map "pair_cells": many cells, since emptying them costs a call for each element. */
 struct pair_block {
 	struct pair_cell cell[PAIR_BLOCK];
 };

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Policy, as the packet path reads it: what user space makes of a policy file (user/policy/) and of the lists kept by hand.
+ * It acts on ingress segments, in this order: allow, block list, bad flags, services' limits, rules (the first that
+ * matches decides), pass. A dropped segment moves no state.
+ *
+ * There are two slots of each of the maps below. An apply fills the one that is not in use and then changes one word of
+ * struct policy_live: so it takes effect at once and as a whole, and the policy before stays whole beside it. While
+ * rollback_ns is set, whoever looks after that time uses the slot before: a change that cut its author off takes itself
+ * back, with no process alive.
+ */
+#ifndef POLICY_H
+#define POLICY_H
+
+#include "tcpward.h"
+
+#define POLICY_SLOTS 2
+#define POLICY_RULES 64    /* one bit each */
+#define POLICY_SERVICES 32 /* one bit each */
+#define POLICY_NAME_LEN 32
+#define POLICY_EXEMPT 8
+#define POLICY_PORT_CLASSES 256
+#define POLICY_TEXT_LEN (256 * 1024)
+#define POLICY_FAIL_OPEN_NS 10000000000ULL /* so long without a sweep, and nobody is at home */
+
+enum policy_mode { MODE_MONITOR, MODE_DRY_RUN, MODE_ENFORCE };
+enum policy_check { CHECK_OFF, CHECK_LOOSE, CHECK_STRICT };
+enum policy_action { ACTION_PASS, ACTION_DROP };
+
+/* What a limit does with what is too much. X(NAME, name, meaning) */
+#define WARD_THENS(X)                                                                                                  \
+	X(DROP, "drop", "drops the SYN")                                                                               \
+	X(BLOCK, "block", "drops the SYN, and puts its source on the block list")                                      \
+	X(SYNCOOKIE, "syncookie", "answers the SYN with a SYN cookie, in XDP")                                         \
+	X(FIRST_SYN, "drop-first-syn", "drops the first SYN of a connection, and lets one that comes again pass")
+
+enum policy_then {
+#define X(id, name, text) THEN_##id,
+	WARD_THENS(X)
+#undef X
+	THEN_COUNT
+};
+
+/* What may be wrong with a segment: the values of "invalid" in a rule. X(NAME, name, meaning) */
+#define WARD_INVALID(X)                                                                                                \
+	X(BAD_FLAGS, "bad-flags", "an impossible combination of control bits")                                         \
+	X(NO_FLOW, "no-flow", "belongs to no flow, and does not begin one")                                            \
+	X(OUT_OF_STATE, "out-of-state", "the state of its sender does not allow it")                                   \
+	X(OUT_OF_WINDOW, "out-of-window", "outside the receiver's window")                                             \
+	X(RST_INEXACT, "rst-inexact", "a RST that is not exactly the next sequence number (RFC 5961 section 3)")       \
+	X(RST_TIME_WAIT, "rst-time-wait", "a RST into TIME-WAIT (RFC 1337)")                                           \
+	X(FIN_TIME_WAIT, "fin-time-wait", "a FIN into TIME-WAIT, sent again more than three times")                    \
+	X(ACK_TIME_WAIT, "ack-time-wait", "a segment that restarts TIME-WAIT, which has been restarted more than five times") \
+	X(SYN_IN_CONN, "syn-in-connection", "a SYN on an open connection (RFC 5961 section 4)")                        \
+	X(SYN_DATA, "syn-data", "a SYN with data (unless Fast Open is used on purpose)")
+
+enum policy_invalid {
+#define X(id, name, text) INVALID_##id,
+	WARD_INVALID(X)
+#undef X
+	INVALID_COUNT
+};
+
+/* The limits of a service. X(NAME, name, meaning) */
+#define WARD_LIMITS(X)                                                                                                 \
+	X(HALF_OPEN, "half-open", "handshakes begun and not completed, of one address and port")                       \
+	X(HALF_OPEN_SOURCE, "half-open-per-source", "... of one source")                                               \
+	X(NEW, "new", "connections begun, of one address and port")                                                    \
+	X(NEW_SOURCE, "new-per-source", "... by one source")
+
+enum policy_limit_kind {
+#define X(id, name, text) LIMIT_##id,
+	WARD_LIMITS(X)
+#undef X
+	LIMIT_COUNT
+};
+
+/* Why a segment was dropped, or not given to the stack. Numbers are fixed: they are what events and pinned maps hold. */
+/* X(NAME, name, meaning) */
+#define WARD_DROPS(X)                                                                                                  \
+	X(NONE, "none", "passed")                                                                                      \
+	X(BLOCK_LIST, "block-list", "its source is on the block list")                                                 \
+	X(HALF_OPEN, "half-open", "too many half-open connections of the service")                                     \
+	X(HALF_OPEN_SOURCE, "half-open-per-source", "too many half-open connections of the source")                    \
+	X(NEW, "new", "too many new connections of the service")                                                       \
+	X(NEW_SOURCE, "new-per-source", "too many new connections of the source")                                      \
+	X(FIRST_SYN, "first-syn", "the first SYN of a connection, while the service is flooded")                       \
+	X(SYNCOOKIE, "syncookie", "a SYN answered with a SYN cookie in the stack's place")                             \
+	X(COOKIE_RATE, "cookie-rate", "a SYN beyond the rate of SYN cookies that may be sent")                         \
+	X(COOKIE_BAD, "cookie-bad", "an ACK that answers no SYN cookie")                                               \
+	X(UNPARSED, "unparsed", "TCP that cannot be parsed")                                                           \
+	X(MATCH, "rule", "a rule matches it")                                                                          \
+	X(BAD_FLAGS, "bad-flags", "a rule: an impossible combination of control bits")                                 \
+	X(NO_FLOW, "no-flow", "a rule: belongs to no flow")                                                            \
+	X(OUT_OF_STATE, "out-of-state", "a rule: the state of its sender does not allow it")                           \
+	X(OUT_OF_WINDOW, "out-of-window", "a rule: outside the receiver's window")                                     \
+	X(RST_INEXACT, "rst-inexact", "a rule: a RST that is not exact")                                               \
+	X(RST_TIME_WAIT, "rst-time-wait", "a rule: a RST into TIME-WAIT")                                              \
+	X(FIN_TIME_WAIT, "fin-time-wait", "a rule: a FIN into TIME-WAIT, again")                                       \
+	X(ACK_TIME_WAIT, "ack-time-wait", "a rule: TIME-WAIT restarted once more")                                     \
+	X(SYN_IN_CONN, "syn-in-connection", "a rule: a SYN on an open connection")                                     \
+	X(SYN_DATA, "syn-data", "a rule: a SYN with data")
+
+enum ward_drop {
+#define X(id, name, text) DROP_##id,
+	WARD_DROPS(X)
+#undef X
+	DROP_COUNT
+} WARD_PACKED;
+
+/* The drop reason of a rule that matches by this enum policy_invalid: the two lists run side by side. */
+#define DROP_OF_INVALID(i) (DROP_BAD_FLAGS + (i))
+_Static_assert(DROP_COUNT == DROP_OF_INVALID(INVALID_COUNT), "each kind of invalid segment has its reason");
+
+/* Whom a verdict is owed to: index into map "policy_counts". */
+#define SUBJECT_RULE(i) (i)
+#define SUBJECT_LIMIT(service, limit) (POLICY_RULES + (service) * LIMIT_COUNT + (limit))
+#define SUBJECT_BLOCK_LIST (POLICY_RULES + POLICY_SERVICES * LIMIT_COUNT)
+#define SUBJECT_NOBODY (SUBJECT_BLOCK_LIST + 1)
+#define POLICY_SUBJECTS (SUBJECT_NOBODY + 1)
+
+/* One element of per-CPU map "policy_counts". It stays with its rule's name over an apply. */
+struct policy_count {
+	__u64 hits;    /* segments that it decided, passed ones too */
+	__u64 dropped; /* or answered with a cookie */
+	__u64 would;   /* dry run: would have been dropped */
+};
+
+/* A token bucket: one token every interval_ns, at most burst. interval_ns 0: no limit. */
+struct policy_rate {
+	__u64 interval_ns;
+	__u32 burst;
+	__u32 pad;
+};
+
+struct policy_rule {
+	char name[POLICY_NAME_LEN];
+	__u8 action; /* enum policy_action */
+	__u8 mode;   /* enum policy_mode: the weaker of this and the whole policy's acts */
+	__u8 drop;   /* enum ward_drop, where it has no "invalid": DROP_MATCH */
+	__u8 pad[5];
+	struct policy_rate above;  /* drops only what is more than this */
+	struct policy_rate sample; /* events */
+};
+
+struct policy_limit {
+	__u8 on;
+	__u8 mode; /* enum policy_mode */
+	__u8 then; /* enum policy_then */
+	__u8 prefix_v4, prefix_v6; /* a source is so many bits of its address */
+	__u8 pad[3];
+	__u16 enter_permille, leave_permille; /* HALF_OPEN: of the service's connections; 0: max alone */
+	__u32 min; /* HALF_OPEN: never with fewer half-open ones */
+	__u32 max; /* half-open ones; 0: no limit */
+	__u32 pad2;
+	struct policy_rate rate; /* NEW, NEW_SOURCE */
+	__u64 for_ns;            /* how long the source stays on the block list; 0: not at all */
+};
+
+struct policy_service {
+	char name[POLICY_NAME_LEN];
+	struct policy_limit limit[LIMIT_COUNT];
+};
+
+/* What one dimension of a segment selects: the rules and services whose condition on it holds. */
+struct policy_class {
+	__u64 rules;
+	__u32 services;
+	__u32 flags;
+};
+
+#define CLASS_ALLOW 0x01 /* the policy's own allow list */
+
+/* Element `slot` of map "policy_config". */
+struct policy_config {
+	__u8 mode;  /* enum policy_mode */
+	__u8 check; /* enum policy_check */
+	__u8 open_without_sweeper; /* nothing is dropped while nobody sweeps */
+	__u8 drop_unparsed;
+	__u8 cookie_flavour; /* enum cookie_flavour: cookie.h */
+	__u8 rule_count, service_count;
+	__u8 has_cookies; /* a limit answers with SYN cookies */
+	__u8 has_source_half_open; /* a limit counts half-open ones of a source */
+	__u8 saddr_exact, saddr_prefix, daddr_exact, daddr_prefix; /* whether these maps hold anything */
+	__u8 static_rules; /* a rule or list could drop segments of an open connection by addresses and ports alone */
+	__u8 pad[2];
+	__u64 learn_until_ns; /* until then: dry run */
+	struct policy_rate cookie_rate;
+	/* ---- classification: the AND of all dimensions ---- */
+	struct policy_class saddr_any; /* of addresses that are in no map */
+	struct policy_class daddr_any;
+	__u64 flags[64];               /* rules, by FIN SYN RST PSH ACK URG */
+	__u64 iface[WARD_IFACES];      /* rules, by row of the interface table */
+	__u64 invalid_any;             /* rules without "invalid" */
+	__u64 invalid[INVALID_COUNT];  /* rules with it, by kind */
+	__u64 sport_rules[POLICY_PORT_CLASSES]; /* by class: struct policy_ports */
+	__u64 dport_rules[POLICY_PORT_CLASSES];
+	__u32 dport_services[POLICY_PORT_CLASSES];
+	__u64 vlan_rules[POLICY_PORT_CLASSES];
+	/* ---- what they say ---- */
+	struct policy_rule rule[POLICY_RULES];
+	struct policy_service service[POLICY_SERVICES];
+	/* ---- the session that it was applied from, until it is confirmed ---- */
+	__u32 exempt_count;
+	__u32 pad2;
+	struct flow_key exempt[POLICY_EXEMPT];
+};
+
+/* Element `slot` of map "policy_ports": the class of each port and VLAN id (4095: none was seen). */
+struct policy_ports {
+	__u8 sport[65536];
+	__u8 dport[65536];
+	__u8 vlan[4096];
+};
+
+/*
+ * Maps "policy_saddr", "policy_daddr" (arrays of maps, by slot, of HASH: address -> struct policy_class), "policy_sprefix",
+ * "policy_dprefix" (of LPM_TRIE: struct address_prefix -> struct policy_class). Each entry holds what holds for it in all:
+ * shorter prefixes that cover it are in its bits too. IPv4 is ::ffff:a.b.c.d with 96 bits more.
+ */
+struct address_prefix {
+	__u32 len; /* bits, 0 to 128 */
+	__u8 addr[16];
+};
+
+/* ---- lists kept by hand, and by limits ---- */
+enum list_by { LISTED_BY_HAND, LISTED_BY_LIMIT, LISTED_BY_FINDING, LISTED_BY_FILE } WARD_PACKED;
+
+/*
+ * Maps "allow_addrs", "block_addrs" (HASH) and "allow_prefixes", "block_prefixes" (LPM_TRIE), by struct address_prefix. In
+ * the HASHes stand single addresses, and the prefixes that limits put there, which are all of one length a family:
+ * policy_live.block_len. An entry whose time is over counts for nothing; the sweeper takes it out.
+ */
+struct list_entry {
+	__u64 until_ns; /* since the epoch; 0: for ever */
+	__u64 added_ns;
+	__u64 hits; /* block lists: segments of it that were dropped, or would have been */
+	enum list_by by;
+	__u8 subject; /* LISTED_BY_LIMIT: the limit's place among the subjects, less POLICY_RULES */
+	__u8 pad[6];
+	char reason[24]; /* not terminated when full */
+};
+
+#define LIST_ALLOW_ADDRS 0x01 /* policy_live.lists: these are not empty */
+#define LIST_ALLOW_PREFIXES 0x02
+#define LIST_BLOCK_ADDRS 0x04
+#define LIST_BLOCK_PREFIXES 0x08
+
+#define BLOCK_FILTER_WORDS 32768 /* map "block_filter": a bit may be set without an entry, but no entry is without its bit */
+
+/* Part of struct ward_control: what the packet path asks first. */
+struct policy_live {
+	__u32 loaded;      /* a policy is: slot is valid */
+	__u32 slot;
+	__u64 rollback_ns; /* after this the slot before counts again (or none, if before is 0); 0: confirmed */
+	__u32 before;      /* the slot before held a policy */
+	__u32 lists;       /* LIST_* */
+	__u8 lists_mode;   /* enum policy_mode of the lists while no policy is loaded */
+	__u8 block_len[2]; /* besides 128: the other length of prefixes in block_addrs, IPv4 (with 96 more) and IPv6; 0: none */
+	__u8 pad[5];
+	__u32 revision;    /* grows with each apply, rollback and change of a list of prefixes */
+	__u32 marked;      /* the revision that the flows' marks are made for */
+};
+
+#endif

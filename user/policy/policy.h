@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * policy: text <-> struct. A policy file (YAML 1.2, tcpward-policy(5)) is read into a struct policy, which says what the
- * file says; policy_compile() makes of it what the packet path reads (include/policy.h). No libbpf, no clock.
+ * file says; policy_compile() makes of it what the packet path reads (include/enforce.h). No libbpf, no clock.
  */
 #ifndef USER_POLICY_H
 #define USER_POLICY_H
@@ -12,7 +12,7 @@
 #include <stdio.h>
 
 #include "finding.h"
-#include "policy.h"
+#include "enforce.h"
 #include "tcp_opts.h"
 
 #define POLICY_ENTRIES_MAX 200000 /* addresses and prefixes of one list */

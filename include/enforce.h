@@ -9,8 +9,8 @@
  * rollback_ns is set, whoever looks after that time uses the slot before: a change that cut its author off takes itself
  * back, with no process alive.
  */
-#ifndef POLICY_H
-#define POLICY_H
+#ifndef ENFORCE_H
+#define ENFORCE_H
 
 #include "tcpward.h"
 

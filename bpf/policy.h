@@ -3,7 +3,7 @@
 #ifndef BPF_POLICY_H
 #define BPF_POLICY_H
 
-#include "maps.h"
+#include "policy_maps.h"
 
 enum verdict { VERDICT_PASS, VERDICT_DROP };
 

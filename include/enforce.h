@@ -248,7 +248,9 @@ struct list_entry {
 
 #define BLOCK_FILTER_WORDS 32768 /* map "block_filter": a bit may be set without an entry, but no entry is without its bit */
 
-/* Part of struct ward_control: what the packet path asks first. */
+#define POLICY_LAYOUT_VERSION 1 /* of all the maps of this file: they outlive a change of the flows' layout */
+
+/* Map "policy_live", one element: what the packet path asks first. */
 struct policy_live {
 	__u32 loaded;      /* a policy is: slot is valid */
 	__u32 slot;
@@ -260,6 +262,8 @@ struct policy_live {
 	__u8 pad[5];
 	__u32 revision;    /* grows with each apply, rollback and change of a list of prefixes */
 	__u32 marked;      /* the revision that the flows' marks are made for */
+	__u32 version;     /* POLICY_LAYOUT_VERSION */
+	__u32 pad2;
 };
 
 #endif

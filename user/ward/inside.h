@@ -35,6 +35,20 @@
 	X(GAUGES, "gauges")                                                                                            \
 	X(INSTANCE, "instance")                                                                                        \
 	X(CONTROL, "control")                                                                                          \
+	X(POLICY_LIVE, "policy_live")                                                                                  \
+	X(POLICY_CONFIG, "policy_config")                                                                              \
+	X(POLICY_PORTS, "policy_ports")                                                                                \
+	X(POLICY_SADDR, "policy_saddr")                                                                                \
+	X(POLICY_DADDR, "policy_daddr")                                                                                \
+	X(POLICY_SPREFIX, "policy_sprefix")                                                                            \
+	X(POLICY_DPREFIX, "policy_dprefix")                                                                            \
+	X(POLICY_COUNTS, "policy_counts")                                                                              \
+	X(POLICY_TEXT, "policy_text")                                                                                  \
+	X(ALLOW_ADDRS, "allow_addrs")                                                                                  \
+	X(ALLOW_PREFIXES, "allow_prefixes")                                                                            \
+	X(BLOCK_ADDRS, "block_addrs")                                                                                  \
+	X(BLOCK_PREFIXES, "block_prefixes")                                                                            \
+	X(BLOCK_FILTER, "block_filter")                                                                                \
 	X(EVENTS, "events")
 
 #define WARD_PROGS(X)                                                                                                  \

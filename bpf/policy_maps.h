@@ -101,10 +101,10 @@ LIST_ADDRS(block_addrs);
 LIST_PREFIXES(allow_prefixes);
 LIST_PREFIXES(block_prefixes);
 
-/* Which entries block_addrs may hold, by a hash of the prefix: block_bit(). */
+/* Which entries block_addrs may hold, by a hash of the prefix: block_bit(). Two halves. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, BLOCK_FILTER_WORDS);
+	__uint(max_entries, 2 * BLOCK_FILTER_WORDS);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, __u64);

@@ -14,6 +14,10 @@
 
 #include "tcpward.h"
 
+#ifndef __always_inline
+#define __always_inline inline __attribute__((always_inline))
+#endif
+
 #define POLICY_SLOTS 2
 #define POLICY_RULES 64    /* one bit each */
 #define POLICY_SERVICES 32 /* one bit each */
@@ -246,7 +250,26 @@ struct list_entry {
 #define LIST_BLOCK_ADDRS 0x04
 #define LIST_BLOCK_PREFIXES 0x08
 
-#define BLOCK_FILTER_WORDS 32768 /* map "block_filter": a bit may be set without an entry, but no entry is without its bit */
+/*
+ * Map "block_filter": which entries block_addrs may hold. A bit may be set without an entry, but no entry is without its bit.
+ * There are two halves, of which policy_live.block_half is read. Whoever adds an entry puts it into block_addrs and then sets
+ * its bit in both halves. Bits are not cleared one by one: the sweeper empties the other half, sets the bits of all entries
+ * there, and then the halves change places. What was put in before the half was empty, its walk meets; what came later has
+ * set its bit there itself.
+ */
+#define BLOCK_FILTER_WORDS 32768 /* of one half */
+
+/* Where an entry's bit stands: word block_bit() / 64 (of the second half: BLOCK_FILTER_WORDS more), bit block_bit() % 64. */
+static __always_inline __u32 block_bit(const struct address_prefix *p)
+{
+	const __u32 *word = (const __u32 *)p->addr;
+	__u64 hash = ((__u64)word[0] << 32 | word[1]) * 0x9e3779b97f4a7c15ULL;
+
+	hash = (hash ^ hash >> 29 ^ ((__u64)word[2] << 32 | word[3]) ^ (__u64)p->len << 16) * 0xbf58476d1ce4e5b9ULL;
+	return hash >> 43; /* the 21 bits that depend on all others */
+}
+
+_Static_assert(BLOCK_FILTER_WORDS * 64 == 1 << (64 - 43), "block_bit() is within the filter");
 
 #define POLICY_LAYOUT_VERSION 1 /* of all the maps of this file: they outlive a change of the flows' layout */
 
@@ -263,7 +286,7 @@ struct policy_live {
 	__u32 revision;    /* grows with each apply, rollback and change of a list of prefixes */
 	__u32 marked;      /* the revision that the flows' marks are made for */
 	__u32 version;     /* POLICY_LAYOUT_VERSION */
-	__u32 pad2;
+	__u32 block_half;  /* of block_filter, that is read: 0 or 1 */
 };
 
 #endif

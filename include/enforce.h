@@ -187,7 +187,7 @@ struct policy_config {
 	__u8 has_source_half_open; /* a limit counts half-open ones of a source */
 	__u8 saddr_exact, saddr_prefix, daddr_exact, daddr_prefix; /* whether these maps hold anything */
 	__u8 static_rules; /* a rule or list could drop segments of an open connection by addresses and ports alone */
-	__u8 pad[2];
+	__u8 block_len[2]; /* see policy_live, where it is put when this slot comes to count */
 	__u64 learn_until_ns; /* until then: dry run */
 	struct policy_rate cookie_rate;
 	/* ---- classification: the AND of all dimensions ---- */
@@ -208,6 +208,9 @@ struct policy_config {
 	__u32 exempt_count;
 	__u32 pad2;
 	struct flow_key exempt[POLICY_EXEMPT];
+	/* ---- for `policy show` ---- */
+	__u64 applied_ns;
+	char file[128]; /* that it was read from, as it was given; terminated */
 };
 
 /* Element `slot` of map "policy_ports": the class of each port and VLAN id (4095: none was seen). */
@@ -241,7 +244,8 @@ struct list_entry {
 	__u64 hits; /* block lists: segments of it that were dropped, or would have been */
 	enum list_by by;
 	__u8 subject; /* LISTED_BY_LIMIT: the limit's place among the subjects, less POLICY_RULES */
-	__u8 pad[6];
+	__u8 len; /* in a map of prefixes: the key's, by which a lookup is known to be exact */
+	__u8 pad[5];
 	char reason[24]; /* not terminated when full */
 };
 
@@ -278,7 +282,7 @@ struct policy_live {
 	__u32 loaded;      /* a policy is: slot is valid */
 	__u32 slot;
 	__u64 rollback_ns; /* after this the slot before counts again (or none, if before is 0); 0: confirmed */
-	__u32 before;      /* the slot before held a policy */
+	__u32 before;      /* 1 + the slot before, 0: that held no policy */
 	__u32 lists;       /* LIST_* */
 	__u8 lists_mode;   /* enum policy_mode of the lists while no policy is loaded */
 	__u8 block_len[2]; /* besides 128: the other length of prefixes in block_addrs, IPv4 (with 96 more) and IPv6; 0: none */
@@ -288,5 +292,21 @@ struct policy_live {
 	__u32 version;     /* POLICY_LAYOUT_VERSION */
 	__u32 block_half;  /* of block_filter, that is read: 0 or 1 */
 };
+
+/*
+ * The slot that counts at now, -1: no policy does. Whoever writes policy_live keeps every state between two stores right: an
+ * apply stores before, rollback_ns, slot, loaded; the end of a rollback stores slot or loaded, then rollback_ns. So the
+ * reader begins with rollback_ns.
+ */
+static __always_inline int policy_slot(const volatile struct policy_live *live, __u64 now)
+{
+	__u64 rollback_ns = live->rollback_ns;
+
+	if (!live->loaded)
+		return -1;
+	if (rollback_ns && now >= rollback_ns)
+		return (int)live->before - 1;
+	return live->slot & 1;
+}
 
 #endif

@@ -201,6 +201,8 @@ struct policy_config {
 	__u64 dport_rules[POLICY_PORT_CLASSES];
 	__u32 dport_services[POLICY_PORT_CLASSES];
 	__u64 vlan_rules[POLICY_PORT_CLASSES];
+	__u32 vlan_services[POLICY_PORT_CLASSES];
+	__u32 iface_services[WARD_IFACES];
 	/* ---- what they say ---- */
 	struct policy_rule rule[POLICY_RULES];
 	struct policy_service service[POLICY_SERVICES];

@@ -138,14 +138,24 @@ struct policy_image {
 };
 
 /*
- * Makes the image. ifaces: the names of the instance's interface rows. NULL with *error one line, if it needs more classes
- * than there is room for, or names an interface that is not the instance's. Free with policy_image_free().
+ * Makes the image. ifaces: the names of the instance's interface rows; NULL: there is no instance (policy check, replay),
+ * and what is said of interfaces holds on each of them. A policy with "interfaces" has rules and services on those alone.
+ * NULL with *error one line, which stays until the next call, if it needs more classes than there is room for, names an
+ * interface that is not the instance's, or has limits that cannot stand together. What needs a clock or the maps
+ * (learn_until_ns, exempt) is left 0. Free with policy_image_free().
  */
 struct policy_image *policy_compile(const struct policy *p, const char (*ifaces)[WARD_NAME_LEN], unsigned iface_count,
 				    const char **error);
 void policy_image_free(struct policy_image *image);
-/* What the packet path decides by addresses and ports alone: the classes of one segment. For tests, and policy test. */
+/*
+ * The rules that match one segment, 1 << each: the lowest decides. invalid: 1 << enum policy_invalid of what is wrong with
+ * it. The same AND of classes that the packet path makes, but its tables are searched from end to end: for tests.
+ */
 uint64_t policy_image_rules(const struct policy_image *image, const struct segment *seg, uint32_t invalid);
+/* The same for services: 1 << each whose match holds. */
+uint32_t policy_image_services(const struct policy_image *image, const struct segment *seg);
+/* Whether the policy's allow list has the segment's source. */
+bool policy_image_allows(const struct policy_image *image, const struct segment *seg);
 
 /* ---- the schema: one table for the parser, the man page and completion ---- */
 struct policy_schema_row {

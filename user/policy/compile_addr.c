@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * compile_addr: the addresses of all conditions become two tables, of whole addresses and of prefixes. The packet path
+ * finds one entry alone, the most specific, so each entry has to hold what the shorter prefixes around it say as well.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/compile.h"
+
+#define V4_LEN 96 /* where IPv4 begins: ::ffff:0:0/96 */
+
+static const struct address_prefix all_of_v4 = {
+	.len = V4_LEN,
+	.addr = { [10] = 0xff, [11] = 0xff },
+};
+
+static bool covers(const struct address_prefix *p, const uint8_t addr[16])
+{
+	unsigned bytes = p->len / 8, bits = p->len % 8;
+
+	return !memcmp(p->addr, addr, bytes) && (!bits || !((p->addr[bytes] ^ addr[bytes]) >> (8 - bits)));
+}
+
+/* Prefixes of the same beginning: the shorter one first, so that each comes right before what lies in it. */
+static int prefix_order(const void *a, const void *b)
+{
+	const struct address_prefix *x = &((const struct policy_address *)a)->prefix;
+	const struct address_prefix *y = &((const struct policy_address *)b)->prefix;
+	int order = memcmp(x->addr, y->addr, sizeof(x->addr));
+
+	return order ? order : (x->len > y->len) - (x->len < y->len);
+}
+
+static void class_add(struct policy_class *to, const struct policy_class *more)
+{
+	to->rules |= more->rules;
+	to->services |= more->services;
+	to->flags |= more->flags;
+}
+
+static int room_for(struct address_list *l, size_t more)
+{
+	size_t room = l->room ? l->room : 64;
+	struct policy_address *item;
+
+	while (room < l->count + more)
+		room *= 2;
+	if (room == l->room)
+		return 0;
+	item = reallocarray(l->item, room, sizeof(*item));
+	if (!item)
+		return -ENOMEM;
+	l->item = item;
+	l->room = room;
+	return 0;
+}
+
+int addresses_add(struct address_list *to, const struct cidr_list *from, struct policy_class class)
+{
+	if (room_for(to, from->count))
+		return -ENOMEM;
+	for (size_t i = 0; i < from->count; i++)
+		to->item[to->count++] = (struct policy_address){ from->item[i].prefix, class };
+	return 0;
+}
+
+/* An IPv6 prefix as short as ::/0 covers the place of IPv4 too, but says nothing about it: an entry of its own is put
+ * there, for the packet path to find instead. */
+static int keep_families_apart(struct address_list *l)
+{
+	for (size_t i = 0; i < l->count; i++) {
+		const struct address_prefix *p = &l->item[i].prefix;
+
+		if (p->len >= V4_LEN || !covers(p, all_of_v4.addr))
+			continue;
+		if (room_for(l, 1))
+			return -ENOMEM;
+		l->item[l->count++] = (struct policy_address){ .prefix = all_of_v4 };
+		return 0;
+	}
+	return 0;
+}
+
+/* Sorts, and makes one entry of those that stand for the same prefix. */
+static void sort_and_merge(struct address_list *l)
+{
+	size_t kept = 0;
+
+	if (!l->count)
+		return;
+	qsort(l->item, l->count, sizeof(*l->item), prefix_order);
+	for (size_t i = 1; i < l->count; i++) {
+		if (prefix_order(&l->item[kept], &l->item[i]))
+			l->item[++kept] = l->item[i];
+		else
+			class_add(&l->item[kept].class, &l->item[i].class);
+	}
+	l->count = kept + 1;
+}
+
+/* Passes on what holds: around[] are the entries that the current one lies in, the nearest last. */
+static void inherit(struct address_list *l, const struct policy_class *any)
+{
+	const struct policy_address *around[129];
+	unsigned depth = 0;
+
+	for (size_t i = 0; i < l->count; i++) {
+		struct policy_address *a = &l->item[i];
+		bool families = a->prefix.len == V4_LEN && covers(&all_of_v4, a->prefix.addr);
+
+		while (depth && !covers(&around[depth - 1]->prefix, a->prefix.addr))
+			depth--;
+		class_add(&a->class, depth && !families ? &around[depth - 1]->class : any);
+		around[depth++] = a;
+	}
+}
+
+/* Moves the entries of full length to a table of their own; the others keep their memory. */
+static int split(struct address_list *l, struct policy_table *exact, struct policy_table *prefix)
+{
+	size_t whole = 0, kept = 0;
+
+	for (size_t i = 0; i < l->count; i++)
+		whole += l->item[i].prefix.len == 128;
+	exact->item = whole ? calloc(whole, sizeof(*exact->item)) : NULL;
+	if (whole && !exact->item)
+		return -ENOMEM;
+	for (size_t i = 0; i < l->count; i++) {
+		if (l->item[i].prefix.len == 128)
+			exact->item[exact->count++] = l->item[i];
+		else
+			l->item[kept++] = l->item[i];
+	}
+	*prefix = (struct policy_table){ l->item, kept };
+	*l = (struct address_list){ 0 };
+	return 0;
+}
+
+int addresses_resolve(struct address_list *from, struct policy_class any, struct policy_table *exact,
+		      struct policy_table *prefix)
+{
+	if (keep_families_apart(from))
+		return -ENOMEM;
+	sort_and_merge(from);
+	inherit(from, &any);
+	return split(from, exact, prefix);
+}

@@ -86,9 +86,9 @@ static void rest(struct dice *d, uint8_t addr[16], unsigned len)
 /* Few different beginnings, so that prefixes lie in one another. */
 static void any_address(struct dice *d, uint8_t addr[16])
 {
-	static const char *const beginnings[] = { "10.0.0.0", "10.128.0.0", "192.0.2.10", "255.255.255.255", "0.0.0.0",
-						  "2001:db8::", "2001:db8:1::10", "::", "fe80::1", "::fffe:0:0",
-						  "2001:db8:0:8000::" };
+	static const char *const beginnings[] = { "10.0.0.0", "10.128.0.0", "192.0.2.10",	"255.255.255.255",
+						  "0.0.0.0",  "2001:db8::", "2001:db8:1::10",	"::",
+						  "fe80::1",  "::fffe:0:0", "2001:db8:0:8000::" };
 
 	addr_parse(beginnings[roll_below(d, sizeof(beginnings) / sizeof(*beginnings))], addr);
 	for (unsigned i = roll_below(d, 4); i > 0; i--) {
@@ -100,7 +100,8 @@ static void any_address(struct dice *d, uint8_t addr[16])
 
 static struct cidr any_cidr(struct dice *d)
 {
-	static const unsigned lengths_v4[] = { 0, 1, 8, 24, 31, 32 }, lengths_v6[] = { 0, 1, 32, 48, 64, 90, 95, 127, 128 };
+	static const unsigned lengths_v4[] = { 0, 1, 8, 24, 31, 32 },
+			      lengths_v6[] = { 0, 1, 32, 48, 64, 90, 95, 127, 128 };
 	struct cidr c;
 
 	any_address(d, c.prefix.addr);
@@ -329,7 +330,8 @@ static bool matches(const struct policy *p, const struct policy_match *m, const 
 
 	return named(p->iface, p->iface_count, seg->iface) && named(m->iface, m->iface_count, seg->iface) &&
 	       (!m->saddr.given || cidrs_have(&m->saddr, saddr)) && (!m->daddr.given || cidrs_have(&m->daddr, daddr)) &&
-	       (!m->sport.given || ranges_have(&m->sport, sport)) && (!m->dport.given || ranges_have(&m->dport, dport)) &&
+	       (!m->sport.given || ranges_have(&m->sport, sport)) &&
+	       (!m->dport.given || ranges_have(&m->dport, dport)) &&
 	       (!m->vlan.given || (seg->vlan != VLAN_UNSEEN && ranges_have(&m->vlan, seg->vlan))) &&
 	       (!m->invalid || m->invalid & invalid) && (!m->flags || m->flags >> seg->bits & 1);
 }

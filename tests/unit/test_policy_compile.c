@@ -27,7 +27,8 @@ static struct policy_image *compiled(const struct policy *p)
 
 /* ---- random policies, against a plain reading of them ---- */
 /* Whether image and policy differ in one of so many segments. */
-static bool differs(struct dice *d, const struct policy *p, const struct policy_image *m, unsigned segments, uint64_t *hits)
+static bool differs(struct dice *d, const struct policy *p, const struct policy_image *m, unsigned segments,
+		    uint64_t *hits)
 {
 	for (unsigned i = 0; i < segments; i++) {
 		uint32_t invalid;
@@ -155,9 +156,10 @@ static void test_random_can_fail(void **state)
 		const char *name;
 		bool (*spoil)(struct policy_image *m);
 	} ways[] = {
-		{ "any", spoil_any },       { "prefix", spoil_prefix }, { "exact", spoil_exact }, { "families", spoil_families },
-		{ "ports", spoil_ports },   { "edge", spoil_edge },     { "vlan", spoil_vlan },   { "iface", spoil_iface },
-		{ "flags", spoil_flags },   { "invalid", spoil_invalid }, { "allow", spoil_allow },
+		{ "any", spoil_any },		{ "prefix", spoil_prefix }, { "exact", spoil_exact },
+		{ "families", spoil_families }, { "ports", spoil_ports },   { "edge", spoil_edge },
+		{ "vlan", spoil_vlan },		{ "iface", spoil_iface },   { "flags", spoil_flags },
+		{ "invalid", spoil_invalid },	{ "allow", spoil_allow },
 	};
 
 	(void)state;
@@ -247,7 +249,10 @@ static void test_prefix_lengths(void **state)
 static void test_inheritance(void **state)
 {
 	static const char *const lists[][3] = {
-		{ "::/0" }, { "10.0.0.0/8", "2001:db8::/32" }, { "10.1.0.0/16", "2001:db8::1" }, { "10.1.2.3", "0.0.0.0/0" },
+		{ "::/0" },
+		{ "10.0.0.0/8", "2001:db8::/32" },
+		{ "10.1.0.0/16", "2001:db8::1" },
+		{ "10.1.2.3", "0.0.0.0/0" },
 	};
 	struct policy *p = policy_with_rules(ARRAY_SIZE(lists) + 1);
 	struct policy_image *m;
@@ -266,7 +271,8 @@ static void test_inheritance(void **state)
 	assert_matches(m, "2001:db8::2", 0x13);
 	assert_matches(m, "2001:db9::", 0x11);
 	assert_int_equal(m->saddr_exact.count, 2);
-	assert_int_equal(m->saddr_exact.item[0].class.flags, CLASS_ALLOW); /* 10.1.2.3 lies in the allow list's prefix */
+	assert_int_equal(m->saddr_exact.item[0].class.flags,
+			 CLASS_ALLOW); /* 10.1.2.3 lies in the allow list's prefix */
 	assert_int_equal(m->saddr_exact.item[1].class.flags, 0);
 	policy_image_free(m);
 	rig_policy_free(p);
@@ -473,8 +479,8 @@ static void test_large_list(void **state)
 	begun = seconds();
 	m = compiled(p);
 	begun = seconds() - begun;
-	print_message("%u entries: %zu addresses, %zu prefixes, compiled in %.0f ms CPU (sanitised)\n", POLICY_ENTRIES_MAX,
-		      m->saddr_exact.count, m->saddr_prefix.count, begun * 1e3);
+	print_message("%u entries: %zu addresses, %zu prefixes, compiled in %.0f ms CPU (sanitised)\n",
+		      POLICY_ENTRIES_MAX, m->saddr_exact.count, m->saddr_prefix.count, begun * 1e3);
 	assert_true(begun < 5); /* 0.5 without sanitisers; machines differ */
 	for (unsigned i = 0; i < 50; i++) {
 		uint32_t invalid;
@@ -489,10 +495,10 @@ static void test_large_list(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_random),         cmocka_unit_test(test_random_can_fail),
-		cmocka_unit_test(test_prefix_lengths), cmocka_unit_test(test_inheritance),
-		cmocka_unit_test(test_empty_lists),    cmocka_unit_test(test_static_rules),
-		cmocka_unit_test(test_limits),         cmocka_unit_test(test_interfaces),
+		cmocka_unit_test(test_random),		 cmocka_unit_test(test_random_can_fail),
+		cmocka_unit_test(test_prefix_lengths),	 cmocka_unit_test(test_inheritance),
+		cmocka_unit_test(test_empty_lists),	 cmocka_unit_test(test_static_rules),
+		cmocka_unit_test(test_limits),		 cmocka_unit_test(test_interfaces),
 		cmocka_unit_test(test_too_many_classes), cmocka_unit_test(test_large_list),
 	};
 

@@ -165,7 +165,7 @@ $(O)/tests/libunit.a: $(UNIT_OBJ) $(O)/list/UNIT_OBJ
 define unit_program
 $(O)/tests/$(notdir $(1:.c=)): $(O)/tests/san/$(1:.c=.o) $(patsubst %.c,$(O)/tests/san/%.o,$(call helpers,unit)) $(O)/tests/libunit.a
 	$$(call say,LD,$$@)
-	$$(Q)$$(CC) $$(SANITISE) $$^ -o $$@ -lcmocka -ljson-c -lpcap -lm
+	$$(Q)$$(CC) $$(SANITISE) $$^ -o $$@ -lcmocka -ljson-c -lpcap -lfyaml -lm
 endef
 $(foreach p,$(call programs,unit),$(eval $(call unit_program,$(p))))
 

@@ -7,11 +7,11 @@ here=$(dirname "$0")
 
 # Also for the tests: libcmocka-dev iproute2 nftables tcpdump util-linux
 apt_packages="ca-certificates make gcc libc6-dev clang pkg-config libbpf-dev libelf-dev zlib1g-dev libjson-c-dev
-libsystemd-dev libpcap-dev libmnl-dev libcap-ng-dev libcmocka-dev scdoc iproute2 nftables tcpdump util-linux procps"
+libfyaml-dev libsystemd-dev libpcap-dev libmnl-dev libcap-ng-dev libcmocka-dev scdoc iproute2 nftables tcpdump util-linux procps"
 dnf_packages="make gcc clang pkgconf-pkg-config bpftool libbpf-devel elfutils-libelf-devel zlib-devel json-c-devel
-systemd-devel libpcap-devel libmnl-devel libcap-ng-devel libcmocka-devel scdoc iproute nftables tcpdump util-linux"
-pacman_packages="make gcc clang pkgconf bpf libbpf libelf zlib json-c systemd-libs libpcap libmnl libcap-ng cmocka
-scdoc iproute2 nftables tcpdump util-linux"
+libfyaml-devel systemd-devel libpcap-devel libmnl-devel libcap-ng-devel libcmocka-devel scdoc iproute nftables tcpdump util-linux"
+pacman_packages="make gcc clang pkgconf bpf libbpf libelf zlib json-c libfyaml systemd-libs libpcap libmnl libcap-ng
+cmocka scdoc iproute2 nftables tcpdump util-linux"
 
 if ! command -v apt-get >/dev/null; then
 	missing=$("$here/tools.sh" 2>&1 >/dev/null) && exit 0

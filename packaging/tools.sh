@@ -3,7 +3,7 @@
 # tools.sh [bpftool]: finds the tools and libraries of the build and prints them as make variables.
 # What is missing is told in one line. With "bpftool" it looks for nothing else.
 set -u
-libraries="libbpf libelf zlib json-c libsystemd libpcap libmnl libcap-ng"
+libraries="libbpf libelf zlib json-c libfyaml libsystemd libpcap libmnl libcap-ng"
 clang_least=14
 
 # /usr/sbin/bpftool of Ubuntu is a script that fails unless the tools of the running kernel are installed;

@@ -5,6 +5,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/util.h"
+#include "report/nearest.h"
 
 #ifndef TCPWARD_VERSION
 #define TCPWARD_VERSION "0.1.0"
@@ -25,6 +26,7 @@ const struct command commands[] = {
 	{ "replay", cmd_replay, "run capture files through the same programs" },
 	{ "verify", cmd_verify, "compare the tracked states with the kernel's own sockets" },
 	{ "doctor", cmd_doctor, "test whether this kernel and NIC can do it" },
+	{ "policy", cmd_policy, "what is dropped, limited, or answered in the stack's place" },
 	{ "lab", cmd_lab, "a demonstration in namespaces of its own" },
 	{ "completion", cmd_completion, "completion script for bash, zsh or fish" },
 	{ 0 },
@@ -42,53 +44,18 @@ static void usage(FILE *out)
 	      out);
 }
 
-static int min3(int a, int b, int c)
-{
-	int least = a < b ? a : b;
-
-	return least < c ? least : c;
-}
-
-/* Levenshtein's distance of two short words; long ones are far apart. */
-static int distance(const char *a, const char *b)
-{
-	int row[32];
-	int la = (int)strlen(a), lb = (int)strlen(b);
-
-	if (la > 31 || lb > 31)
-		return 32;
-	for (int j = 0; j <= lb; j++)
-		row[j] = j;
-	for (int i = 1; i <= la; i++) {
-		int diagonal = row[0];
-
-		row[0] = i;
-		for (int j = 1; j <= lb; j++) {
-			int above = row[j];
-
-			row[j] = min3(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
-			diagonal = above;
-		}
-	}
-	return row[lb];
-}
-
 static int unknown_command(const char *word)
 {
-	const struct command *best = NULL;
-	int least = strlen(word) > 4 ? 3 : 2; /* as many letters wrong are still a slip */
+	struct nearest nearest;
 
-	for (const struct command *c = commands; c->name; c++) {
-		bool begins = !strncmp(c->name, word, strlen(word)) || !strncmp(c->name, word, strlen(c->name));
-		int d = begins ? 0 : distance(word, c->name);
-
-		if (d < least) {
-			least = d;
-			best = c;
-		}
-	}
-	if (best)
-		return cmd_error(EXIT_USAGE, NULL, "unknown command '%s', did you mean '%s'?", word, best->name);
+	nearest_begin(&nearest, word);
+	for (const struct command *c = commands; c->name; c++)
+		nearest_try(&nearest, c->name);
+	for (const struct command *c = commands; c->name; c++)
+		if (!strncmp(c->name, word, strlen(word)) || !strncmp(c->name, word, strlen(c->name)))
+			nearest.best = c->name;
+	if (nearest.best)
+		return cmd_error(EXIT_USAGE, NULL, "unknown command '%s', did you mean '%s'?", word, nearest.best);
 	return cmd_error(EXIT_USAGE, "tcpward --help lists the commands", "unknown command '%s'", word);
 }
 

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* policy: the table of its subcommands and the way to one of them. */
+#include <string.h>
+
+#include "cmd/policy.h"
+#include "report/nearest.h"
+
+const struct command policy_commands[] = {
+	{ 0 },
+};
+
+static void usage(FILE *out)
+{
+	fputs("Usage: tcpward policy COMMAND [OPTION...] [WORD...]\nWhat is dropped, limited or answered in the stack's place; "
+	      "tcpward-policy(5).\n\n",
+	      out);
+	for (const struct command *c = policy_commands; c->name; c++)
+		fprintf(out, "  %-12s%s\n", c->name, c->help);
+	fputs("\n'tcpward policy COMMAND --help' explains a command.\n", out);
+}
+
+static int unknown(const char *word)
+{
+	struct nearest nearest;
+
+	nearest_begin(&nearest, word);
+	for (const struct command *c = policy_commands; c->name; c++)
+		nearest_try(&nearest, c->name);
+	if (nearest.best)
+		return cmd_error(EXIT_USAGE, NULL, "unknown command 'policy %s', did you mean '%s'?", word, nearest.best);
+	return cmd_error(EXIT_USAGE, "tcpward policy --help lists the commands", "unknown command 'policy %s'", word);
+}
+
+int cmd_policy(int argc, char **argv)
+{
+	const char *word = argc > 1 ? argv[1] : "";
+	static char name[32];
+
+	if (!strcmp(word, "--help") || !strcmp(word, "-?") || !strcmp(word, "help")) {
+		usage(stdout);
+		return EXIT_OK;
+	}
+	if (!*word || *word == '-') {
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	for (const struct command *c = policy_commands; c->name; c++) {
+		if (strcmp(word, c->name))
+			continue;
+		snprintf(name, sizeof(name), "policy %s", c->name);
+		argv[1] = name;
+		return c->run(argc - 1, argv + 1);
+	}
+	return unknown(word);
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* tcpward policy: its subcommands. One file each, user/cmd/policy_*.c; policy.c holds the table. */
+#ifndef CMD_POLICY_H
+#define CMD_POLICY_H
+
+#include "cmd/util.h"
+
+/* argv[0] is "policy check" and the like; returns an exit code. */
+int cmd_policy_check(int argc, char **argv);
+
+#endif

@@ -1,33 +1,34 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# run.sh [unit|prog|find|net|NAME]...: runs the tests, all of them by default, and counts what they report.
+# run.sh [unit|prog|find|net|docs|NAME]...: runs the tests, all of these by default, and counts what they report. More folders
+# are run when they are named.
 #
-# A test is a program of tests/unit, tests/prog or tests/find (built by make), or a script tests/net/*.sh. It reports lines
+# A test is a program of tests/unit, tests/prog or tests/find (built by make), or a script of any folder. It reports lines
 #   ok NAME        not ok NAME: WHY        skip NAME: WHY        # what it covered
 # or cmocka's own. Exit status 0 without any result, another status without "not ok", and more than 300 s are failures.
 #
-# As root all run in namespaces of their own (network, mounts, processes): nothing reaches the machine's interfaces,
-# and nothing can stay behind. The last test looks what the others would have left.
+# As root each runs in namespaces of its own (network, mounts, processes; see one.sh): nothing reaches the machine's
+# interfaces, nothing can stay behind, and as many run at a time as there are processors (TEST_JOBS=1: one after the other).
+# Those whose head says "alone: WHY" come last, one after the other. Results are printed whole, in the order of the list; the
+# last looks what the others would have left.
 set -u
 cd "$(dirname "$0")/.."
 
-TIME_LIMIT_S=${TIME_LIMIT_S:-300}
 log_dir=build/tests/log
+jobs=${TEST_JOBS:-$(nproc)}
 
 # ---- namespaces ----
-if [ "$(id -u)" = 0 ] && [ -z "${TCPWARD_TESTS_INSIDE:-}" ] &&
-	unshare --net --mount --pid --fork --kill-child true 2>/dev/null; then
-	TCPWARD_TESTS_INSIDE=1 exec unshare --net --mount --propagation private --pid --fork --kill-child --mount-proc "$0" "$@"
+namespaces='' begin=(setsid)
+if [ "$(id -u)" = 0 ]; then
+	# Whoever ends us, or unshare, ends all that is inside.
+	enter=(setpriv --pdeathsig KILL unshare --net --mount --propagation private --pid --fork --kill-child --mount-proc)
+	if "${enter[@]}" true 2>/dev/null; then
+		namespaces=1 begin=(env TCPWARD_TESTS_INSIDE=1 "${enter[@]}")
+	else
+		echo "# no namespaces of their own here (a plain chroot?): the tests run in those of the machine, one at a time"
+		jobs=1
+	fi
 fi
-if [ -n "${TCPWARD_TESTS_INSIDE:-}" ]; then
-	mount -t sysfs sysfs /sys && mount -t bpf bpf /sys/fs/bpf || exit 1
-	[ -d /sys/kernel/tracing ] && mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null
-	mkdir -p /run/netns /run/tcpward && mount -t tmpfs tmpfs /run/netns && mount -t tmpfs tmpfs /run/tcpward || exit 1
-	ip link set lo up
-fi
-
-[ "$(id -u)" != 0 ] || [ -n "${TCPWARD_TESTS_INSIDE:-}" ] ||
-	echo "# no namespaces of their own here (a plain chroot?): the tests run in those of the machine"
 
 # ---- which ----
 program() { # folder: its programs, as built
@@ -50,134 +51,133 @@ all_tests() {
 	program find
 	script net
 	script docs
+	script vm
 }
 wanted() { # test: is it among the words of the command line?
 	local word
-	[ ${#words[@]} = 0 ] && return
 	for word in "${words[@]}"; do
 		[ "$word" = "$1" ] || [ "$word" = "${1%%/*}" ] || [ "$word" = "${1#*/}" ] && return
 	done
 	return 1
 }
+alone() { # test: it says so
+	head -n 15 "tests/$1".* | grep -qE '^( \*|#) alone: '
+}
+
+# ---- running them ----
+scratch=$(mktemp -d)
+chmod 711 "$scratch" # some tests run a program of theirs as nobody
+declare -A running=()
+log_of() { # test
+	echo "$log_dir/${1/\//-}"
+}
+end_all() {
+	trap '' INT TERM HUP
+	exec 2>/dev/null # bash tells of each job that was killed
+	local pid try
+	for pid in "${!running[@]}"; do
+		if [ -n "$namespaces" ]; then
+			kill -KILL "$pid" # and with it all in its namespaces
+		else
+			pkill -TERM --session "$pid"
+		fi
+	done
+	wait
+	for try in 1 2 3 4 5; do rm -rf "$scratch" && break || sleep 0.2; done # while the last of them write
+}
+interrupted() { # signal
+	echo "# interrupted: the tests that run are ended, and not counted: ${running[*]}" >&2
+	end_all
+	trap - EXIT "$1"
+	kill -"$1" $$
+}
+trap end_all EXIT
+for signal in INT TERM HUP; do trap "interrupted $signal" $signal; done
+
+start() { # test
+	local tmp=$scratch/${1/\//-}
+	mkdir "$tmp" && chmod 711 "$tmp"
+	TMPDIR=$tmp "${begin[@]}" tests/one.sh "$1" "$(log_of "$1")" </dev/null &
+	running[$!]=$1
+}
+# Until no more than so many run; prints what is complete.
+settle() { # number
+	local pid ended
+	while [ ${#running[@]} -gt "$1" ]; do
+		wait -n
+		for pid in "${!running[@]}"; do
+			kill -0 "$pid" 2>/dev/null && continue
+			ended=${running[$pid]}
+			unset "running[$pid]"
+			rm -rf "${scratch:?}/${ended/\//-}"
+			[ -e "$(log_of "$ended").counts" ] || died "$ended"
+			print_complete
+		done
+	done
+}
+died() { # test: one.sh did not come to its end
+	echo "-- $1: 0 passed, 1 failed, 0 skipped"$'\n'"not ok $1: its runner died" >"$(log_of "$1").report"
+	echo "0 1 0" >"$(log_of "$1").counts"
+}
 
 # ---- results ----
 passed=0 failed=0 skipped=0 failures=()
-
-# Reads a log; prints "passed failed skipped", of our own lines and of cmocka's.
-count() {
-	awk '
-	/^ok / { if (/# ?[Ss][Kk][Ii][Pp]/) skips++; else oks++ }
-	/^not ok / { fails++ }
-	/^skip / { skips++ }
-	/^\[ +OK \] / { oks++ }
-	/^\[  FAILED  \] / && !/[0-9]+ test\(s\)/ && !failed[$0]++ { fails++ }
-	/^\[  SKIPPED \] / && !/[0-9]+ test\(s\)/ && !skipped[$0]++ { skips++ }
-	END { print oks + 0, fails + 0, skips + 0 }' "$1"
-}
-
 record() { # name passed failed skipped
 	passed=$((passed + $2)) failed=$((failed + $3)) skipped=$((skipped + $4))
 	[ "$3" = 0 ] || failures+=("$1")
 }
-
-run_test() { # folder/name
-	local name=$1 folder=${1%%/*} base=${1#*/} log start status ok bad skip seconds
-	log=$log_dir/$folder-$base.log
-	local command=tests/$folder/$base.sh
-	[ -x "$command" ] || command=build/tests/$base
-	start=${EPOCHREALTIME/[.,]/}
-	timeout --kill-after=10 "$TIME_LIMIT_S" "$command" >"$log" 2>&1 </dev/null
-	status=$?
-	seconds=$(((${EPOCHREALTIME/[.,]/} - start) / 100000))
-	read -r ok bad skip < <(count "$log")
-	if [ $status = 124 ] || [ $status = 137 ]; then
-		echo "not ok $name: not done after $TIME_LIMIT_S s" >>"$log"
-		bad=$((bad + 1))
-	elif [ $status = 77 ] && [ $((ok + bad + skip)) = 0 ]; then
-		echo "skip $name: $(tail -n1 "$log")" >>"$log"
-		skip=1
-	elif [ $status != 0 ] && [ "$bad" = 0 ]; then
-		echo "not ok $name: exit status $status" >>"$log"
-		bad=1
-	elif [ $((ok + bad + skip)) = 0 ]; then
-		echo "not ok $name: reported nothing" >>"$log"
-		bad=1
-	fi
-	printf -- '-- %s: %d passed, %d failed, %d skipped (%d.%d s)\n' \
-		"$name" "$ok" "$bad" "$skip" $((seconds / 10)) $((seconds % 10))
-	# What it covered; the results of short tests one by one; all that went wrong.
-	grep -E '^# ' "$log" | head -n 40
-	[ "$ok" -gt 40 ] || grep -E '^ok ' "$log"
-	grep -E '^(skip|not ok) |^\[  (SKIPPED|FAILED ) \] ' "$log" | grep -vE '[0-9]+ test\(s\)' | sort -u | head -n 60
-	if [ "$bad" != 0 ]; then
-		echo "   last lines of $log:"
-		tail -n 25 "$log" | sed 's/^/   | /'
-	fi
-	record "$name" "$ok" "$bad" "$skip"
-}
-
-# ---- what would be left behind ----
-interfaces() {
-	ip -o link show 2>/dev/null | awk -F': ' '{ print $2 }'
-}
-interfaces_before=$(interfaces) # lo, and what kernel modules put into each new namespace (tunl0, sit0)
-left_over() {
-	ip netns list 2>/dev/null | grep -E '^(tcpward-|tw-)'
-	interfaces | grep -vxF "$interfaces_before" | sed 's/^/interface /'
-	ls -d /sys/fs/bpf/tcpward/* /run/tcpward/* 2>/dev/null
-	local exe
-	for exe in /proc/[0-9]*/exe; do
-		case $(readlink "$exe" 2>/dev/null) in
-		"$PWD"/build/*) echo "process ${exe//[^0-9]/}: $(tr '\0' ' ' <"${exe%exe}cmdline" 2>/dev/null)" ;;
-		esac
+printed=0
+print_complete() { # those of the list that come next, as far as they are done
+	local name log
+	while [ $printed -lt ${#list[@]} ]; do
+		name=${list[printed]} log=$(log_of "${list[printed]}")
+		[ -e "$log.counts" ] || return
+		cat "$log.report"
+		record "$name" $(<"$log.counts")
+		printed=$((printed + 1))
 	done
-}
-# After each test: what is on its way out gets 3 s; what stays is noted with the test's name, and processes are ended,
-# so that the next test starts as the first did.
-behind=
-note_left_over() { # folder/name
-	local left try
-	[ -n "${TCPWARD_TESTS_INSIDE:-}" ] || return
-	for try in 1 2 3 4 5 6; do
-		left=$(left_over)
-		[ -n "$left" ] || return
-		sleep 0.5
-	done
-	behind+=$(sed "s#^#$1 left #" <<<"$left")$'\n'
-	sed -n 's/^process \([0-9]*\):.*/\1/p' <<<"$left" | xargs -r kill -9 2>/dev/null
-	ip netns list | sed -n 's/^\(tcpward-\|tw-\)\([^ ]*\).*/\1\2/p' | xargs -rn1 ip netns del
-	sed -n 's/^interface \([^@]*\).*/\1/p' <<<"$left" | xargs -rn1 ip link del 2>/dev/null
-	rm -rf /sys/fs/bpf/tcpward /run/tcpward/*
 }
 report_left_over() {
-	[ -n "${TCPWARD_TESTS_INSIDE:-}" ] || return
+	[ -n "$namespaces" ] || return
+	cat "$log_dir"/*.left >"$log_dir/left-over.log" 2>/dev/null
 	echo "-- left-over"
-	if [ -z "$behind" ]; then
-		echo "ok nothing left behind: namespaces, interfaces, pins, processes"
+	if [ ! -s "$log_dir/left-over.log" ]; then
+		echo "ok nothing left behind: namespaces, interfaces, pins, processes, temporary files"
 		record left-over 1 0 0
 		return
 	fi
-	printf '%s' "$behind" >"$log_dir/left-over.log"
 	echo "not ok nothing left behind: $(grep -c . "$log_dir/left-over.log") things"
 	head -n 12 "$log_dir/left-over.log" | sed 's/^/   | /'
 	record left-over 0 1 0
 }
 
 words=("$@")
+[ $# != 0 ] || words=(unit prog find net docs)
 rm -rf "$log_dir"
 mkdir -p "$log_dir"
-began=$SECONDS
+together=() by_themselves=()
 for name in $(all_tests); do
 	wanted "$name" || continue
-	run_test "$name"
-	note_left_over "$name"
+	if alone "$name"; then by_themselves+=("$name"); else together+=("$name"); fi
 done
-[ $((passed + failed + skipped)) = 0 ] || report_left_over
+list=(${together[@]+"${together[@]}"} ${by_themselves[@]+"${by_themselves[@]}"})
+
+began=$SECONDS
+for name in ${together[@]+"${together[@]}"}; do
+	settle $((jobs - 1))
+	start "$name"
+done
+settle 0
+for name in ${by_themselves[@]+"${by_themselves[@]}"}; do
+	start "$name"
+	settle 0
+done
+[ ${#list[@]} = 0 ] || report_left_over
 
 echo
 echo "# $((SECONDS - began)) s"
 for name in ${failures[@]+"${failures[@]}"}; do
-	echo "# failed: $name (see $log_dir/${name/\//-}.log)"
+	echo "# failed: $name (see $(log_of "$name").log)"
 done
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]

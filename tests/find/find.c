@@ -18,6 +18,7 @@
 
 #include "find/check.h"
 #include "find/scenes.h"
+#include "lib/temp.h"
 
 enum scene_kind { RAISES, LOOKS_ALIKE, WITHOUT_CAUSES, THRESHOLD };
 
@@ -110,7 +111,7 @@ static int run(const struct scene_row *row, struct scene *s, const char *capture
 {
 	const char *program = getenv("TCPWARD") ?: "build/tcpward";
 	struct findings f;
-	char command[512], said[64];
+	char command[1024], said[TEMP_PATH_LEN + 8];
 	int failed, status;
 	FILE *in;
 
@@ -136,8 +137,8 @@ static int run(const struct scene_row *row, struct scene *s, const char *capture
 /* One scene, in a process of its own. */
 static int play(const struct scene_row *row)
 {
-	char capture[] = "/tmp/tcpward-find-XXXXXX";
-	int fd = mkstemp(capture), failed;
+	char capture[TEMP_PATH_LEN];
+	int fd = mkstemp(temp_template("find", capture)), failed;
 	struct scene s;
 
 	if (fd < 0)

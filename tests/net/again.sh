@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 A=$(dev a) B=$(dev b)
 TIMES=${TIMES:-50} # at each end
-FLOWS=$((3000 + ID % 997)) # known by their size: others may run beside us
+FLOWS=$((3000 + RANDOM % 997)) # known by their size: others may run beside us
 [ -n "$BPFTOOL" ] || { skip again "no bpftool"; exit 0; }
 
 host a b

@@ -3,6 +3,8 @@
 # causes: real causes on real stacks, all at once, each with addresses of its own: what must be found of it, about whom, with
 # which number, how soon; that nothing else is found; and that it is cleared when the cause has ended. Thresholds are
 # shortened, so that minutes become seconds.
+#
+# alone: each finding within two seconds of its cause
 . "$(dirname "$0")/lib.sh"
 V=$(dev v) C=$(dev c)
 

@@ -3,6 +3,8 @@
 # clean: more than 20,000 ordinary connections, at the default thresholds: requests and answers, big ones, half-closed ones,
 # downloads that are given up, a few that are refused, 300 that live and talk all the time; IPv4 and IPv6, from 120 clients of
 # each. Nothing may be found.
+#
+# alone: 20,000 connections, none of which may be late
 . "$(dirname "$0")/lib.sh"
 V=$(dev v) C=$(dev c)
 EACH=${EACH:-11000} CLIENTS=120 HELD=150

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # cpus: one connection whose two ends run on different CPUs, a million segments: no state lost or invented, counters as
 # exact as the kernel's own. Then churn on both CPUs with sweeps without a pause: the counters of idle flows do not move.
+#
+# alone: both CPUs of one connection, whose socket must not lack its turn
 . "$(dirname "$0")/lib.sh"
 [ "$CPUS" -ge 2 ] || { skip cpus "this machine has one CPU"; exit 0; }
 A=$(dev a) B=$(dev b)

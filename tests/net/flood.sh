@@ -4,6 +4,8 @@
 # a filter behind tcpward drops them, which is the faster flood. Meanwhile 200 connections of the same service live and carry
 # data, and 500 new ones are made. Nothing of theirs may be lost: record, state, bytes, events; and what is lost of the flood
 # is counted.
+#
+# alone: a rate of SYNs, and two seconds until it is found
 . "$(dirname "$0")/lib.sh"
 V=$(dev v) W=$(dev w) X=$(dev x) C=$(dev c)
 SERVICE=192.0.2.1 PORT=443

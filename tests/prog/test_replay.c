@@ -14,6 +14,7 @@
 
 #include <json-c/json.h>
 
+#include "lib/temp.h"
 #include "lib/vectors.h"
 
 #define CLIENT_PORT 40000 /* + number of the trace */
@@ -22,7 +23,7 @@
 #define SPACING_NS 500000000000ULL /* between two traces */
 
 static int failed;
-static char dir[] = "/tmp/tcpward-replay-XXXXXX";
+static char dir[TEMP_PATH_LEN];
 
 /* One frame: Ethernet, IPv4, TCP with the options of the vector, payload cut away by the snap length. */
 static int frame(uint8_t *at, const struct vector_step *st, uint16_t client)
@@ -279,7 +280,7 @@ static int run_group(struct placed *group, int count)
 	const struct vector_trace *t = group[0].t;
 	struct json_object *events, *again, *flows, *end;
 	int i, pairs = 0;
-	char path[300];
+	char path[TEMP_PATH_LEN + 40];
 
 	snprintf(path, sizeof(path), "%s/%s.pcap", dir, t->id);
 	write_capture(group, count, path);
@@ -343,7 +344,7 @@ int main(void)
 		printf("skip replay: needs root (BPF)\n");
 		return 0;
 	}
-	if (!mkdtemp(dir)) {
+	if (!mkdtemp(temp_template("replay", dir))) {
 		perror(dir);
 		return 1;
 	}

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "capture/capture.h"
+#include "lib/temp.h"
 
 #define PCAP_US 0xa1b2c3d4u
 #define PCAP_NS 0xa1b23c4du
@@ -75,11 +76,11 @@ static void pcap_packet(struct bytes *b, uint32_t s, uint32_t fraction, const ui
 	add(b, data, len);
 }
 
-static char path[] = "/tmp/tcpward-capture-XXXXXX";
+static char path[TEMP_PATH_LEN];
 
 static int make_dir(void **state)
 {
-	int fd = mkstemp(path);
+	int fd = mkstemp(temp_template("capture", path));
 
 	(void)state;
 	return fd < 0 ? -1 : close(fd);

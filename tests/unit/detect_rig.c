@@ -212,6 +212,15 @@ unsigned told(const struct rig *r, enum detect_news what, int kind)
 	return count;
 }
 
+void rig_clears(struct rig *r, int kind)
+{
+	pass(r, 9);
+	found(r, kind);
+	pass(r, 1);
+	none(r, kind);
+	assert_int_equal(told(r, DETECT_CLEARED, kind), 1);
+}
+
 void assert_text(const struct finding *f, const char *text)
 {
 	char buf[320];

@@ -72,6 +72,10 @@ unsigned standing_of(const struct rig *r, int kind);
 /* Nothing of this kind stands. */
 void none(const struct rig *r, int kind);
 unsigned told(const struct rig *r, enum detect_news what, int kind);
+/* The condition goes: what stands is cleared after ten seconds, not before. */
+void rig_clears(struct rig *r, int kind);
+/* The end of a text about a source that has completed no handshake. */
+#define FORGED "; no handshake of it completed: the address may be forged"
 void assert_text(const struct finding *f, const char *text);
 void assert_subject(const struct finding *f, enum finding_subject subject, const char *text);
 /* One row of evidence, by its name: number and threshold. */

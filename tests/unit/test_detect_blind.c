@@ -1,21 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* What cannot be seen, and what is not said meanwhile. */
-#include "detect_rig.h"
+#include "detect_case.h"
 
-static struct rig *r;
-
-static int setup(void **state)
+static void begin(void)
 {
-	(void)state;
-	r = rig_new();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	rig_free(r);
-	return 0;
 }
 
 #define KINDS_ALL ((1ULL << FINDING_COUNT) - 1)
@@ -235,7 +223,6 @@ static void test_first_look(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_seeing),	TEST(test_one_way), TEST(test_one_way_unanswered), TEST(test_not_one_way),
 		TEST(test_too_few_to_say), TEST(test_mirror_loss), TEST(test_little_loss),

@@ -1,23 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* What is found on single flows: one finding for one flow, one for all of a source or service. */
-#include "detect_rig.h"
+#include "detect_case.h"
 
 #include <stdio.h>
 
-static struct rig *r;
-
-static int setup(void **state)
+static void begin(void)
 {
-	(void)state;
-	r = rig_new();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	rig_free(r);
-	return 0;
 }
 
 #define ONE "198.51.100.7:4000-192.0.2.10:443"
@@ -86,8 +74,7 @@ static void test_each_kind(void **state)
 		uint32_t id;
 		uint64_t raised_ns;
 
-		teardown(NULL);
-		setup(NULL);
+		anew();
 		pass(r, 1);
 		none(r, kind);
 		hit(r, 1ULL << kind, ONE, kinds[i].age_s, kinds[i].count)->share = 7;
@@ -383,7 +370,6 @@ static void test_exact_rst(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_each_kind),		TEST(test_evidence),	     TEST(test_grouped_by_source),
 		TEST(test_grouped_by_service),	TEST(test_grouped_by_64),    TEST(test_one_after_another),

@@ -1,24 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The life of a finding: raised once, refreshed, widened, cleared, kept for a while; who gives way. */
-#include "detect_rig.h"
+#include "detect_case.h"
 
 #include <stdio.h>
 #include <time.h>
 
-static struct rig *r;
-
-static int setup(void **state)
+static void begin(void)
 {
-	(void)state;
-	r = rig_new();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	rig_free(r);
-	return 0;
 }
 
 static void test_raised_refreshed_cleared(void **state)
@@ -338,7 +326,6 @@ static void test_quiet_tables(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_raised_refreshed_cleared),
 		TEST(test_persists),

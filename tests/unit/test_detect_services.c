@@ -1,24 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* What is found about services, and about the whole instance. */
-#include "detect_rig.h"
+#include "detect_case.h"
 
-static struct rig *r;
 static struct service *s;
 
-static int setup(void **state)
+static void begin(void)
 {
-	(void)state;
-	r = rig_new();
 	s = service_at(r, "192.0.2.10", 443);
 	s->samples = 7; /* of half-open flows: no evidence of anything else */
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	rig_free(r);
-	return 0;
 }
 
 static void clears(int kind)
@@ -520,7 +509,6 @@ static void test_not_live(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_syn_flood),
 		TEST(test_flood_that_completes),

@@ -23,7 +23,7 @@ Q := @
 say = @printf '  %-5s %s\n' $(1) $(2);
 endif
 
-.PHONY: all deps run test unit tests bench install uninstall man docs vmlinux clean format help
+.PHONY: all deps run test test-kernels unit tests bench install uninstall man docs vmlinux clean format help
 all: $(O)/tcpward
 
 help:
@@ -31,6 +31,7 @@ help:
 	@echo 'make run         installs what is missing, builds, and shows a lab of real connections (root)'
 	@echo 'make run DEV=X   the same, then watches interface X'
 	@echo 'make test        installs what is missing, builds, and runs all tests (root)'
+	@echo 'make test-kernels  boots other kernels under QEMU, and watches a connection in each (root)'
 	@echo 'make unit        builds and runs the tests that need no privilege'
 	@echo 'make bench       measures (root)'
 	@echo 'make deps        installs what is missing'
@@ -59,6 +60,15 @@ test:
 	@$(AGAIN) all tests
 	@tests/run.sh
 
+# What QEMU or a kernel lacks is told by the tests, which are skipped then.
+test-kernels:
+	$(as_root)
+	@packaging/deps.sh
+	@packaging/deps.sh vm || true
+	@$(AGAIN) all tests
+	@tests/vm/fetch
+	@tests/run.sh vm
+
 unit:
 	@$(AGAIN) unit-tests
 	@tests/run.sh unit
@@ -75,7 +85,7 @@ format:
 	clang-format -i $$(find bpf include user tests docs -name '*.[ch]')
 
 # ---- the tools: found once, asked for again when tools.sh changes ----
-ifneq ($(filter-out deps run test unit bench clean vmlinux format help,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out deps run test test-kernels unit bench clean vmlinux format help,$(or $(MAKECMDGOALS),all)),)
 tools_error := $(shell mkdir -p $(O); [ $(O)/tools.mk -nt packaging/tools.sh ] || { \
 	CC='$(CC)' packaging/tools.sh 2>&1 >$(O)/tools.new && mv $(O)/tools.new $(O)/tools.mk; })
 ifneq ($(tools_error),)
@@ -130,7 +140,7 @@ $(O)/tcpward: $(O)/user/main.o $(LIBRARY)
 	$(Q)$(CC) $(CFLAGS) $(LD_FLAGS) $^ -o $@ $(LIBS)
 
 # ---- tests: files with a main() are programs; what lies beside them, and in tests/lib, is linked to each ----
-# unit: sanitised, against the part of user/ that knows no kernel; prog, find, net, bench: against all of user/
+# unit: sanitised, against the part of user/ that knows no kernel; the others: against all of user/
 SANITISE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 TEST_FLAGS = -std=gnu11 -fno-strict-aliasing $(WARN) -D_GNU_SOURCE -DTCPWARD_VERSION='"$(VERSION)"' -Iinclude -Iuser -Itests -I$(O) -I$(O)/tests $(LIB_CFLAGS)
 UNIT_SRC := $(sort $(wildcard user/report/*.c user/capture/*.c user/policy/*.c user/detect/*.c))
@@ -145,7 +155,7 @@ TEST_BPF := $(wildcard tests/*/*.bpf.c)
 TEST_SKEL := $(foreach f,$(TEST_BPF),$(O)/tests/$(notdir $(f:.bpf.c=.skel.h)))
 
 unit-tests: $(call binaries,unit)
-tests: unit-tests $(call binaries,prog) $(call binaries,find) $(call binaries,net) $(O)/gendoc
+tests: unit-tests $(call binaries,prog) $(call binaries,find) $(call binaries,net) $(call binaries,vm) $(O)/gendoc
 .PHONY: unit-tests
 
 $(O)/tests/san/%.o: %.c Makefile $(O)/tools.mk
@@ -175,7 +185,7 @@ $(O)/tests/$(notdir $(2:.c=)): $(2:tests/%.c=$(O)/tests/obj/%.o) $(patsubst test
 	$$(call say,LD,$$@)
 	$$(Q)$$(CC) $$(CFLAGS) $$^ -o $$@ -lcmocka $$(LIBS) -lm -lpthread
 endef
-$(foreach d,prog find net bench,$(foreach p,$(call programs,$(d)),$(eval $(call program,$(d),$(p)))))
+$(foreach d,prog find net vm bench,$(foreach p,$(call programs,$(d)),$(eval $(call program,$(d),$(p)))))
 
 define test_skeleton
 $(O)/tests/$(notdir $(1:.c=.o)): $(1) Makefile | $(O)/tools.mk

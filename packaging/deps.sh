@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# deps.sh: installs what building and testing tcpward needs, and nothing that is there already.
+# deps.sh [vm]: installs what building and testing tcpward needs, and nothing that is there already; with "vm" what booting
+# other kernels (make test-kernels) needs besides.
 # On systems without apt it checks, and prints the list.
 set -eu
 here=$(dirname "$0")
@@ -12,6 +13,11 @@ dnf_packages="make gcc clang pkgconf-pkg-config bpftool libbpf-devel elfutils-li
 libfyaml-devel systemd-devel libpcap-devel libmnl-devel libcap-ng-devel libcmocka-devel scdoc iproute nftables tcpdump util-linux"
 pacman_packages="make gcc clang pkgconf bpf libbpf libelf zlib json-c libfyaml systemd-libs libpcap libmnl libcap-ng
 cmocka scdoc iproute2 nftables tcpdump util-linux"
+
+if [ "${1:-}" = vm ]; then
+	command -v apt-get >/dev/null || exit 0 # tests/vm says what it lacks
+	apt_packages="qemu-system-x86 cpio kmod debian-archive-keyring"
+fi
 
 if ! command -v apt-get >/dev/null; then
 	missing=$("$here/tools.sh" 2>&1 >/dev/null) && exit 0

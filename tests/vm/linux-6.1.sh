@@ -1,0 +1,5 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# linux-6.1: Debian 12's kernel, the oldest that is supported: no tcx.
+. "$(dirname "$0")/lib.sh"
+in_guest 6.1 guest-watch.sh

@@ -1,0 +1,5 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# linux-7.2: the newest kernel of Debian.
+. "$(dirname "$0")/lib.sh"
+in_guest 7.2 guest-watch.sh

@@ -221,8 +221,9 @@ static const struct words words[FINDING_COUNT] = {
 		"One source tried port-scan.targets different targets (address and port) in vain: refused, unanswered, or with "
 		"impossible control bits (so many in 60 s too); and fewer than port-scan.success of its attempts in 60 s "
 		"succeed. Different targets are counted (the last window of 60 s and the present one), not attempts.",
-		"tcpward flows 'src ADDRESS' shows what it looked for, and which targets answered: those it knows now. Block the "
-		"source for a while, if it completes handshakes (tcpward stat sources): else its address may be forged, and the block "
+		"tcpward flows state all and src ADDR shows what it looks for, and which targets answer. Refused flows are gone "
+		"after 10 s: then tcpward watch src ADDR shows new ones, and tcpward explain ID a few samples. Block the source "
+		"for a while, if it completes handshakes (tcpward stat sources): else its address may be forged, and the block "
 		"would hit somebody else. If it is your own, it is an inventory or monitoring system, or infected.",
 		"RFC 9293 section 3.10.7.1 (a closed port answers with a RST), section 3.5.2",
 		"Peer-to-peer programs and monitoring try many targets, but most succeed. A dead service with many clients is one "

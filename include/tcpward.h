@@ -471,6 +471,7 @@ struct ward_control {
 	__u32 finding_next;            /* number of the next finding; 0: none yet */
 	__u64 account_ns;              /* the last sweep that made windows */
 	__u64 blind;                   /* 1 << enum blindness, by the last look */
+	__u64 findings_dropped;        /* findings that held at the last look, but for which there was no room */
 };
 
 #endif

@@ -115,6 +115,22 @@ is "it was raised once" "$(grep -c '"finding":"close-wait-leak".*"news":"raised"
 	"$(grep -c '"finding":"close-wait-leak".*"news":"cleared"' "$followed")"
 must a detach "$A"
 
+# ---- more than there is room for ----
+must a attach "$A" --detect bad-flags.max=1
+is "no finding is dropped at first" "$(on a "$TCPWARD" status -j | member findings_dropped)" 0
+on b "$BIN/raw" send 10.66.0.1 1000 192.0.2.1 80 FPU count=600 addresses=600 >/dev/null || fail "raw sends" "exit $?"
+some_dropped() { [ "$(on a "$TCPWARD" status -j | member findings_dropped)" -gt 0 ]; }
+await 8 some_dropped
+ward a findings finding bad-flags -H
+is "as many are listed as there is room for" "$(grep -c bad-flags "$work/out")" 512
+dropped=$(on a "$TCPWARD" status -j | member findings_dropped)
+expect "status counts those for which there is none" "$dropped" -ge 80
+ward a status
+says "... in text too" "^  findings dropped  *$dropped .*there is room for 512"
+ward a metrics
+says "... as do metrics" "^tcpward_findings_dropped\{instance=\"$A\"\} $dropped$"
+must a detach "$A"
+
 # ---- run finds by itself, and says at the end what stands ----
 launch a "$TCPWARD" run "$A" --ingress tc --detect port-scan.targets=10
 run=$pid said=$log

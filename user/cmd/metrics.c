@@ -27,7 +27,7 @@ struct reading {
 	uint64_t services, sources, prefixes;
 	__u64 held[SERVICE_GAUGES];
 	uint64_t flows_max, embryos_max, created_ns;
-	unsigned blind;
+	unsigned blind, dropped;
 	bool keeper;
 };
 
@@ -181,6 +181,9 @@ static void put_gauges(const struct exposition *e, enum metric metric)
 		put(e, "of", "sources", r->sources);
 		put(e, "of", "prefixes", r->prefixes);
 		break;
+	case METRIC_DROPPED:
+		put(e, NULL, NULL, r->dropped);
+		break;
 	case METRIC_BLIND:
 		for (unsigned bit = 0; bit < BLIND_COUNT; bit++)
 			put(e, "reason", cmd_blind_name(bit), r->blind >> bit & 1);
@@ -305,6 +308,7 @@ static int read_instance(const char *name, struct reading *r)
 	r->created_ns = info->created_ns;
 	r->keeper = ward_keeper_alive(w, NULL);
 	r->blind = ward_blind(w);
+	r->dropped = ward_findings_dropped(w);
 	err = ward_counters_read(w, &r->counters);
 	if (!err)
 		err = ward_gauges_read(w, &r->gauges);

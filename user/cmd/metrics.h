@@ -33,6 +33,7 @@
 	X(ACCOUNTS, "accounts", GAUGE, "of", "Services, sources and prefixes with a record of their own.")             \
 	X(SERVICE_FLOWS, "service_flows", GAUGE, "condition", "Flows of all services by condition at the last sweep.") \
 	X(FINDINGS, "findings", GAUGE, "finding, severity", "Findings that stand.")                                    \
+	X(DROPPED, "findings_dropped", GAUGE, "", "Findings that hold, but are not listed for want of room.")          \
 	X(BLIND, "blind", GAUGE, "reason", "1 while some findings are suppressed for this reason.")                    \
 	X(KEEPER, "keeper_up", GAUGE, "", "1 while a process sweeps.")                                                 \
 	X(SWEEP, "sweep_seconds", GAUGE, "", "How long the last sweep took.")                                          \

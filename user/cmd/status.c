@@ -145,8 +145,8 @@ static void show_findings(struct sheet *s, const struct snapshot *snap, bool all
 	const struct cmd_line any = { 0 };
 	int count = found ? findings_copy(snap->w, &any, NULL, false, found) : 0;
 	uint64_t sums[SEVERITY_COUNT] = { 0 };
-	unsigned blind = ward_blind(snap->w);
-	char text[320];
+	unsigned blind = ward_blind(snap->w), dropped = ward_findings_dropped(snap->w);
+	char text[320], note[64];
 
 	_Static_assert(sizeof(labels) / sizeof(*labels) == SEVERITY_COUNT, "one label a severity");
 	for (int i = 0; i < count; i++)
@@ -156,6 +156,8 @@ static void show_findings(struct sheet *s, const struct snapshot *snap, bool all
 	for (unsigned i = SEVERITY_COUNT; i--;)
 		sheet_number(s, severity_name(i), sums[i] || all ? labels[i] : "", sums[i], NULL);
 	sheet_close(s);
+	snprintf(note, sizeof(note), "they hold, but there is room for %d", FINDING_ROOM);
+	sheet_number(s, "findings_dropped", dropped ? "findings dropped" : "", dropped, note);
 	sheet_text(s, "worst", count > 0 ? "worst" : "", count > 0 ? finding_text(&found[0], text) : NULL, NULL);
 	sheet_list(s, "suppressed");
 	for (unsigned bit = 0; bit < BLIND_COUNT; bit++)

@@ -136,6 +136,7 @@ void accounts_look(struct ward *w, uint64_t now_ns)
 	view.gauges = &gauges;
 	keep_named(w, detector_tick(w->detector, &view, w->on_finding, w->on_finding_ctx));
 	w->control->blind = detector_blind(w->detector);
+	w->control->findings_dropped = detector_dropped(w->detector);
 }
 
 const struct finding *ward_findings(struct ward *w)
@@ -180,6 +181,11 @@ int ward_sources_each(struct ward *w, int (*fn)(const struct source *s, unsigned
 unsigned ward_blind(struct ward *w)
 {
 	return load_needed(w) ? 0 : (unsigned)w->control->blind;
+}
+
+unsigned ward_findings_dropped(struct ward *w)
+{
+	return load_needed(w) ? 0 : (unsigned)w->control->findings_dropped;
 }
 
 const struct detect_opts *ward_detect_opts(const struct ward *w)

@@ -116,6 +116,8 @@ int ward_services_each(struct ward *w, int (*fn)(const struct service *s, unsign
 int ward_sources_each(struct ward *w, int (*fn)(const struct source *s, unsigned half, void *ctx), void *ctx);
 /* Bits 1 << enum blindness, as the last sweep had it. */
 unsigned ward_blind(struct ward *w);
+/* How many findings held at the last sweep, but have no place among FINDING_ROOM. */
+unsigned ward_findings_dropped(struct ward *w);
 /* The thresholds that the instance was made with. */
 const struct detect_opts *ward_detect_opts(const struct ward *w);
 

@@ -238,7 +238,10 @@ enum list_by { LISTED_BY_HAND, LISTED_BY_LIMIT, LISTED_BY_FINDING, LISTED_BY_FIL
 /*
  * Maps "allow_addrs", "block_addrs" (HASH) and "allow_prefixes", "block_prefixes" (LPM_TRIE), by struct address_prefix. In
  * the HASHes stand single addresses, and the prefixes that limits put there, which are all of one length a family:
- * policy_live.block_len. An entry whose time is over counts for nothing; the sweeper takes it out.
+ * policy_live.block_len. An entry whose time is over counts for nothing; the sweeper takes it out. In a map of prefixes it may
+ * stand before a wider one that still counts, so whoever meets one looks again with a key of one bit less than its len. And
+ * prefixes of IPv6 hold no IPv4 address, though ::/0 covers how these are written: an IPv4 address with a len below 96 is in
+ * no list.
  */
 struct list_entry {
 	__u64 until_ns; /* since the epoch; 0: for ever */

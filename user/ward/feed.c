@@ -66,7 +66,9 @@ int ward_sweep(struct ward *w, uint64_t now_ns)
 	w->control->keeper_ns = now_ns;
 	if (!w->opt.replay)
 		readers_clear_stale(w);
-	if (!run.retval && !args.more)
+	if (!run.retval && !args.more) {
 		accounts_look(w, now_ns);
+		lists_sweep(w, now_ns);
+	}
 	return (int)run.retval < 0 ? (int)run.retval : (int)args.more;
 }

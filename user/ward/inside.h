@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "enforce.h"
 #include "ward/ward.h"
 
 #ifndef TCPWARD_VERSION
@@ -112,6 +113,9 @@ struct ward {
 	struct pair *pairs;
 	struct flow_hits *hits;
 	struct finding *findings;
+	struct policy_live *live; /* these two mmapped: live.c */
+	__u64 *block_filter;
+	struct list_sweep *list_sweep; /* of the process that sweeps */
 	unsigned service_room, source_room; /* elements */
 	struct detector *detector; /* of the process that sweeps */
 	uint64_t first_look_ns;
@@ -154,6 +158,44 @@ int accounts_map(struct ward *w);
 void accounts_free(struct ward *w);
 /* After a whole sweep: decides what is found. */
 void accounts_look(struct ward *w, uint64_t now_ns);
+
+/* ---- live.c ---- */
+/* Maps policy_live and block_filter; the maps are open. */
+int live_map(struct ward *w);
+/* What they hold before the first packet. */
+void live_init(struct ward *w);
+void live_free(struct ward *w);
+/* The lock on policy and lists, waited for that long: for live_unlock(). -EBUSY, -ENOENT: told. In replay there is nobody to
+ * share them with. */
+#define LIVE_WAIT_MS 10000
+#define LIVE_UNSHARED 0x7fffffff
+int live_lock(struct ward *w, bool shared, int wait_ms);
+void live_unlock(int lock);
+/* What flows are marked by has changed. */
+void live_revise(struct ward *w);
+
+/* ---- lists.c ---- */
+/* Where a list stands: single addresses, prefixes. */
+struct list_place {
+	const char *name;
+	enum ward_map map[2];
+	__u32 flag[2]; /* LIST_* */
+};
+extern const struct list_place list_places[WARD_LISTS];
+/* Puts an entry into its map, sets its bit in the filter, and says that the map is not empty. 0 or -errno, not told. */
+int list_put(struct ward *w, enum ward_list list, const struct address_prefix *prefix, struct list_entry entry);
+/* If the map is empty, the packet path need not look there. */
+void list_close_empty(struct ward *w, enum ward_list list, int which);
+
+/* ---- lists_sweep.c ---- */
+/* Takes out what is over, at most a slice of it, and makes the block filter anew. */
+void lists_sweep(struct ward *w, uint64_t now_ns);
+void lists_sweep_free(struct ward *w);
+
+/* ---- read.c ---- */
+typedef int (*batch_fn)(const void *key, const void *value, void *ctx);
+/* Calls fn for every entry of a map, `batch` at a time. Non-zero ends the walk and is returned. */
+int map_each(struct ward *w, enum ward_map map, size_t key_size, size_t value_size, unsigned batch, batch_fn fn, void *ctx);
 
 /* ---- clock.c ---- */
 int clock_measure(struct ward *w, bool make_offset);

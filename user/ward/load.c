@@ -361,6 +361,7 @@ void *map_memory(int fd, size_t size)
 int load_map_memory(struct ward *w)
 {
 	struct ward_instance *info = map_memory(w->map[MAP_INSTANCE], sizeof(*info));
+	int err;
 
 	if (info)
 		w->info = info;
@@ -368,7 +369,8 @@ int load_map_memory(struct ward *w)
 	if (!info || !w->control)
 		return ward_fail(-errno, errno == EPERM ? REMEDY_ROOT : "", "cannot map the instance's memory: %s",
 				 strerror(errno));
-	return accounts_map(w);
+	err = live_map(w);
+	return err ? err : accounts_map(w);
 }
 
 /* An iterator is a tracing program, which a kernel may lack: the table is then only read by maps. */
@@ -482,6 +484,7 @@ int load_programs(struct ward *w)
 		return err;
 	skel->bss->epoch_offset_ns = w->plan.epoch_offset_ns;
 	*w->info = w->plan;
+	live_init(w);
 	return 0;
 }
 
@@ -548,6 +551,8 @@ void load_free(struct ward *w)
 	int i;
 
 	accounts_free(w);
+	lists_sweep_free(w);
+	live_free(w);
 	if (w->control)
 		munmap(w->control, sizeof(*w->control));
 	if (w->info != &w->plan)

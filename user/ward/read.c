@@ -14,7 +14,7 @@
 #define FLOWS_PER_BATCH 4096 /* 1.1 MB */
 #define SETS_PER_BATCH 128   /* 0.3 MB */
 
-typedef int (*batch_fn)(const void *key, const void *value, void *ctx);
+#define CURSOR_MAX 64 /* bytes: a bucket's number, or a key */
 
 static int read_failed(int err, enum ward_map map)
 {
@@ -36,20 +36,21 @@ static int batch_each(const char *keys, size_t key_size, const char *values, siz
 	return 0;
 }
 
-/* Calls fn for every entry. The kernel hands out whole buckets: one that does not fit (ENOSPC) needs more room. */
-static int map_each(struct ward *w, enum ward_map map, size_t key_size, size_t value_size, unsigned batch, batch_fn fn,
+/* The kernel hands out whole buckets of a HASH: one that does not fit (ENOSPC) needs more room. */
+int map_each(struct ward *w, enum ward_map map, size_t key_size, size_t value_size, unsigned batch, batch_fn fn,
 		    void *ctx)
 {
 	char *keys = malloc(batch * key_size), *values = malloc(batch * value_size);
-	__u32 cursor = 0, next = 0, count;
+	unsigned char cursor[CURSOR_MAX], next[CURSOR_MAX];
 	bool first = true, last = false;
+	__u32 count;
 	int err = 0;
 
 	if (!keys || !values)
 		err = read_failed(-ENOMEM, map);
 	while (!err && !last) {
 		count = batch;
-		if (bpf_map_lookup_batch(w->map[map], first ? NULL : &cursor, &next, keys, values, &count, NULL)) {
+		if (bpf_map_lookup_batch(w->map[map], first ? NULL : cursor, next, keys, values, &count, NULL)) {
 			last = errno == ENOENT;
 			if (!last) {
 				err = read_failed(-errno, map);
@@ -57,7 +58,7 @@ static int map_each(struct ward *w, enum ward_map map, size_t key_size, size_t v
 			}
 		}
 		err = batch_each(keys, key_size, values, value_size, count, fn, ctx);
-		cursor = next;
+		memcpy(cursor, next, sizeof(cursor));
 		first = false;
 	}
 	free(keys);

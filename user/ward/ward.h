@@ -15,7 +15,10 @@
 #include <stdint.h>
 
 #include "detect/detect.h"
+#include "enforce.h"
+#include "policy/prefix.h"
 #include "tcpward.h"
+#include "ward/session.h"
 
 /* Limits of the options of that name. */
 #define WARD_FLOWS_MIN 64
@@ -120,6 +123,28 @@ unsigned ward_blind(struct ward *w);
 unsigned ward_findings_dropped(struct ward *w);
 /* The thresholds that the instance was made with. */
 const struct detect_opts *ward_detect_opts(const struct ward *w);
+
+/* ---- lists kept by hand, and by limits ---- */
+enum ward_list { WARD_ALLOW, WARD_BLOCK, WARD_LISTS };
+#define WARD_LIST_MAX 262144 /* single addresses of one list, and as many prefixes */
+/* Adds an entry, or makes it what is given here: its hits and its age stay. */
+int ward_list_add(struct ward *w, enum ward_list list, const struct list_item *item);
+/* -ESRCH if it is not there; nothing else is touched, not what covers it either. */
+int ward_list_delete(struct ward *w, enum ward_list list, const struct address_prefix *prefix);
+/* Takes out everything; returns how much. */
+int ward_list_flush(struct ward *w, enum ward_list list);
+struct list_change {
+	size_t added, removed, stayed;
+	size_t others; /* entries of limits and findings, which a file does not replace */
+};
+/* Makes the list what is given, which is sorted here: first adds what is new, then takes out what is not given. What is in
+ * both is in force all the time. After an error the list is as it was. */
+int ward_list_replace(struct ward *w, enum ward_list list, struct list_item *items, size_t count,
+		      struct list_change *change);
+/* Calls fn for each entry that is not over, in the order of prefix_compare(). Non-zero ends the walk and is returned. */
+int ward_list_each(struct ward *w, enum ward_list list, int (*fn)(const struct list_item *item, void *ctx), void *ctx);
+/* How many entries there are that are not over. */
+int ward_list_count(struct ward *w, enum ward_list list);
 
 /* ---- sweeping: by its keeper only (run, the daemon of attach, replay) ---- */
 /* One sweep at now_ns: timers, expiry, deletion, gauges. Returns > 0 when it stopped early and wants to be called again. */

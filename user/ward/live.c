@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * live: what the changes of policy and lists share: the words that the packet path asks first, the lock that keeps two
+ * processes from changing them at once, and the mark of what has changed.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ward/inside.h"
+
+#define LOCK_POLL_MS 10
+#define FILTER_SIZE (2 * BLOCK_FILTER_WORDS * sizeof(__u64))
+
+int live_map(struct ward *w)
+{
+	w->live = map_memory(w->map[MAP_POLICY_LIVE], sizeof(*w->live));
+	w->block_filter = map_memory(w->map[MAP_BLOCK_FILTER], FILTER_SIZE);
+	if (w->live && w->block_filter)
+		return 0;
+	return ward_fail(-errno, errno == EPERM ? REMEDY_ROOT : "", "cannot map the memory of policy and lists: %s",
+			 strerror(errno));
+}
+
+void live_init(struct ward *w)
+{
+	w->live->version = POLICY_LAYOUT_VERSION;
+	w->live->lists_mode = MODE_ENFORCE;
+}
+
+void live_free(struct ward *w)
+{
+	if (w->live)
+		munmap(w->live, sizeof(*w->live));
+	if (w->block_filter)
+		munmap(w->block_filter, FILTER_SIZE);
+	w->live = NULL;
+	w->block_filter = NULL;
+}
+
+/* The lock is that of the directory of pins: it goes with the instance, and leaves nothing behind. */
+int live_lock(struct ward *w, bool shared, int wait_ms)
+{
+	const struct timespec nap = { .tv_nsec = LOCK_POLL_MS * 1000000L };
+	char path[PIN_PATH];
+	int fd;
+
+	if (w->opt.replay)
+		return LIVE_UNSHARED;
+	pins_dir(path, w->name);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return ward_fail(-ENOENT, "", "instance '%s' was detached meanwhile", w->name);
+	if (fd < 0)
+		return ward_fail(-errno, errno == EACCES ? REMEDY_ROOT : "", "cannot open '%s': %s", path, strerror(errno));
+	while (flock(fd, (shared ? LOCK_SH : LOCK_EX) | LOCK_NB)) {
+		int err = -errno;
+
+		if (err != -EWOULDBLOCK || wait_ms <= 0) {
+			close(fd);
+			return ward_fail(err == -EWOULDBLOCK ? -EBUSY : err, "try again",
+					 "cannot lock the policy and lists of instance '%s': %s", w->name,
+					 err == -EWOULDBLOCK ? "another tcpward is changing them" : strerror(-err));
+		}
+		nanosleep(&nap, NULL);
+		wait_ms -= LOCK_POLL_MS;
+	}
+	return fd;
+}
+
+void live_unlock(int lock)
+{
+	if (lock >= 0 && lock != LIVE_UNSHARED)
+		close(lock);
+}
+
+void live_revise(struct ward *w)
+{
+	__atomic_add_fetch(&w->live->revision, 1, __ATOMIC_RELEASE);
+}

@@ -27,6 +27,8 @@ const struct command commands[] = {
 	{ "verify", cmd_verify, "compare the tracked states with the kernel's own sockets" },
 	{ "doctor", cmd_doctor, "test whether this kernel and NIC can do it" },
 	{ "policy", cmd_policy, "what is dropped, limited, or answered in the stack's place" },
+	{ "block", cmd_block, "the block list: add, del, list, flush, import" },
+	{ "allow", cmd_allow, "the allow list, which goes before all else: likewise" },
 	{ "lab", cmd_lab, "a demonstration in namespaces of its own" },
 	{ "completion", cmd_completion, "completion script for bash, zsh or fish" },
 	{ 0 },

@@ -67,6 +67,8 @@ int cmd_replay(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
+int cmd_allow(int argc, char **argv);
+int cmd_block(int argc, char **argv);
 int cmd_lab(int argc, char **argv);
 int cmd_completion(int argc, char **argv);
 

@@ -88,13 +88,16 @@ static void put_words(const struct command *c)
 		fputs(" services sources states", stdout);
 	else if (!strcmp(c->name, "completion"))
 		fputs(" bash zsh fish", stdout);
+	else if (!strcmp(c->name, "block") || !strcmp(c->name, "allow"))
+		fputs(" add del list flush import", stdout);
 	for (unsigned kind = 0; !strcmp(c->name, "explain") && kind < FINDING_COUNT; kind++)
 		printf(" %s", finding_name(kind));
 }
 
 static bool takes_words(const struct command *c)
 {
-	return !strcmp(c->name, "stat") || !strcmp(c->name, "completion") || !strcmp(c->name, "explain");
+	return !strcmp(c->name, "stat") || !strcmp(c->name, "completion") || !strcmp(c->name, "explain") ||
+	       !strcmp(c->name, "block") || !strcmp(c->name, "allow");
 }
 
 /* The values of --detect, up to the '='. */

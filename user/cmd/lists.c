@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* lists: `allow` and `block`: what is never dropped, and what always is. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/util.h"
+#include "policy/list_file.h"
+#include "policy/policy.h"
+#include "report/lists.h"
+
+enum { KEY_FOR = 0x200, KEY_REASON, KEY_FORCE };
+
+struct listing {
+	enum ward_list list;
+	const char *name; /* "block" */
+	struct cmd_line line;
+	uint64_t for_ns;
+	const char *reason;
+	bool force;
+	struct ward *w;
+};
+
+static const struct argp_option add_options[] = {
+	{ "for", KEY_FOR, "DURATION", 0, "For so long, as 10m or 1h30m (default: for ever)", 0 },
+	{ "reason", KEY_REASON, "TEXT", 0, "Why, up to 24 characters", 0 },
+	{ "force", KEY_FORCE, NULL, 0, "Even an address that this session comes from", 0 },
+	{ 0 },
+};
+
+static error_t parse_add(int key, char *arg, struct argp_state *state)
+{
+	struct listing *l = state->input;
+	const char *error = NULL;
+
+	switch (key) {
+	case KEY_FOR:
+		if (duration_parse(arg, &l->for_ns, &error))
+			argp_error(state, "--for: %s", error);
+		if (!l->for_ns)
+			argp_error(state, "--for '%s': no time at all; without --for it is for ever", arg);
+		return 0;
+	case KEY_REASON:
+		if (strlen(arg) > sizeof(((struct list_entry *)0)->reason) || strpbrk(arg, "\n#"))
+			argp_error(state, "--reason '%s': up to %zu characters, without '#'", arg,
+				   sizeof(((struct list_entry *)0)->reason));
+		l->reason = arg;
+		return 0;
+	case KEY_FORCE:
+		return l->force = true, 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* ---- what a word says ---- */
+static int address_of(const struct listing *l, const char *word, struct address_prefix *out)
+{
+	const char *error = NULL;
+	struct cidr cidr;
+
+	if (cidr_parse(word, &cidr, &error))
+		return cmd_error(EXIT_USAGE, NULL, "%s: %s", l->line.command, error);
+	*out = cidr.prefix;
+	return EXIT_OK;
+}
+
+/* All of the words, before the first is acted on; to be freed. */
+static int addresses(const struct listing *l, struct address_prefix **out)
+{
+	int code = EXIT_OK;
+
+	if (!l->line.argc)
+		return cmd_error(EXIT_USAGE, NULL, "%s: no address given: tcpward %s 203.0.113.0/24", l->line.command,
+				 l->line.command);
+	*out = calloc((size_t)l->line.argc, sizeof(**out));
+	if (!*out)
+		return cmd_error(EXIT_FAILED, NULL, "%s: out of memory", l->line.command);
+	for (int i = 0; i < l->line.argc && !code; i++)
+		code = address_of(l, l->line.argv[i], &(*out)[i]);
+	if (code)
+		free(*out);
+	return code;
+}
+
+static uint64_t until(const struct listing *l)
+{
+	return l->for_ns ? ward_now_ns(l->w) + l->for_ns : 0;
+}
+
+/* ---- not the hand that types ---- */
+static const __u8 *remote_of(const struct ward_session *s, unsigned i)
+{
+	return s->local_side[i] ? s->flow[i].a_addr : s->flow[i].b_addr;
+}
+
+/* Refuses to block where this session comes from. */
+static int check_session(const struct listing *l, const struct list_item *items, size_t count)
+{
+	struct ward_session session;
+	char addr[64], from[64];
+
+	if (l->list != WARD_BLOCK || l->force)
+		return EXIT_OK;
+	ward_session_find(0, &session);
+	for (unsigned s = 0; s < session.count; s++) {
+		struct address_prefix remote = prefix_of(remote_of(&session, s));
+
+		for (size_t i = 0; i < count; i++)
+			if (prefix_covers(&items[i].prefix, &remote))
+				return cmd_error(EXIT_FAILED, "--force does it all the same; tcpward allow add keeps it open for good",
+						 "%s: '%s' would cut the session from '%s' (%s)", l->line.command,
+						 prefix_text(&items[i].prefix, addr), prefix_text(&remote, from), session.why);
+	}
+	return EXIT_OK;
+}
+
+static int find_overlap(const struct list_item *allowed, void *ctx)
+{
+	const struct address_prefix *blocked = ctx;
+	char addr[64], other[64];
+
+	if (!prefix_overlaps(&allowed->prefix, blocked))
+		return 0;
+	fprintf(stderr, "tcpward: '%s' is in the allow list, which goes before: what it holds of '%s' is not blocked\n",
+		prefix_text(&allowed->prefix, addr), prefix_text(blocked, other));
+	return 1;
+}
+
+/* ---- the subcommands ---- */
+static int add(struct listing *l)
+{
+	struct address_prefix *prefixes;
+	struct list_item *items;
+	int code = addresses(l, &prefixes), err = 0;
+	char addr[64];
+
+	if (code)
+		return code;
+	items = calloc((size_t)l->line.argc, sizeof(*items));
+	for (int i = 0; items && i < l->line.argc; i++) {
+		items[i].prefix = prefixes[i];
+		items[i].entry.until_ns = until(l);
+		list_reason_set(&items[i].entry, l->reason ? l->reason : "");
+	}
+	code = items ? check_session(l, items, (size_t)l->line.argc) : cmd_error(EXIT_FAILED, NULL, "out of memory");
+	for (int i = 0; !code && !err && i < l->line.argc; i++) {
+		err = ward_list_add(l->w, l->list, &items[i]);
+		if (err)
+			break;
+		printf("%s: added to the %s list\n", prefix_text(&items[i].prefix, addr), l->name);
+		if (l->list == WARD_BLOCK)
+			ward_list_each(l->w, WARD_ALLOW, find_overlap, &items[i].prefix);
+	}
+	free(prefixes);
+	free(items);
+	return err ? cmd_fail(err) : code;
+}
+
+static int del(struct listing *l)
+{
+	struct address_prefix *prefixes;
+	int code = addresses(l, &prefixes);
+	char addr[64];
+
+	if (code)
+		return code;
+	for (int i = 0; i < l->line.argc; i++) {
+		int err = ward_list_delete(l->w, l->list, &prefixes[i]);
+
+		if (err)
+			code = cmd_fail(err);
+		else
+			printf("%s: taken out of the %s list\n", prefix_text(&prefixes[i], addr), l->name);
+	}
+	free(prefixes);
+	return code;
+}
+
+static int flush(struct listing *l)
+{
+	int count = cmd_no_words(&l->line);
+
+	if (count)
+		return count;
+	count = ward_list_flush(l->w, l->list);
+	if (count < 0)
+		return cmd_fail(count);
+	printf("the %s list is empty: %d %s taken out\n", l->name, count, count == 1 ? "entry" : "entries");
+	return EXIT_OK;
+}
+
+/* "12 added, 3 taken out, 100 stay" */
+static void tell_change(const struct listing *l, const struct list_change *change)
+{
+	printf("%s list: %zu added, %zu taken out, %zu stay", l->name, change->added, change->removed, change->stayed);
+	if (change->others)
+		printf("; and %zu that limits and findings put there", change->others);
+	putchar('\n');
+}
+
+static int import(struct listing *l)
+{
+	struct list_file_opts opts = { .now_ns = ward_now_ns(l->w), .until_ns = until(l), .reason = l->reason };
+	struct list_change change;
+	struct list_item *items;
+	const char *path;
+	unsigned errors;
+	size_t count;
+	int code;
+	FILE *in;
+
+	if (l->line.argc != 1)
+		return cmd_error(EXIT_USAGE, NULL, "%s: one file, or - for standard input: tcpward %s FILE", l->line.command,
+				 l->line.command);
+	path = l->line.argv[0];
+	in = strcmp(path, "-") ? fopen(path, "re") : stdin;
+	if (!in)
+		return cmd_error(EXIT_FAILED, NULL, "%s: cannot read '%s': %s", l->line.command, path, strerror(errno));
+	errors = list_file_read(in, path, &opts, &items, &count, stderr);
+	if (in != stdin)
+		fclose(in);
+	if (errors)
+		return cmd_error(EXIT_USAGE, NULL, "%s: '%s' has %u error%s; the %s list is as it was", l->line.command, path,
+				 errors, errors == 1 ? "" : "s", l->name);
+	code = check_session(l, items, count);
+	if (!code) {
+		int err = ward_list_replace(l->w, l->list, items, count, &change);
+
+		code = err ? cmd_fail(err) : EXIT_OK;
+		if (!err)
+			tell_change(l, &change);
+	}
+	free(items);
+	return code;
+}
+
+/* ---- list ---- */
+struct printing {
+	const struct listing *l;
+	struct report *report;
+	uint64_t now_ns;
+};
+
+static int print_item(const struct list_item *item, void *ctx)
+{
+	const struct printing *p = ctx;
+	bool v4 = prefix_is_v4(&item->prefix);
+	char why[32];
+
+	if ((p->l->line.only_v4 && !v4) || (p->l->line.only_v6 && v4))
+		return 0;
+	report_list_item(p->report, p->l->name, item, list_reason(&item->entry, why), p->now_ns);
+	return 0;
+}
+
+static int list(struct listing *l)
+{
+	struct printing p = { .l = l, .now_ns = ward_now_ns(l->w) };
+	struct report_style style;
+	int err = cmd_no_words(&l->line);
+
+	if (err)
+		return err;
+	cmd_style(&l->line, &style);
+	p.report = report_list_begin(&style);
+	if (!p.report)
+		return cmd_error(EXIT_FAILED, NULL, "%s: out of memory", l->line.command);
+	err = ward_list_each(l->w, l->list, print_item, &p);
+	report_end(p.report);
+	return err ? cmd_fail(err) : EXIT_OK;
+}
+
+/* ---- which ---- */
+static const struct subcommand {
+	const char *name;
+	int (*run)(struct listing *l);
+	unsigned groups;
+	bool options; /* those of add */
+	const char *words, *help;
+} subcommands[] = {
+	{ "add", add, 0, true, "ADDRESS...", "Add addresses or prefixes, as 203.0.113.0/24 or 2001:db8::1." },
+	{ "del", del, 0, false, "ADDRESS...", "Take entries out; each by the address or prefix that it was added with." },
+	{ "list", list, OPT_OUTPUT | OPT_FAMILY, false, "", "Print the entries: time left, hits, who added them and why." },
+	{ "flush", flush, 0, false, "", "Take everything out." },
+	{ "import", import, 0, true, "FILE",
+	  "Make the list what a file says (one address or prefix a line, or what `list` prints), all at once. Entries that limits "
+	  "and findings put there stay." },
+};
+#define SUBCOMMANDS (sizeof(subcommands) / sizeof(subcommands[0]))
+
+static int usage(const char *name, FILE *out)
+{
+	fprintf(out, "Usage: tcpward %s COMMAND [OPTION...] [WORD...]\n\n", name);
+	for (size_t i = 0; i < SUBCOMMANDS; i++)
+		fprintf(out, "  %-8s%-12s%s\n", subcommands[i].name, subcommands[i].words, subcommands[i].help);
+	fprintf(out, "\n'tcpward %s COMMAND --help' explains a command.\n", name);
+	return out == stdout ? EXIT_OK : EXIT_USAGE;
+}
+
+static int run(struct listing *l, const struct subcommand *sub, int argc, char **argv)
+{
+	static char name[32];
+	int code;
+
+	snprintf(name, sizeof(name), "%s %s", l->name, sub->name);
+	argv[0] = name;
+	cmd_parse(&l->line, OPT_NAME | sub->groups, sub->options ? add_options : NULL, sub->options ? parse_add : NULL, l,
+		  sub->words, sub->help, argc, argv);
+	code = cmd_open(&l->line, &l->w);
+	if (code)
+		return code;
+	code = sub->run(l);
+	ward_close(l->w);
+	return code;
+}
+
+static int cmd_list(enum ward_list list, int argc, char **argv)
+{
+	struct listing l = { .list = list, .name = argv[0] };
+	const char *word = argc > 1 ? argv[1] : "";
+
+	if (!strcmp(word, CMD_LIST_OPTIONS)) /* of all subcommands */
+		cmd_parse(&l.line, OPT_NAME | OPT_OUTPUT | OPT_FAMILY, add_options, parse_add, &l, "", "", argc, argv);
+	if (!strcmp(word, "--help") || !strcmp(word, "-?") || !strcmp(word, "help"))
+		return usage(l.name, stdout);
+	if (!*word || *word == '-')
+		return usage(l.name, stderr);
+	for (size_t i = 0; i < SUBCOMMANDS; i++)
+		if (!strcmp(word, subcommands[i].name))
+			return run(&l, &subcommands[i], argc - 1, argv + 1);
+	return cmd_error(EXIT_USAGE, "add, del, list, flush, import", "unknown command '%s %s'", l.name, word);
+}
+
+int cmd_allow(int argc, char **argv)
+{
+	return cmd_list(WARD_ALLOW, argc, argv);
+}
+
+int cmd_block(int argc, char **argv)
+{
+	return cmd_list(WARD_BLOCK, argc, argv);
+}

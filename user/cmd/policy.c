@@ -6,6 +6,7 @@
 #include "report/nearest.h"
 
 const struct command policy_commands[] = {
+	{ "check", cmd_policy_check, "read policy files and report every error" },
 	{ 0 },
 };
 
@@ -31,11 +32,22 @@ static int unknown(const char *word)
 	return cmd_error(EXIT_USAGE, "tcpward policy --help lists the commands", "unknown command 'policy %s'", word);
 }
 
+/* What `completion` asks: the options of all of them, each once. */
+static int list_options(void)
+{
+	char check[] = "policy check", list[] = CMD_LIST_OPTIONS;
+	char *argv[] = { check, list, NULL };
+
+	return cmd_policy_check(2, argv);
+}
+
 int cmd_policy(int argc, char **argv)
 {
 	const char *word = argc > 1 ? argv[1] : "";
 	static char name[32];
 
+	if (!strcmp(word, CMD_LIST_OPTIONS))
+		return list_options();
 	if (!strcmp(word, "--help") || !strcmp(word, "-?") || !strcmp(word, "help")) {
 		usage(stdout);
 		return EXIT_OK;

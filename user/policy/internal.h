@@ -28,5 +28,7 @@ const char *quoted(const char *text, char buf[QUOTED_LEN]);
 /* ---- list.c ---- */
 /* Appends; -ENOMEM. A list never gets longer than POLICY_ENTRIES_MAX + 1, which is one too many. */
 int cidr_list_add(struct cidr_list *list, const struct cidr *c);
+/* cidr_list_read(), which says with *why that the file as a whole cannot be read, instead of telling err. */
+unsigned cidr_list_load(const char *path, struct cidr_list *out, FILE *err, const char **why);
 
 #endif

@@ -111,15 +111,8 @@ static void list_text(struct list_reader *r, char *text, size_t len)
 	}
 }
 
-/* Like the errors of the lines, but about the file as a whole. */
-static unsigned list_refuse(struct list_reader *r, const char *why)
-{
-	fprintf(r->err, "%s:1:1: cannot read the list, '%s': %s\n", r->path, r->path, why);
-	return 1;
-}
-
 /* All of the file, with one byte of room behind; NULL with *why. */
-static char *list_load(const char *path, size_t *len, const char **why)
+static char *load(const char *path, size_t *len, const char **why)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	char *text = NULL;
@@ -150,19 +143,28 @@ static char *list_load(const char *path, size_t *len, const char **why)
 	return NULL;
 }
 
-unsigned cidr_list_read(const char *path, struct cidr_list *out, FILE *err)
+unsigned cidr_list_load(const char *path, struct cidr_list *out, FILE *err, const char **why)
 {
 	struct list_reader r = { .path = path, .out = out, .err = err };
-	const char *why;
 	size_t len;
-	char *text = list_load(path, &len, &why);
+	char *text = load(path, &len, why);
 
 	if (!text)
-		return list_refuse(&r, why);
+		return 1;
 	out->given = true;
 	list_text(&r, text, len);
 	free(text);
 	if (r.errors > LIST_ERRORS)
 		fprintf(err, "%s:%u:1: and %u more wrong lines\n", path, r.line, r.errors - LIST_ERRORS);
 	return r.errors;
+}
+
+unsigned cidr_list_read(const char *path, struct cidr_list *out, FILE *err)
+{
+	const char *why;
+	unsigned errors = cidr_list_load(path, out, err, &why);
+
+	if (why)
+		fprintf(err, "%s:1:1: cannot read the list, '%s': %s\n", path, path, why);
+	return errors;
 }

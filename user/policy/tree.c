@@ -20,6 +20,7 @@ struct build {
 	size_t pos; /* the place that was worked out last, and where it is: places are asked for nearly in order */
 	unsigned line, column;
 	bool stop; /* nothing more can be read */
+	bool broken; /* ... because of what stands there: what was read before makes no sense without the rest */
 	bool no_memory;
 };
 
@@ -208,7 +209,7 @@ static void build_pairs(struct build *b, struct node *map, unsigned depth)
 		}
 		if (++keys > TREE_KEYS) {
 			fault(b->faults, key, "too many keys in one place, more than %d", TREE_KEYS);
-			b->stop = true;
+			b->stop = b->broken = true;
 		}
 		if (good && key->value) {
 			*end = key;
@@ -227,7 +228,7 @@ static struct node *build_node(struct build *b, struct fy_event *e, unsigned dep
 
 	if (depth > TREE_DEPTH) {
 		fault_pos(b, pos, "nested too deep: a policy needs six levels");
-		b->stop = true;
+		b->stop = b->broken = true;
 	} else if (e->type == FYET_SCALAR) {
 		n = build_word(b, e);
 	} else if (e->type == FYET_ALIAS) {
@@ -367,11 +368,13 @@ int tree_read(struct tree *t, const char *text, size_t len, struct faults *f)
 	fy_diag_set_collect_errors(config.diag, true);
 	b.parser = fy_parser_create(&config);
 	if (b.parser && !fy_parser_set_string(b.parser, text, len)) {
-		unsigned before = f->total;
-
 		read_stream(&b);
-		if (fy_parser_get_stream_error(b.parser) && f->total == before)
+		if (!b.broken && fy_parser_get_stream_error(b.parser)) {
 			syntax_error(&b, config.diag);
+			b.broken = true;
+		}
+		if (b.broken)
+			t->root = NULL;
 	}
 	if (b.parser)
 		fy_parser_destroy(b.parser);

@@ -7,6 +7,7 @@
 #define BPF_ACCOUNT_FLOW_H
 
 #include "accounts.h"
+#include "policy.h"
 
 #define SVC(name) (1U << SERVICE_##name)
 #define SRC(name) (1U << SOURCE_##name)
@@ -184,6 +185,8 @@ __weak __noinline int account_step(struct flow *f, int fresh, __u32 old_states, 
 		service_make(&sc->seg.key, orig ^ 1, sc->seg.now_ns);
 	if (sc->svc)
 		service_note(&sc->seg.key, orig ^ 1, sc->svc);
+	if (sc->svc & (SVC(COMPLETED) | SVC(REFUSED) | SVC(HALF_OPEN_LEFT)))
+		policy_settled(&sc->seg.key, orig);
 	if (side == orig)
 		sc->src |= sc->did;
 	if (sc->src)

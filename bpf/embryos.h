@@ -21,6 +21,8 @@ __weak __noinline int report_evicted_syn(struct syn *s)
 		return 0;
 	bump(CNT_EVICT_SYN_SENT);
 	bump(CNT_END_EVICTED);
+	if (evicted_ns != sc->seg.now_ns)
+		evicted_ns = sc->seg.now_ns;
 	wanted = event_wanted(sc, EVENT_END); /* asked once: it counts against the limit */
 	if (!replay && !wanted)
 		return 0;
@@ -120,11 +122,15 @@ static __always_inline void record_free(struct syn_set *set, struct embryo_set *
 /* Moves the record into the flow table. 0: it moved, its place is to be freed. */
 static __always_inline int promote(struct scratch *sc, const struct flow *f)
 {
+	struct policy_live *live;
 	__u64 was;
 	long err;
 
 	__builtin_memcpy(&sc->fresh, f, sizeof(sc->fresh));
 	sc->fresh.phase &= ~PHASE_LOCKED;
+	live = policy_live_get();
+	if (live && policy_has_static(live)) /* its next segment asks */
+		sc->fresh.phase |= PHASE_RULED;
 	err = bpf_map_update_elem(&flows, &sc->seg.key, &sc->fresh, BPF_NOEXIST);
 	if (err) {
 		if (err != -17 /* EEXIST: the former record of this 4-tuple is about to be deleted */)

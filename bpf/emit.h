@@ -128,7 +128,7 @@ static __always_inline void event_begin(struct scratch *sc, const struct flow_ke
 	ev->state[1] = ev->old_state[1] = f->state[1];
 	ev->conf = (f->known[0] & KNOWN_CONF) | (f->known[1] & KNOWN_CONF) << 1;
 	ev->old_conf = ev->conf;
-	ev->pad[0] = ev->pad[1] = 0;
+	ev->drop = ev->subject = 0;
 	ev->reason = f->end_reason;
 	ev->orig = f->orig;
 	ev->iface = f->iface;

@@ -224,6 +224,20 @@ __weak __noinline int flow_report(struct flow *f, int fresh, __u32 old_states, _
 	return 0;
 }
 
+/* Policy, between judge and commit. Not 0: the segment does not count. */
+static __always_inline int policy_step(struct scratch *sc, struct flow *f)
+{
+	__u32 what = 0;
+
+	if (sc->j.outcome == OUTCOME_STRAY)
+		what = POLICY_STRAY;
+	else if (sc->j.outcome == OUTCOME_NEW && (sc->j.flags & FLAG_MIDSTREAM))
+		what = POLICY_MIDSTREAM;
+	else if (sc->j.outcome == OUTCOME_NEW && (sc->seg.bits & (TH_SYN | TH_ACK)) == TH_SYN)
+		what = POLICY_OPENS;
+	return policy_asks(sc, f, what);
+}
+
 /*
  * The segment in scratch against record f, which this program has locked. alive: f holds a flow; else it is free for a new
  * one. Returns enum step_result; the caller unlocks, buries, frees or promotes.
@@ -241,7 +255,7 @@ static __always_inline int flow_step(struct scratch *sc, struct flow *f, int ali
 		flow_judge(f);
 	else
 		flow_judge((struct flow *)0);
-	if (policy_verdict(sc) == VERDICT_DROP) /* no state moves */
+	if (policy_step(sc, alive ? f : (struct flow *)0)) /* no state moves */
 		return alive ? STEP_KEPT : STEP_DEAD;
 	if (j->outcome == OUTCOME_STRAY) {
 		count_stray(&sc->seg, j->flags);
@@ -267,6 +281,7 @@ static __always_inline int flow_step(struct scratch *sc, struct flow *f, int ali
 			at_once = STEP_AT_ONCE;
 	}
 	flow_commit(f);
+	policy_mark(sc, f);
 	flow_report(f, fresh, old_states, old_flags);
 	account_step(f, fresh, old_states | at_once, old_flags);
 	return belongs_in_table(f) ? STEP_OPEN : STEP_KEPT;

@@ -12,6 +12,7 @@
 
 #include "account.h"
 #include "embryo.h"
+#include "enforce.h"
 #include "sweep.h"
 #include "tcp_opts.h"
 #include "tcp_timer.h"
@@ -28,7 +29,7 @@ struct recount {
 	__u32 half;   /* that is being made; and the half of the open flows that is counted this time */
 	__u32 roll10; /* a window of so long has passed: 1, or 2 and more if it is that of longer ago */
 	__u32 roll60;
-	__u32 services; /* that there were when it began */
+	__u32 pad;
 };
 
 /* What the callbacks of one sweep share. In scratch: older kernels allow 512 bytes of stack for all frames together. */
@@ -42,13 +43,22 @@ struct walk {
 	__u32 pad;
 };
 
-#define OPEN_BATCH 64
-
-/* Keys of open flows that the sweep will count: see recount_open(). */
-struct open_batch {
-	__u32 count;
-	__u32 pad;
-	struct flow_key key[OPEN_BATCH];
+/* What policy says of the segment: policy.h. */
+struct policy_look {
+	__u64 rules;    /* that its addresses, ports, flags, interface and VLAN select */
+	__u64 value;    /* the number that was too much */
+	__u32 services; /* that its responder belongs to */
+	__u32 slot;     /* 1 + that of the policy; 0: none */
+	__u32 on;       /* an ingress segment, and there is a policy, or a list */
+	__u32 allowed;
+	__u32 invalid;  /* 1 << enum policy_invalid */
+	__u32 service;  /* index of the account of the service, or NO_INDEX */
+	struct address_prefix prefix; /* of who goes on the block list, and its entry */
+	struct list_entry entry;
+	__u8 verdict;   /* enum verdict */
+	__u8 drop;      /* enum ward_drop */
+	__u8 subject;   /* SUBJECT_* */
+	__u8 passed;    /* the service's limits have been asked: not again */
 };
 
 struct scratch {
@@ -59,7 +69,7 @@ struct scratch {
 	struct flow_key gone;  /* of an evicted SYN */
 	struct recount recount;
 	struct walk walk;
-	struct open_batch open;
+	struct policy_look policy;
 	__u64 hash;            /* of the key, unless it was found in the flow table */
 	__u64 word;            /* of the record, when it was found in the flow table */
 	__u64 promotions;      /* value of "promotions" before the flow table was searched */
@@ -262,6 +272,7 @@ __weak const volatile __u32 event_limit[EVENT_COUNT]; /* events a second and CPU
 /* ---- written while they run ---- */
 __weak __u64 epoch_offset_ns; /* jiffies * tick_ns + this = nanoseconds since the epoch */
 __weak __u64 promotions;      /* embryos that moved to the flow table so far */
+__weak __u64 evicted_ns;      /* an unfinished handshake last gave way to another */
 __weak __u64 present_gone;    /* flows deleted since the half of "present" that counts was begun; the sweep's */
 
 static __always_inline const struct track_opts *track_options(void)

@@ -1,16 +1,147 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Policy: between judge and commit. tcpward only watches yet, so everything passes; a drop here moves no state. */
+/*
+ * Policy: between judge and commit. Ingress segments are asked about in two places. The block list's single addresses come
+ * first of all, by a bit that is clear for nearly everybody. All the rest is asked when a segment takes the slow path,
+ * which those of an open connection do not, unless its flow is marked (PHASE_RULED): addresses and ports alone may be
+ * enough for a rule or a prefix to drop them. Every flow is marked when rules or prefixes change (mark.bpf.c); its next
+ * segment finds out whether that is so, and if not the mark goes.
+ */
 #ifndef BPF_POLICY_H
 #define BPF_POLICY_H
 
 #include "policy_maps.h"
 
-enum verdict { VERDICT_PASS, VERDICT_DROP };
+enum verdict {
+	VERDICT_PASS,
+	VERDICT_DROP,
+	VERDICT_COOKIE,     /* a SYN that is to be answered by a SYN cookie */
+	VERDICT_COOKIE_ACK, /* an ACK of no flow, where SYNs are being answered so: it must bring a cookie back */
+};
 
-static __always_inline enum verdict policy_verdict(const struct scratch *sc)
+#define POLICY_OPENS 1 /* the segment is a SYN that begins a flow */
+#define POLICY_STRAY 2 /* it belongs to no flow */
+#define POLICY_MIDSTREAM 4 /* it would begin one mid-way */
+#define COOKIE_LIFE_NS 120000000000ULL /* no cookie comes back later */
+
+/* Asks lists, limits and rules about the segment in scratch; f: its record, locked, or NULL. what: POLICY_*. enum verdict. */
+int policy_judge(struct flow *f, __u32 what);
+/* Is the sender of the segment in scratch on the block list? 1: dropped. */
+int policy_blocked(void);
+/* Handshakes that are over, one way or the other: they are half-open no more. key of the flow, orig: its originator's side. */
+int policy_settled(struct flow_key *key, __u32 orig);
+/* 1: addresses and ports of the flow in scratch could be enough to drop a segment of it. */
+int policy_rules_flow(void);
+
+static __always_inline struct policy_live *policy_live_get(void)
 {
-	(void)sc;
-	return VERDICT_PASS;
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&policy_live, &zero);
+}
+
+/* An index that the verifier believes: the compiler would leave the mask out where it knows better. */
+static __always_inline __u32 masked(__u32 i, __u32 mask)
+{
+	asm volatile("" : "+r"(i));
+	return i & mask;
+}
+
+/* The number of the lowest bit that is set; 63 if none is. */
+static __always_inline __u32 lowest_bit(__u64 bits)
+{
+	__u64 low = bits & -bits;
+	__u32 n = 63;
+
+	n -= low & 0x00000000ffffffffULL ? 32 : 0;
+	n -= low & 0x0000ffff0000ffffULL ? 16 : 0;
+	n -= low & 0x00ff00ff00ff00ffULL ? 8 : 0;
+	n -= low & 0x0f0f0f0f0f0f0f0fULL ? 4 : 0;
+	n -= low & 0x3333333333333333ULL ? 2 : 0;
+	return n - (low & 0x5555555555555555ULL ? 1 : 0);
+}
+
+/* The address that sent the segment. */
+static __always_inline const __u64 *segment_saddr(const struct segment *seg)
+{
+	return (const __u64 *)&seg->key + (seg->dir & 1 ? 2 : 0);
+}
+
+static __always_inline const __u64 *segment_daddr(const struct segment *seg)
+{
+	return (const __u64 *)&seg->key + (seg->dir & 1 ? 0 : 2);
+}
+
+static __always_inline int address_is_v4(const __u64 a[2])
+{
+	return !a[0] && (__u32)a[1] == 0xffff0000;
+}
+
+static __always_inline int block_filter_has(const struct policy_live *live, __u64 high, __u64 low, __u32 len)
+{
+	__u32 bit = block_bit_of(high, low, len), index = (bit >> 6) + (live->block_half & 1) * BLOCK_FILTER_WORDS;
+	__u64 *word = bpf_map_lookup_elem(&block_filter, &index);
+
+	return word && *(volatile __u64 *)word >> (bit & 63) & 1;
+}
+
+/* An address cut to so many bits, in network order; whole words, so no loop over bytes. */
+static __always_inline void address_cut(__u64 a[2], __u32 len)
+{
+	__u32 left = len < 64 ? 64 - len : 0, right = len < 64 ? 64 : 128 - len;
+
+	a[0] = left >= 64 ? 0 : __builtin_bswap64(__builtin_bswap64(a[0]) >> left << left);
+	a[1] = right >= 64 ? 0 : __builtin_bswap64(__builtin_bswap64(a[1]) >> right << right);
+}
+
+/* The first question, of an ingress segment. 1: the one in scratch is dropped. */
+static __always_inline int policy_first(struct scratch *sc)
+{
+	struct policy_live *live = policy_live_get();
+
+	sc->policy.verdict = VERDICT_PASS;
+	sc->policy.passed = 0;
+	if (!live)
+		return 0;
+	sc->policy.on = live->loaded | live->lists;
+	return (live->lists & LIST_BLOCK_ADDRS) && policy_blocked();
+}
+
+/* Are there rules or prefixes that could drop segments of an open connection? Then each flow must be asked about once. */
+static __always_inline int policy_has_static(const struct policy_live *live)
+{
+	__u32 slot = 0, other = 1;
+	struct policy_config *a = bpf_map_lookup_elem(&policy_config, &slot);
+	struct policy_config *b = bpf_map_lookup_elem(&policy_config, &other);
+
+	if (live->lists & LIST_BLOCK_PREFIXES)
+		return 1;
+	if (!live->loaded || !a || !b)
+		return 0;
+	/* one that waits for its confirmation may give way to the one before at any time: both */
+	return a->static_rules | b->static_rules;
+}
+
+/*
+ * A segment of f, which is locked, passed by the slow way because f may be ruled: is it? Known from then on, until rules or
+ * prefixes change.
+ */
+static __always_inline void policy_mark(struct scratch *sc, struct flow *f)
+{
+	if (!sc->policy.on || (f->phase & (PHASE_RULED | PHASE_RULED_KNOWN)) != PHASE_RULED)
+		return;
+	if (policy_rules_flow())
+		f->phase |= PHASE_RULED_KNOWN;
+	else
+		f->phase &= ~PHASE_RULED;
+}
+
+/* The question behind the judge. 0: pass; else no state moves, and policy.verdict says what becomes of the segment. */
+static __always_inline int policy_asks(struct scratch *sc, struct flow *f, __u32 what)
+{
+	if (!sc->policy.on)
+		return VERDICT_PASS;
+	sc->policy.verdict = policy_judge(f, what);
+	return sc->policy.verdict;
 }
 
 #endif

@@ -4,8 +4,6 @@
 #define BPF_POLICY_MAPS_H
 
 #include "maps.h"
-/* after maps.h */
-#include "enforce.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -64,6 +62,13 @@ struct {
 	__type(key, __u32);
 	__type(value, struct policy_count);
 } policy_counts WARD_MAP;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct policy_drops);
+} policy_drops WARD_MAP;
 
 /* The text of the policy in each slot, for `policy show`: terminated by a zero. */
 struct policy_text {

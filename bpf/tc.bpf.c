@@ -10,6 +10,7 @@
 #include "track.h"
 
 #define TC_ACT_UNSPEC (-1)
+#define TC_ACT_SHOT 2
 #define HEADERS_MAX 192
 
 __weak __noinline int parse_skb_tcp(struct __sk_buff *skb)
@@ -75,9 +76,13 @@ static __always_inline int ward_skb(struct __sk_buff *skb, int egress)
 			c->reason[reason]++;
 		return TC_ACT_UNSPEC;
 	}
+	if (egress)
+		sc->policy.on = sc->policy.verdict = 0;
+	else if (policy_first(sc))
+		return TC_ACT_SHOT;
 	count_segment(c, &sc->seg, egress);
 	track(sc, c);
-	return TC_ACT_UNSPEC;
+	return sc->policy.verdict == VERDICT_DROP ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 }
 
 SEC("tc")

@@ -124,10 +124,16 @@ __weak __noinline int enter(struct syn_set *set, struct embryo_set *records, __u
 		goto again;
 	if (old >= NO_WAY && is_stray(&sc->seg)) {
 		word_unlock(&set->lock);
+		if (policy_asks(sc, (struct flow *)0, POLICY_STRAY))
+			return 1;
 		count_stray(&sc->seg, tcp_bad_flags(sc->seg.bits) ? FLAG_BADFLAGS : 0);
 		return 1;
 	}
 	if (old >= NO_WAY && is_plain_syn(&sc->seg)) {
+		if (policy_asks(sc, (struct flow *)0, POLICY_OPENS)) {
+			word_unlock(&set->lock);
+			return 1;
+		}
 		open_syn(sc, set, tag);
 		return 1;
 	}
@@ -208,7 +214,12 @@ int track_syn(void)
 	index = sc->hash & embryo_mask;
 	tag = hash_tag(sc->hash);
 	set = bpf_map_lookup_elem(&syns, &index);
-	if (!set || !word_lock(&set->lock))
+	if (!set || ways_may_hold(&set->syns, tag) || ways_may_hold(&set->records, tag))
+		return 0;
+	if (policy_asks(sc, (struct flow *)0, POLICY_OPENS)) /* before the set is locked: it takes its time */
+		return 1;
+	sc->policy.on = 0; /* not twice, should another CPU be at it */
+	if (!word_lock(&set->lock))
 		return 0;
 	if (ways_may_hold(&set->syns, tag) || ways_may_hold(&set->records, tag) || moved_meanwhile(sc)) {
 		word_unlock(&set->lock);

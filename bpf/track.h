@@ -6,6 +6,7 @@
 #ifndef BPF_TRACK_H
 #define BPF_TRACK_H
 
+#include "policy.h"
 #include "present.h"
 #include "record.h"
 
@@ -21,7 +22,7 @@ int track_embryo(void);
 	 WORD_PHASE(PHASE_LIVE))
 #define EST_MASK                                                                                                       \
 	(0xffffULL | (__u64)(KNOWN_CONF | KNOWN_FIN | KNOWN_HOLE) * 0x01010000ULL |                                    \
-	 WORD_PHASE(PHASE_LIFE | PHASE_LOCKED | PHASE_SLOW))
+	 WORD_PHASE(PHASE_LIFE | PHASE_LOCKED | PHASE_SLOW | PHASE_RULED))
 
 /*
  * The established fast path: both ends open and confirmed, nothing rare known of them, the next segment in order with an
@@ -37,8 +38,8 @@ static __always_inline int track_fast(struct flow *f, __u64 word, const struct s
 	struct flow_half *s = &f->half[seg->dir & 1], *d = &f->half[(seg->dir & 1) ^ 1];
 	__u8 known = word >> (16 + 8 * (seg->dir & 1));
 	__u8 ws = word >> (32 + 4 * (seg->dir & 1)) & 15;
-	__u32 end = seg->seq + seg->len, redge;
-	__u64 idle;
+	__u64 old;
+	__u32 redge;
 
 	if ((word & EST_MASK) != EST_WORD || (seg->bits & (TH_FIN | TH_SYN | TH_RST | TH_ACK)) != TH_ACK)
 		return 0;
@@ -54,8 +55,8 @@ static __always_inline int track_fast(struct flow *f, __u64 word, const struct s
 		return 0;
 	if ((known & KNOWN_ISN) && s->bytes >> 30)
 		return 0;
-	idle = s->last_ns > d->last_ns ? s->last_ns : d->last_ns;
-	if (seg->now_ns > idle + opts.timeout_ns[TIMEOUT_ESTABLISHED])
+	old = seg->now_ns - opts.timeout_ns[TIMEOUT_ESTABLISHED];
+	if (s->last_ns < old && d->last_ns < old)
 		return 0;
 	if (seg->win > f->maxwin[seg->dir & 1])
 		f->maxwin[seg->dir & 1] = seg->win;
@@ -64,7 +65,7 @@ static __always_inline int track_fast(struct flow *f, __u64 word, const struct s
 		s->redge = redge;
 	f->win[seg->dir & 1] = seg->win;
 	if (seg->len)
-		__sync_val_compare_and_swap(&s->nxt, seg->seq, end); /* never back, should another CPU be ahead */
+		__sync_val_compare_and_swap(&s->nxt, seg->seq, seg->seq + seg->len); /* never back, should another CPU be ahead */
 	s->ack = seg->ack;
 	if (seg->opts & SEG_TS)
 		s->tsval = seg->tsval;

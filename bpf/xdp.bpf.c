@@ -84,9 +84,11 @@ int ward_xdp(struct xdp_md *ctx)
 	row = sc->seg.iface & (WARD_IFACES - 1);
 	if (ifaces[row].flags & IFACE_GENERIC)
 		estimate_segments(&sc->seg, bpf_xdp_get_buff_len(ctx), ifaces[row].mtu);
+	if (policy_first(sc))
+		return XDP_DROP;
 	count_segment(c, &sc->seg, 0);
 	track(sc, c);
-	return XDP_PASS;
+	return sc->policy.verdict == VERDICT_DROP ? XDP_DROP : XDP_PASS;
 }
 
 char LICENSE[] SEC("license") __weak = "Dual BSD/GPL";

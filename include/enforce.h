@@ -130,6 +130,12 @@ struct policy_count {
 	__u64 would;   /* dry run: would have been dropped */
 };
 
+/* Map "policy_drops", per CPU: by enum ward_drop. */
+struct policy_drops {
+	__u64 dropped[DROP_COUNT]; /* or answered with a cookie */
+	__u64 would[DROP_COUNT];   /* dry run, or exempt */
+};
+
 /* A token bucket: one token every interval_ns, at most burst. interval_ns 0: no limit. */
 struct policy_rate {
 	__u64 interval_ns;
@@ -186,8 +192,10 @@ struct policy_config {
 	__u8 has_cookies; /* a limit answers with SYN cookies */
 	__u8 has_source_half_open; /* a limit counts half-open ones of a source */
 	__u8 saddr_exact, saddr_prefix, daddr_exact, daddr_prefix; /* whether these maps hold anything */
-	__u8 static_rules; /* a rule or list could drop segments of an open connection by addresses and ports alone */
+	__u8 static_rules; /* a rule could drop segments of an open connection by addresses and ports alone */
 	__u8 block_len[2]; /* see policy_live, where it is put when this slot comes to count */
+	__u8 has_allow;    /* CLASS_ALLOW stands somewhere in saddr's classes */
+	__u8 pad[7];
 	__u64 learn_until_ns; /* until then: dry run */
 	struct policy_rate cookie_rate;
 	/* ---- classification: the AND of all dimensions ---- */
@@ -232,6 +240,14 @@ struct address_prefix {
 	__u8 addr[16];
 };
 
+/* Of control bits the six that struct policy_config.flags is about: TH_FIN to TH_URG. */
+#define POLICY_BITS(bits) ((bits) & 0x3f)
+
+static __always_inline __u64 policy_bit(unsigned int i)
+{
+	return 1ULL << (i & 63);
+}
+
 /* ---- lists kept by hand, and by limits ---- */
 enum list_by { LISTED_BY_HAND, LISTED_BY_LIMIT, LISTED_BY_FINDING, LISTED_BY_FILE } WARD_PACKED;
 
@@ -269,13 +285,21 @@ struct list_entry {
 #define BLOCK_FILTER_WORDS 32768 /* of one half */
 
 /* Where an entry's bit stands: word block_bit() / 64 (of the second half: BLOCK_FILTER_WORDS more), bit block_bit() % 64. */
+static __always_inline __u32 block_bit_of(__u64 high, __u64 low, __u32 len)
+{
+	__u64 hash = (high ^ len) * 0x9e3779b97f4a7c15ULL;
+
+	hash = (hash ^ hash >> 32 ^ low) * 0xd6e8feb86659fd93ULL;
+	hash = (hash ^ hash >> 32) * 0xd6e8feb86659fd93ULL;
+	return hash >> 43;
+}
+
+/* The same of a prefix; the words of the address are read as they lie in memory. */
 static __always_inline __u32 block_bit(const struct address_prefix *p)
 {
 	const __u32 *word = (const __u32 *)p->addr;
-	__u64 hash = ((__u64)word[0] << 32 | word[1]) * 0x9e3779b97f4a7c15ULL;
 
-	hash = (hash ^ hash >> 29 ^ ((__u64)word[2] << 32 | word[3]) ^ (__u64)p->len << 16) * 0xbf58476d1ce4e5b9ULL;
-	return hash >> 43; /* the 21 bits that depend on all others */
+	return block_bit_of(word[0] | (__u64)word[1] << 32, word[2] | (__u64)word[3] << 32, p->len);
 }
 
 _Static_assert(BLOCK_FILTER_WORDS * 64 == 1 << (64 - 43), "block_bit() is within the filter");

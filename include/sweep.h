@@ -12,6 +12,12 @@ struct sweep_args {
 	__u32 more;   /* out: 1 if it stopped early */
 };
 
+/* Program ward_mark: marks the flows that lists and rules may concern, after a change of them. */
+struct mark_args {
+	__u32 missed; /* out: flows that another CPU was at: call again */
+	__u32 pad;
+};
+
 /* Program ward_clock: the programs' clock beside the user's. */
 struct clock_args {
 	__u64 jiffies;

@@ -145,7 +145,7 @@ struct flow_key {
 	__u16 a_port;
 	__u16 b_port;
 	__u32 vlan; /* 0, or the outer VLAN id where --key-vlan asks for it */
-} __attribute__((aligned(8))); /* it is copied, hashed and compared by words */
+};
 
 /* flow.known: what is known of one side */
 #define KNOWN_CONF 0x01   /* its state is proven by a segment of its own */
@@ -166,6 +166,8 @@ struct flow_key {
 #define PHASE_LOCKED 0x04
 #define PHASE_SLOW 0x08  /* something rare is known of it: no fast path */
 #define PHASE_CLOSED 0x20 /* counted as closed by both ends, though TIME-WAIT goes on: account_flow.h */
+#define PHASE_RULED 0x40 /* a policy may drop its segments by addresses and ports alone: no fast path */
+#define PHASE_RULED_KNOWN 0x80 /* ... and has been asked: it may indeed */
 #define PHASE_WATCH 0x10 /* the sweep shall look at this open flow, though nothing is due: see tcp_watch() */
 
 #define WS_UNKNOWN 14 /* the largest scale there is (RFC 7323): assumed where the SYNs were not seen */
@@ -358,7 +360,8 @@ struct ward_gauges {
 	X(FLAG, "flag", "something was noticed for the first time on the flow")                                        \
 	X(END, "end", "both ends are gone")                                                                            \
 	X(SEGMENT, "segment", "one segment of a flow that a ladder is drawn for")                                      \
-	X(RETIRE, "retire", "the record is about to be overwritten (replay only)")
+	X(RETIRE, "retire", "the record is about to be overwritten (replay only)")                                     \
+	X(DROP, "drop", "a segment was dropped by the policy, or would have been")
 
 enum ward_event_type {
 #define X(id, name, text) EVENT_##id,
@@ -385,7 +388,8 @@ struct event {
 	enum tcp_state old_state[2];
 	__u8 conf; /* bit 0: A, bit 1: B */
 	__u8 old_conf;
-	__u8 pad[2];
+	__u8 drop; /* DROP: enum ward_drop; first: 1 = dry run; flags: the value that was too much; pkt: see below */
+	__u8 subject; /* DROP: whom it is owed to, SUBJECT_* of enforce.h */
 };
 
 struct event_segment {

@@ -4,6 +4,9 @@
  * repetition of BPF_PROG_TEST_RUN, and then runs the very same code as ward_xdp. Base lines: nothing at all, the wrapper
  * alone, and the wrapper with a plain parser that drops.
  */
+#define LICENSE license_of_policy
+#include "policy.bpf.c"
+#undef LICENSE
 #define LICENSE license_of_track
 #include "track.bpf.c"
 #undef LICENSE

@@ -44,6 +44,7 @@
 	X(POLICY_SPREFIX, "policy_sprefix")                                                                            \
 	X(POLICY_DPREFIX, "policy_dprefix")                                                                            \
 	X(POLICY_COUNTS, "policy_counts")                                                                              \
+	X(POLICY_DROPS, "policy_drops")                                                                                \
 	X(POLICY_TEXT, "policy_text")                                                                                  \
 	X(ALLOW_ADDRS, "allow_addrs")                                                                                  \
 	X(ALLOW_PREFIXES, "allow_prefixes")                                                                            \
@@ -56,6 +57,7 @@
 	X(XDP, "ward_xdp")                                                                                             \
 	X(TC_INGRESS, "ward_tc_ingress")                                                                               \
 	X(TC_EGRESS, "ward_tc_egress")                                                                                 \
+	X(MARK, "ward_mark")                                                                                           \
 	X(SWEEP, "ward_sweep")                                                                                         \
 	X(CLOCK, "ward_clock")
 

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Classify: which rules and services a segment belongs to, by one look into a table for each dimension, however many rules
+ * there are. Each step is a function of its own to the verifier, and finds what it works on in scratch.
+ */
+#ifndef BPF_CLASSIFY_H
+#define BPF_CLASSIFY_H
+
+#include "policy.h"
+
+static __always_inline struct policy_config *config_get(__u32 slot_and_one)
+{
+	__u32 slot = (slot_and_one - 1) & 1;
+
+	return bpf_map_lookup_elem(&policy_config, &slot);
+}
+
+/* The class of an address in the two tables of its direction. NULL: it is in neither. */
+static __always_inline struct policy_class *class_find(void *exact, void *prefixes, __u32 slot, const __u64 addr[2], int in_exact,
+						       int in_prefixes)
+{
+	struct address_prefix key = {.len = 128};
+	struct policy_class *c = (struct policy_class *)0;
+	void *table;
+
+	__builtin_memcpy(key.addr, addr, 16);
+	if (in_exact) {
+		table = bpf_map_lookup_elem(exact, &slot);
+		if (table)
+			c = bpf_map_lookup_elem(table, key.addr);
+	}
+	if (!c && in_prefixes) {
+		table = bpf_map_lookup_elem(prefixes, &slot);
+		if (table)
+			c = bpf_map_lookup_elem(table, &key);
+	}
+	return c;
+}
+
+/* The sender's part of the classification. */
+__weak __noinline int classify_source(void)
+{
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+	struct policy_config *cfg;
+	struct policy_class *c;
+
+	if (!sc)
+		return 0;
+	cfg = config_get(sc->policy.slot);
+	if (!cfg)
+		return 0;
+	c = class_find(&policy_saddr, &policy_sprefix, (sc->policy.slot - 1) & 1, segment_saddr(&sc->seg), cfg->saddr_exact,
+		       cfg->saddr_prefix);
+	if (!c)
+		c = &cfg->saddr_any;
+	sc->policy.rules = c->rules;
+	sc->policy.allowed = c->flags & CLASS_ALLOW;
+	return 0;
+}
+
+/* ... the receiver's. */
+__weak __noinline int classify_target(void)
+{
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+	struct policy_config *cfg;
+	struct policy_class *c;
+
+	if (!sc)
+		return 0;
+	cfg = config_get(sc->policy.slot);
+	if (!cfg)
+		return 0;
+	c = class_find(&policy_daddr, &policy_dprefix, (sc->policy.slot - 1) & 1, segment_daddr(&sc->seg), cfg->daddr_exact,
+		       cfg->daddr_prefix);
+	if (!c)
+		c = &cfg->daddr_any;
+	sc->policy.rules &= c->rules;
+	sc->policy.services = c->services;
+	return 0;
+}
+
+/* Addresses and ports: what is the same for all segments of one direction of a flow. */
+__weak __noinline int classify_tuple(void)
+{
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+	struct policy_config *cfg;
+	struct policy_ports *ports;
+	__u32 slot, sport, dport;
+
+	if (!sc)
+		return 0;
+	slot = (sc->policy.slot - 1) & 1;
+	cfg = config_get(sc->policy.slot);
+	ports = bpf_map_lookup_elem(&policy_ports, &slot);
+	if (!cfg || !ports)
+		return 0;
+	classify_source();
+	classify_target();
+	sport = sc->seg.dir & 1 ? sc->seg.key.b_port : sc->seg.key.a_port;
+	dport = sc->seg.dir & 1 ? sc->seg.key.a_port : sc->seg.key.b_port;
+	sc->policy.rules &= cfg->sport_rules[ports->sport[sport & 0xffff]];
+	sc->policy.rules &= cfg->dport_rules[ports->dport[dport & 0xffff]];
+	sc->policy.services &= cfg->dport_services[ports->dport[dport & 0xffff]];
+	return 0;
+}
+
+/* ... and what the segment in scratch has besides, but for what is invalid: policy.rules and policy.services. */
+__weak __noinline int classify(void)
+{
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+	struct policy_config *cfg;
+	struct policy_ports *ports;
+	__u32 slot;
+
+	if (!sc)
+		return 0;
+	slot = (sc->policy.slot - 1) & 1;
+	cfg = config_get(sc->policy.slot);
+	ports = bpf_map_lookup_elem(&policy_ports, &slot);
+	if (!cfg || !ports)
+		return 0;
+	classify_tuple();
+	/* VLAN_UNSEEN becomes 4095, which no frame carries */
+	sc->policy.rules &= cfg->vlan_rules[ports->vlan[sc->seg.vlan & 0xfff]];
+	sc->policy.rules &= cfg->flags[POLICY_BITS(sc->seg.bits)];
+	sc->policy.rules &= cfg->iface[sc->seg.iface & (WARD_IFACES - 1)];
+	return 0;
+}
+
+#endif

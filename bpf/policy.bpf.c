@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* What the policy says of a segment: lists, what is wrong with it, the limits of its service, rules. */
+#include "service_limits.h"
+#include "tcp_track.h"
+
+/* ---- the block list ---- */
+/* The entry that was found: does it count against the segment, or is its sender allowed? */
+__weak __noinline int blocked_by(struct list_entry *e)
+{
+	struct policy_live *live = policy_live_get();
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+	struct policy_config *cfg;
+
+	if (!sc || !live || !e)
+		return 0;
+	sc->policy.slot = policy_slot(live, sc->seg.now_ns) + 1;
+	cfg = config_get(sc->policy.slot);
+	sc->policy.allowed = 0;
+	if (sc->policy.slot && cfg && cfg->has_allow)
+		classify_source();
+	if (list_allows())
+		return 0;
+	__sync_fetch_and_add(&e->hits, 1);
+	return block_list_verdict();
+}
+
+/* By the prefix of the sender that limits block. */
+__weak __noinline int prefix_blocked(void)
+{
+	struct policy_live *live = policy_live_get();
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+	struct list_entry *e;
+	__u64 addr[2];
+	__u32 len;
+
+	if (!sc || !live)
+		return 0;
+	addr[0] = segment_saddr(&sc->seg)[0];
+	addr[1] = segment_saddr(&sc->seg)[1];
+	len = live->block_len[!address_is_v4(addr)] & 127;
+	address_cut(addr, len);
+	if (!block_filter_has(live, addr[0], addr[1], len))
+		return 0;
+	e = block_entry(sc, len);
+	return e ? blocked_by(e) : 0;
+}
+
+int policy_blocked(void)
+{
+	struct policy_live *live = policy_live_get();
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+	const __u64 *addr;
+	struct list_entry *e;
+
+	if (!sc || !live)
+		return 0;
+	addr = segment_saddr(&sc->seg);
+	if (block_filter_has(live, addr[0], addr[1], 128)) {
+		e = block_entry(sc, 128);
+		if (e && blocked_by(e))
+			return 1;
+	}
+	return live->block_len[!address_is_v4(addr)] && prefix_blocked();
+}
+
+/* ---- rules ---- */
+/* What is wrong with the segment in scratch, which was judged against f (NULL: no record): 1 << enum policy_invalid. */
+static __always_inline __u32 segment_invalid(const struct scratch *sc, const struct flow *f, __u32 what, __u32 check)
+{
+	const struct tcp_judgement *j = &sc->j;
+	__u32 invalid = 0, other;
+
+	if (tcp_bad_flags(sc->seg.bits))
+		invalid |= 1 << INVALID_BAD_FLAGS;
+	if ((sc->seg.bits & TH_SYN) && sc->seg.len)
+		invalid |= 1 << INVALID_SYN_DATA;
+	if (what & POLICY_STRAY)
+		return invalid | 1 << INVALID_NO_FLOW;
+	if (j->outcome == OUTCOME_STRAY ||
+	    (j->outcome == OUTCOME_NEW && (j->flags & FLAG_MIDSTREAM) && check == CHECK_STRICT))
+		invalid |= 1 << INVALID_NO_FLOW;
+	if (!f || j->outcome != OUTCOME_UPDATE)
+		return invalid;
+	if (j->flags & (FLAG_RST_INWIN | FLAG_RST_OOW))
+		invalid |= 1 << INVALID_RST_INEXACT;
+	if (j->flags & FLAG_SYN_IN_CONN)
+		invalid |= 1 << INVALID_SYN_IN_CONN;
+	/* not where the states are guesses, unless it is asked for */
+	if (check == CHECK_STRICT ||
+	    (!(f->flags & (FLAG_MIDSTREAM | FLAG_ASYM)) && (f->known[0] & f->known[1] & KNOWN_CONF))) {
+		if (j->flags & (FLAG_OOS | FLAG_DATA_AFTER_FIN))
+			invalid |= 1 << INVALID_OUT_OF_STATE;
+		if (j->flags & FLAG_OOW)
+			invalid |= 1 << INVALID_OUT_OF_WINDOW;
+	}
+	other = (sc->seg.dir & 1) ^ 1;
+	if (f->state[other] != TIME_WAIT)
+		return invalid;
+	if (sc->seg.bits & TH_RST)
+		invalid |= 1 << INVALID_RST_TIME_WAIT;
+	else if ((sc->seg.bits & TH_FIN) && j->fin_rtx && f->fin_rtx >= 3)
+		invalid |= 1 << INVALID_FIN_TIME_WAIT;
+	else if (!(sc->seg.bits & TH_SYN) && (f->flags & MARK_RESTARTS) >> MARK_RESTARTS_SHIFT > 5)
+		invalid |= 1 << INVALID_ACK_TIME_WAIT;
+	return invalid;
+}
+
+#define STRICT_KINDS (1 << INVALID_NO_FLOW | 1 << INVALID_OUT_OF_STATE | 1 << INVALID_OUT_OF_WINDOW)
+#define LOSS_NS 10000000000ULL /* embryos were lost so lately: flows may be unknown because of that */
+
+/* What the tables' state does not allow to be held against a segment: the flow may be missing for want of room. */
+static __always_inline __u32 invalid_believed(const struct scratch *sc, const struct policy_config *cfg, __u32 invalid)
+{
+	struct ward_control *ctl = control_get();
+
+	if (cfg->check == CHECK_OFF || !ctl || ctl->fill_permille >= 950)
+		return invalid & ~STRICT_KINDS;
+	if ((invalid & 1 << INVALID_NO_FLOW) && sc->policy.services && evicted_ns + LOSS_NS > sc->seg.now_ns)
+		return invalid & ~(1 << INVALID_NO_FLOW);
+	return invalid;
+}
+
+__weak __noinline __u64 rules_invalid(__u32 invalid)
+{
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+	struct policy_config *cfg;
+	__u64 rules;
+	__u32 i;
+
+	if (!sc)
+		return 0;
+	cfg = config_get(sc->policy.slot);
+	if (!cfg)
+		return 0;
+	rules = cfg->invalid_any;
+	for (i = 0; i < INVALID_COUNT; i++)
+		if (invalid >> i & 1)
+			rules |= cfg->invalid[i];
+	return rules;
+}
+
+/* The reason that a rule's drop is counted by: what was wrong, if it asked for that. */
+static __always_inline __u32 rule_reason(const struct policy_config *cfg, __u32 rule, __u32 invalid)
+{
+	__u32 i;
+
+	for (i = 0; i < INVALID_COUNT; i++)
+		if ((invalid >> i & 1) && (cfg->invalid[i] >> (rule & 63) & 1))
+			return DROP_OF_INVALID(i);
+	return DROP_MATCH;
+}
+
+enum { RULE_NEXT, RULE_PASS, RULE_DROP };
+
+/* Rule i matches the segment. RULE_NEXT: it does not act, the next one may. */
+static __always_inline int rule_acts(__u32 i)
+{
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+	struct policy_config *cfg;
+	struct policy_state *state;
+	struct policy_count *count;
+	struct policy_rule *r;
+	__u32 mode, subject;
+
+	if (!sc)
+		return RULE_PASS;
+	cfg = config_get(sc->policy.slot);
+	i = masked(i, POLICY_RULES - 1);
+	subject = SUBJECT_RULE(i);
+	state = state_get(subject);
+	if (!cfg || !state)
+		return RULE_PASS;
+	r = &cfg->rule[i];
+	mode = mode_now(cfg, r->mode, sc->seg.now_ns);
+	if (r->action == ACTION_PASS) {
+		count = bpf_map_lookup_elem(&policy_counts, &subject);
+		if (count)
+			count->hits++;
+		return mode == MODE_MONITOR ? RULE_NEXT : RULE_PASS;
+	}
+	if (r->above.interval_ns && rate_take(&state->above_tat, &r->above, sc->seg.now_ns))
+		return RULE_PASS;
+	sc->policy.value = 0;
+	return verdict_give(subject, rule_reason(cfg, i, sc->policy.invalid), mode) ? RULE_DROP : RULE_NEXT;
+}
+
+struct rules_walk {
+	__u64 rules;
+	__u64 verdict;
+};
+
+static long rules_step(__u32 unused, struct rules_walk *w)
+{
+	__u32 i;
+	int acts;
+
+	(void)unused;
+	if (!w->rules)
+		return 1;
+	i = lowest_bit(w->rules);
+	w->rules &= w->rules - 1;
+	acts = rule_acts(i);
+	if (acts == RULE_NEXT)
+		return 0;
+	w->verdict = acts == RULE_DROP ? VERDICT_DROP : VERDICT_PASS;
+	return 1;
+}
+
+/* The first rule of these that acts decides: enum verdict. One in dry run is counted, and the next one asked. */
+static __always_inline int rules_judge(__u64 rules)
+{
+	struct rules_walk w = {.rules = rules, .verdict = VERDICT_PASS};
+
+	if (rules)
+		bpf_loop(POLICY_RULES, rules_step, &w, 0);
+	return w.verdict;
+}
+
+/* ---- the whole ---- */
+/*
+ * The address of a service answers SYNs with cookies, or did so lately: an ACK of no flow may bring one back. What else it
+ * could be, the cookie's check finds out.
+ */
+static __always_inline int awaits_cookie(struct scratch *sc, const struct policy_config *cfg, __u32 service)
+{
+	__u32 index = sc->policy.service;
+	struct guard_state *state;
+
+	if (cfg->service[masked(service, POLICY_SERVICES - 1)].limit[LIMIT_HALF_OPEN].then != THEN_SYNCOOKIE &&
+	    cfg->service[masked(service, POLICY_SERVICES - 1)].limit[LIMIT_NEW].then != THEN_SYNCOOKIE)
+		return 0;
+	state = bpf_map_lookup_elem(&guard_state, &index);
+	return state && state->cookie_ns && state->cookie_ns + COOKIE_LIFE_NS > sc->seg.now_ns;
+}
+
+/* Limits of the service that a SYN is for, and cookies that come back to it. */
+static __always_inline int service_judge(struct scratch *sc, const struct policy_config *cfg, __u32 what)
+{
+	__u32 i = lowest_bit(sc->policy.services) & (POLICY_SERVICES - 1);
+
+	guard_service(what & POLICY_OPENS);
+	if (!(what & POLICY_OPENS))
+		return awaits_cookie(sc, cfg, i) ? VERDICT_COOKIE_ACK : VERDICT_PASS;
+	if (limit_source(i))
+		return VERDICT_DROP;
+	return limit_service(i);
+}
+
+/* 0: go on; else 1 + enum verdict. */
+static __always_inline __u32 lists_judge(struct scratch *sc, const struct policy_live *live)
+{
+	if (list_allows())
+		return 1 + VERDICT_PASS;
+	if (!(live->lists & LIST_BLOCK_PREFIXES))
+		return 0;
+	struct list_entry *e = prefix_entry(sc);
+
+	if (!e)
+		return 0;
+	__sync_fetch_and_add(&e->hits, 1);
+	return block_list_verdict() ? 1 + VERDICT_DROP : 0;
+}
+
+/* An ACK that may bring a cookie back. */
+static __always_inline int may_bring_cookie(const struct scratch *sc, __u32 what)
+{
+	return (what & (POLICY_STRAY | POLICY_MIDSTREAM)) && (sc->seg.bits & (TH_SYN | TH_ACK | TH_RST | TH_FIN)) == TH_ACK;
+}
+
+int policy_judge(struct flow *f, __u32 what)
+{
+	struct policy_live *live = policy_live_get();
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+	struct policy_config *cfg;
+	__u32 verdict;
+
+	if (!sc || !live)
+		return VERDICT_PASS;
+	sc->policy.slot = policy_slot(live, sc->seg.now_ns) + 1;
+	sc->policy.rules = sc->policy.services = sc->policy.allowed = 0;
+	if (sc->policy.slot)
+		classify();
+	verdict = lists_judge(sc, live);
+	if (verdict)
+		return verdict - 1;
+	cfg = config_get(sc->policy.slot);
+	if (!sc->policy.slot || !cfg)
+		return VERDICT_PASS;
+	sc->policy.invalid = invalid_believed(sc, cfg, segment_invalid(sc, f, what, cfg->check));
+	if ((sc->policy.invalid & 1 << INVALID_BAD_FLAGS) &&
+	    rules_judge(sc->policy.rules & cfg->invalid[INVALID_BAD_FLAGS]) == VERDICT_DROP)
+		return VERDICT_DROP;
+	if (sc->policy.services && ((what & POLICY_OPENS) || may_bring_cookie(sc, what)) && !sc->policy.passed) {
+		verdict = service_judge(sc, cfg, what);
+		if (verdict != VERDICT_PASS)
+			return verdict;
+	}
+	return rules_judge(sc->policy.rules & rules_invalid(sc->policy.invalid));
+}
+
+/* ---- what follows from flows ---- */
+/* The limits of a source of service i: one half-open connection less. */
+__weak __noinline int source_settled(__u32 i)
+{
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+	struct policy_config *cfg;
+	struct policy_limit *l;
+
+	if (!sc)
+		return 0;
+	cfg = config_get(sc->policy.slot);
+	if (!cfg)
+		return 0;
+	l = &cfg->service[masked(i, POLICY_SERVICES - 1)].limit[LIMIT_HALF_OPEN_SOURCE];
+	if (l->on)
+		source_open_add(limit_source_id(sc, l, SUBJECT_LIMIT(i, LIMIT_HALF_OPEN_SOURCE)), -1, sc->seg.now_ns);
+	return 0;
+}
+
+int policy_settled(struct flow_key *key, __u32 orig)
+{
+	struct policy_live *live = policy_live_get();
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+	struct policy_config *cfg;
+	struct guard *g;
+	struct end e;
+	__u32 index;
+	__u8 dir;
+
+	if (!sc || !live || !key || !live->loaded)
+		return 0;
+	e = key_end(key, (orig & 1) ^ 1);
+	index = service_search(&e, service_hash(&e));
+	g = bpf_map_lookup_elem(&guards, &index);
+	if (g)
+		guard_add(g, -1, sc->seg.now_ns);
+	sc->policy.slot = policy_slot(live, sc->seg.now_ns) + 1;
+	cfg = config_get(sc->policy.slot);
+	if (!sc->policy.slot || !cfg || !cfg->has_source_half_open)
+		return 0;
+	dir = sc->seg.dir; /* the limit is the originator's, whoever sent this segment */
+	sc->seg.dir = orig & 1;
+	sc->policy.rules = 0;
+	classify_tuple();
+	if (sc->policy.services)
+		source_settled(lowest_bit(sc->policy.services));
+	sc->seg.dir = dir;
+	return 0;
+}
+
+/* ---- which flows are not for the fast path ---- */
+/*
+ * Could the policy in this slot (1 + slot), or a prefix, drop an ordinary segment of this direction of the flow? Conditions
+ * on anything but addresses and ports are left out: the other direction may come by another interface.
+ */
+__weak __noinline int policy_catches(__u32 slot, __u32 dir)
+{
+	struct policy_live *live = policy_live_get();
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+	struct policy_config *cfg;
+
+	if (!sc || !live)
+		return 0;
+	sc->seg.dir = dir & 1;
+	sc->policy.slot = slot;
+	sc->policy.rules = 0;
+	cfg = config_get(slot);
+	if (slot && cfg && cfg->static_rules)
+		classify_tuple();
+	if ((live->lists & LIST_BLOCK_PREFIXES) && prefix_entry(sc))
+		return 1;
+	return slot && cfg && (sc->policy.rules & cfg->invalid_any);
+}
+
+int policy_rules_flow(void)
+{
+	struct policy_live *live = policy_live_get();
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+	__u32 slot;
+	int ruled;
+	__u8 dir;
+
+	if (!sc || !live)
+		return 0;
+	dir = sc->seg.dir;
+	slot = live->loaded ? (live->slot & 1) + 1 : 0;
+	ruled = policy_catches(slot, 0) || policy_catches(slot, 1);
+	/* a policy that waits for its confirmation may give way to the one before at any time */
+	if (!ruled && live->rollback_ns && live->before)
+		ruled = policy_catches(live->before, 0) || policy_catches(live->before, 1);
+	sc->seg.dir = dir;
+	return ruled;
+}
+
+char LICENSE[] SEC("license") __weak = "Dual BSD/GPL";

@@ -81,10 +81,7 @@ static __always_inline __u32 ways_first(const struct embryo_ways *w, __u16 tag)
 /* ---- services ---- */
 static __always_inline __u64 service_hash(const struct end *e)
 {
-	__u64 h = mix(mix(boot_secret[1], e->addr[0]), e->addr[1]);
-
-	h = mix(h, (__u64)e->port | (__u64)e->vlan << 16);
-	return h ^ h >> 32;
+	return mix_address(mix(boot_secret[1], (__u64)e->port | (__u64)e->vlan << 16), e->addr);
 }
 
 static __always_inline int service_is(const struct service *s, const struct end *e)
@@ -94,7 +91,11 @@ static __always_inline int service_is(const struct service *s, const struct end 
 	return s->live && w[0] == e->addr[0] && w[1] == e->addr[1] && s->port == e->port && s->vlan == e->vlan;
 }
 
-/* The two sets that a service may be in: with one alone, sets would be full long before the map. */
+/*
+ * The two sets that a service may be in: with one alone, sets would be full long before the map. It goes into the first
+ * while that is less than half full, where it is found sooner, then into the emptier one. Two CPUs that make one service at
+ * the same moment may choose differently: the record in the second set is never found, counts nothing, and goes when idle.
+ */
 static __always_inline __u32 service_set(__u64 hash, int second)
 {
 	return (second ? hash >> 24 : hash) & service_mask;
@@ -156,6 +157,29 @@ static __always_inline void service_port_set(__u16 port)
 		__sync_fetch_and_or(&p->bits[port >> 6 & 1023], 1ULL << (port & 63));
 }
 
+/* How many places are taken: tags are odd, see hash_tag(). */
+static __always_inline __u32 set_taken(const struct account_set *set)
+{
+	const volatile __u64 *t = (const volatile __u64 *)set->ways.tag;
+
+	return ((t[0] & LANES16(1ULL)) + (t[1] & LANES16(1ULL))) * LANES16(1ULL) >> 48;
+}
+
+/* The set where a new service goes; NULL: there is none. */
+static __always_inline struct account_set *service_home(__u64 hash, __u32 *set_index)
+{
+	__u32 first = service_set(hash, 0), second = service_set(hash, 1);
+	struct account_set *a = bpf_map_lookup_elem(&service_sets, &first);
+	struct account_set *b = bpf_map_lookup_elem(&service_sets, &second);
+	__u32 taken = a ? set_taken(a) : 0;
+
+	*set_index = first;
+	if (!b || taken < ACCOUNT_WAYS / 2 || taken <= set_taken(b))
+		return a;
+	*set_index = second;
+	return b;
+}
+
 static __always_inline int set_has_room(const struct account_set *set)
 {
 	const volatile __u64 *t = (const volatile __u64 *)set->ways.tag;
@@ -178,12 +202,7 @@ __weak __noinline int service_make(struct flow_key *key, __u32 side, __u64 now)
 	hash = service_hash(&e);
 	if (service_find(&e, hash) != NO_INDEX)
 		return 0;
-	set_index = service_set(hash, 0);
-	set = bpf_map_lookup_elem(&service_sets, &set_index);
-	if (set && !set_has_room(set)) {
-		set_index = service_set(hash, 1);
-		set = bpf_map_lookup_elem(&service_sets, &set_index);
-	}
+	set = service_home(hash, &set_index);
 	if (!set || !set_try(set))
 		return 0;
 	if (service_find(&e, hash) != NO_INDEX) { /* another CPU was faster */

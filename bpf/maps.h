@@ -29,7 +29,7 @@ struct recount {
 	__u32 half;   /* that is being made; and the half of the open flows that is counted this time */
 	__u32 roll10; /* a window of so long has passed: 1, or 2 and more if it is that of longer ago */
 	__u32 roll60;
-	__u32 pad;
+	__u32 services; /* that there were when it began */
 };
 
 /* What the callbacks of one sweep share. In scratch: older kernels allow 512 bytes of stack for all frames together. */
@@ -41,6 +41,15 @@ struct walk {
 	__u32 more;
 	__u32 present;         /* 1 + the half of "present" that is being made, or 0 */
 	__u32 pad;
+};
+
+#define OPEN_BATCH 64
+
+/* Keys of open flows that the sweep will count: see recount_open(). */
+struct open_batch {
+	__u32 count;
+	__u32 pad;
+	struct flow_key key[OPEN_BATCH];
 };
 
 /* What policy says of the segment: policy.h. */
@@ -69,6 +78,7 @@ struct scratch {
 	struct flow_key gone;  /* of an evicted SYN */
 	struct recount recount;
 	struct walk walk;
+	struct open_batch open;
 	struct policy_look policy;
 	__u64 hash;            /* of the key, unless it was found in the flow table */
 	__u64 word;            /* of the record, when it was found in the flow table */

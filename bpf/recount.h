@@ -41,6 +41,7 @@ static long service_zero(__u32 set_index, void *unused)
 		s = bpf_map_lookup_elem(&services, &index);
 		if (!s)
 			continue;
+		r->services++;
 		s->open_part[r->half & 1] = 0;
 		for (j = 0; j < SERVICE_GAUGES; j++)
 			s->now[r->half & 1][j] = 0;
@@ -77,6 +78,7 @@ static __always_inline void recount_begin(struct recount *r, struct ward_control
 	r->half = half = (ctl->account_half & 1) ^ 1;
 	r->roll10 = now / (10 * NS_PER_S) - before / (10 * NS_PER_S);
 	r->roll60 = now / (60 * NS_PER_S) - before / (60 * NS_PER_S);
+	r->services = 0;
 	bpf_loop(service_mask + 1, service_zero, (void *)0, 0);
 	bpf_loop(source_mask + 1, source_zero, (void *)0, 0);
 	bpf_for_each_map_elem(&pair_cells, cells_zero, &half, 0);
@@ -301,51 +303,69 @@ static __always_inline int port_serves(const struct service_ports *p, __u16 port
 	return p->bits[port >> 6 & 1023] >> (port & 63) & 1;
 }
 
-/* The open flow in the sweep's scratch, if a service of ours is at side of it. A function of its own: less stack. */
-__weak __noinline int recount_served(__u32 side)
+/* The open flow with this key, if a service of ours is at side of it. A function of its own: less stack. */
+__weak __noinline int recount_served(struct flow_key *key, __u32 side)
 {
-	struct scratch *sc = scratch_get(SCRATCH_SWEEP);
+	struct recount *r = recount_get();
 	__u32 index, half;
 	struct service *s;
 	struct end e;
 
-	if (!sc)
+	if (!r || !key)
 		return 0;
-	half = sc->recount.half & 1;
-	e = key_end(&sc->seg.key, side & 1);
+	half = r->half & 1;
+	e = key_end(key, side & 1);
 	index = service_search(&e, service_hash(&e));
 	if (index == NO_INDEX)
 		return 0;
 	s = bpf_map_lookup_elem(&services, &index);
 	if (s)
 		s->open_part[half]++;
-	if (pair_flow(&sc->seg.key, (side & 1) ^ 1, PAIR_OPEN, half))
-		pair_now(&sc->seg.key, (side & 1) ^ 1, PAIR_OPEN, half, sc->recount.now);
+	if (pair_flow(key, (side & 1) ^ 1, PAIR_OPEN, half))
+		pair_now(key, (side & 1) ^ 1, PAIR_OPEN, half, r->now);
 	return 1;
 }
 
+/* An open flow's service is the end that has a record. */
+static long open_count(__u32 i, struct scratch **sc)
+{
+	struct flow_key *key = &(*sc)->open.key[i & (OPEN_BATCH - 1)];
+	__u32 zero = 0;
+	struct service_ports *p = bpf_map_lookup_elem(&service_ports, &zero);
+
+	if (p && (!port_serves(p, key->a_port) || !recount_served(key, 0)) && port_serves(p, key->b_port))
+		recount_served(key, 1);
+	return 0;
+}
+
+/* Counts the flows of the batch, which is empty then. */
+__weak __noinline int open_flush(void)
+{
+	struct scratch *sc = scratch_get(SCRATCH_SWEEP);
+
+	if (!sc)
+		return 0;
+	bpf_loop(sc->open.count, open_count, &sc, 0);
+	sc->open.count = 0;
+	return 0;
+}
+
 /*
- * An open flow of which only the hot part is read: its service is the end that has a record. One sweep counts one half of
- * them, the next the other.
+ * An open flow of which only the hot part is read. One sweep counts one half of them, the next the other. Each flow of the
+ * walk is a miss of the cache, and the processor waits for some of them at once while what is done for each is little, and
+ * has no branch that it cannot foresee: so they are counted later, 64 at once. A key that is not to be counted is
+ * overwritten by the next.
  */
 static __always_inline void recount_open(struct scratch *sc, const struct flow_key *key)
 {
-	__u32 zero = 0, a, b;
-	struct service_ports *p;
+	struct open_batch *batch = &sc->open;
 
-	if ((key->a_port ^ key->b_port ^ sc->recount.half) & 1)
+	if (!sc->recount.services)
 		return;
-	p = bpf_map_lookup_elem(&service_ports, &zero);
-	if (!p)
-		return;
-	a = port_serves(p, key->a_port);
-	b = port_serves(p, key->b_port);
-	if (!(a | b))
-		return;
-	__builtin_memcpy(&sc->seg.key, key, sizeof(*key));
-	if (!a || !recount_served(0))
-		if (b)
-			recount_served(1);
+	batch->key[batch->count & (OPEN_BATCH - 1)] = *key;
+	batch->count += ~(key->a_port ^ key->b_port ^ sc->recount.half) & 1;
+	if (batch->count == OPEN_BATCH)
+		open_flush();
 }
 
 /* ---- end ---- */

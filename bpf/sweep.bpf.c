@@ -302,7 +302,9 @@ int ward_sweep(struct sweep_args *args)
 	__builtin_memset(g, 0, sizeof(*g));
 	recount_begin(&sc->recount, ctl, args->now_ns);
 	sc->embryonic = 0;
+	sc->open.count = 0;
 	bpf_for_each_map_elem(&flows, sweep_flow, &w, 0);
+	open_flush();
 	if (walk->present && !walk->more)
 		present_end(ctl, walk->present - 1, epoch, gone);
 	g->flows += walk->open;

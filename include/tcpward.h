@@ -145,7 +145,7 @@ struct flow_key {
 	__u16 a_port;
 	__u16 b_port;
 	__u32 vlan; /* 0, or the outer VLAN id where --key-vlan asks for it */
-};
+} __attribute__((aligned(8))); /* it is copied, hashed and compared by words */
 
 /* flow.known: what is known of one side */
 #define KNOWN_CONF 0x01   /* its state is proven by a segment of its own */

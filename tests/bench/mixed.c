@@ -111,28 +111,38 @@ static void mixed_flow(struct flow_key *key, struct flow *f, uint32_t number, un
 	f->vlan = VLAN_UNSEEN;
 }
 
-static void fill(struct ward *w, unsigned flows, unsigned open)
+/* Returns how many of them are open. */
+static unsigned fill(struct ward *w, unsigned flows, unsigned open)
 {
 	struct flow_key *keys = calloc(BATCH, sizeof(*keys));
 	struct flow *values = calloc(BATCH, sizeof(*values));
-	unsigned n, i;
+	unsigned n, i, are_open = 0;
 	uint32_t count;
 
 	for (n = 0; n < flows; n += count) {
 		count = flows - n < BATCH ? flows - n : BATCH;
-		for (i = 0; i < count; i++)
+		for (i = 0; i < count; i++) {
 			mixed_flow(&keys[i], &values[i], n + i, open, ward_now_ns(w));
+			are_open += values[i].state[0] == ESTABLISHED;
+		}
 		if (bpf_map_update_batch(w->map[MAP_FLOWS], keys, values, &count, NULL))
 			bench_die("cannot fill the table: %s", strerror(errno));
 	}
 	free(keys);
 	free(values);
+	return are_open;
 }
+
+struct counted {
+	unsigned services, open;
+};
 
 static int count_service(const struct service *s, unsigned half, void *ctx)
 {
-	(void)s, (void)half;
-	++*(unsigned *)ctx;
+	struct counted *c = ctx;
+
+	c->services++;
+	c->open += s->now[half][SERVICE_NOW_OPEN];
 	return 0;
 }
 
@@ -187,7 +197,8 @@ static double latest_tick(struct ward *w, bool sweep)
 
 void bench_mixed(unsigned flows, unsigned capacity, unsigned open, const char *label, double goal_ms)
 {
-	unsigned services = 0, sources = 0;
+	unsigned sources = 0, are_open;
+	struct counted counted = { 0, 0 };
 	struct ward *w = ward_new();
 	struct ward_gauges gauges;
 	double ms[ROUNDS];
@@ -202,7 +213,7 @@ void bench_mixed(unsigned flows, unsigned capacity, unsigned open, const char *l
 	if (load_probe() || load_programs(w))
 		bench_die("%s", ward_reason());
 	feed_accounts(w);
-	fill(w, flows, open);
+	are_open = fill(w, flows, open);
 	for (i = -2; i < ROUNDS; i++) {
 		began = bench_cpu_ns();
 		if (ward_sweep(w, ward_now_ns(w)) < 0)
@@ -210,12 +221,14 @@ void bench_mixed(unsigned flows, unsigned capacity, unsigned open, const char *l
 		if (i >= 0)
 			ms[i] = (double)(bench_cpu_ns() - began) / 1e6;
 	}
-	ward_services_each(w, count_service, &services);
+	ward_services_each(w, count_service, &counted);
 	ward_sources_each(w, count_source, &sources);
-	if (ward_gauges_read(w, &gauges) || gauges.flows != flows || services < SERVICES - 1 || sources < SOURCES / 2)
-		bench_die("%lu flows, %u services, %u sources: not what was fed", (long)gauges.flows, services, sources);
+	if (ward_gauges_read(w, &gauges) || gauges.flows != flows || counted.services != SERVICES ||
+	    counted.open != are_open || sources < SOURCES / 2)
+		bench_die("%lu flows, %u of %u open ones counted, %u services, %u sources: not what was fed",
+			  (long)gauges.flows, counted.open, are_open, counted.services, sources);
 	bench_title("sweep, %s flows, %u %% of them open, %u services, %u sources, %lu embryos; detectors and all", label, open,
-		    services, sources, (long)gauges.embryos);
+		    counted.services, sources, (long)gauges.embryos);
 	snprintf(name, sizeof(name), "sweep and detectors, %s flows, %u %% open", label, open);
 	result_add(name, median(ms, ROUNDS), "ms CPU", goal_ms, false);
 	snprintf(name, sizeof(name), "softirq's delay without a sweep, %s, %u %%", label, open);

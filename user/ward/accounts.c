@@ -4,6 +4,7 @@
  * what is found: user/detect/.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -69,29 +70,38 @@ void accounts_free(struct ward *w)
 	w->findings = NULL;
 }
 
-/* Does a standing finding name this source? */
-static bool is_named(const struct ward *w, const struct source *s)
+static int by_address(const void *a, const void *b)
 {
-	unsigned i;
+	return memcmp(a, b, 16);
+}
+
+/* The addresses of sources and prefixes that standing findings name, sorted. Returns how many. */
+static unsigned named_addresses(const struct ward *w, uint8_t named[FINDING_ROOM][16])
+{
+	unsigned i, count = 0;
 
 	for (i = 0; i < FINDING_ROOM; i++) {
 		const struct finding *f = &w->findings[i];
 
-		if (f->id && !f->cleared_ns && (f->subject == SUBJECT_SOURCE || f->subject == SUBJECT_PREFIX) &&
-		    !memcmp(f->key.a_addr, s->addr, sizeof(s->addr)))
-			return true;
+		if (f->id && !f->cleared_ns && (f->subject == SUBJECT_SOURCE || f->subject == SUBJECT_PREFIX))
+			memcpy(named[count++], f->key.a_addr, 16);
 	}
-	return false;
+	qsort(named, count, 16, by_address);
+	return count;
 }
 
 /* The records of sources that a finding names do not give way to others. */
 static void keep_named(struct ward *w, unsigned standing)
 {
-	unsigned i;
+	uint8_t named[FINDING_ROOM][16];
+	unsigned i, count = standing ? named_addresses(w, named) : 0;
 
-	for (i = 0; i < w->source_room; i++)
-		if (w->sources[i].live && (w->sources[i].kept || standing))
-			w->sources[i].kept = standing && is_named(w, &w->sources[i]);
+	for (i = 0; i < w->source_room; i++) {
+		struct source *s = &w->sources[i];
+
+		if (s->live && (s->kept || count))
+			s->kept = count && bsearch(s->addr, named, count, 16, by_address);
+	}
 }
 
 static bool is_merged(const struct ward *w)

@@ -2,6 +2,7 @@
 #include "replay/engine.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -202,6 +203,22 @@ static int feed(struct replay *r, const struct capture_packet *p)
 }
 
 /* ---- a whole replay ---- */
+/*
+ * The programs count some things on each CPU apart (which sources are worth a record): on one alone the same capture has the
+ * same output. Where that is not allowed it may differ in such things.
+ */
+static void stay_on_this_cpu(void)
+{
+	int cpu = sched_getcpu();
+	cpu_set_t set;
+
+	if (cpu < 0 || cpu >= CPU_SETSIZE)
+		return;
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
 int replay_open(const struct ward_options *opt, ward_event_fn fn, void *ctx, struct replay *r)
 {
 	struct ward_options own = *opt;
@@ -211,6 +228,7 @@ int replay_open(const struct ward_options *opt, ward_event_fn fn, void *ctx, str
 	own.replay = true;
 	r->fn = fn;
 	r->ctx = ctx;
+	stay_on_this_cpu();
 	err = ward_load(&own, &r->w);
 	if (!err)
 		err = ward_reader_open(r->w, RING_BYTES, on_event, r, &r->reader);

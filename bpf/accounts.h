@@ -458,12 +458,23 @@ static __always_inline __u32 source_index(struct end *e, __u32 len, __u32 weight
 #define SAMPLED 8 /* first SYNs: one in so many counts for its aggregate, so many times */
 
 /*
- * Counts for the source at side of key and for its aggregate: mask of 1 << enum source_counter. What counts is worth 8, and
- * impossible control bits a record of their own. sampled: a first SYN, for the aggregate alone, that stands for SAMPLED.
+ * How much that counts, when a source without a record is to get one: a SYN or a stray segment little, since they come in
+ * floods; what a scan or an abuse leaves is worth 8 of them, and impossible control bits a record of their own.
+ */
+static __always_inline __u32 note_weight(__u32 mask)
+{
+	if (mask & 1U << SOURCE_BAD_FLAGS)
+		return SOURCE_LIMIT;
+	return mask & ~(1U << SOURCE_NEW | 1U << SOURCE_OUT_OF_STATE) ? 8 : 1;
+}
+
+/*
+ * Counts for the source at side of key and for its aggregate: mask of 1 << enum source_counter. sampled: a first SYN, for the
+ * aggregate alone, that stands for SAMPLED.
  */
 __weak __noinline int source_note(struct flow_key *key, __u32 side, __u32 mask, __u64 now, __u32 sampled)
 {
-	__u32 weight = mask & 1U << SOURCE_BAD_FLAGS ? SOURCE_LIMIT : 8, index;
+	__u32 weight = note_weight(mask), index;
 	struct end e;
 	__u8 len;
 
@@ -472,12 +483,12 @@ __weak __noinline int source_note(struct flow_key *key, __u32 side, __u32 mask, 
 	e = key_end(key, side & 1);
 	len = prefix_cut(e.addr, PREFIX_SOURCE);
 	if (!sampled) {
-		index = source_index(&e, len, mask == 1U << SOURCE_NEW ? 1 : weight, now);
+		index = source_index(&e, len, weight, now);
 		if (index != NO_INDEX)
 			source_count(index, key, side, mask, 1);
 	}
 	len = prefix_cut(e.addr, PREFIX_AGGREGATE);
-	index = source_index(&e, len, weight, now);
+	index = source_index(&e, len, sampled ? SAMPLED : weight, now);
 	if (index != NO_INDEX)
 		source_count(index, key, side, mask, sampled ? SAMPLED : 1);
 	return 0;

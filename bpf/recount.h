@@ -490,7 +490,7 @@ static long service_port_again(__u32 index, void *unused)
 	return 0;
 }
 
-/* How much is going on at a source: 0 nothing .. 254; 255 where a finding names it. */
+/* How much is going on at a source: 0 nothing .. 254; 255 where a finding names it. Weights as note_weight() has them. */
 static __always_inline __u32 source_score(const struct source *s, __u32 half)
 {
 	__u64 score = window10(&s->window[SOURCE_NEW], s->count[SOURCE_NEW]);
@@ -499,7 +499,7 @@ static __always_inline __u32 source_score(const struct source *s, __u32 half)
 	if (s->kept)
 		return 255;
 	for (i = SOURCE_REFUSED; i < SOURCE_COUNTERS; i++)
-		score += 8ULL * window60(&s->window[i], s->count[i]);
+		score += (i == SOURCE_OUT_OF_STATE ? 1ULL : 8ULL) * window60(&s->window[i], s->count[i]);
 	score += s->now[half & 1][SOURCE_NOW_UNANSWERED] + s->now[half & 1][SOURCE_NOW_HALF_OPEN];
 	return score > 254 ? 254 : score;
 }

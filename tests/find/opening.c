@@ -389,6 +389,37 @@ void port_scan_horizontal(struct scene *s)
 	ends(e, window_after(first + TARGETS * step, 60));
 }
 
+#define STRAY_SOURCES 400
+
+/*
+ * 400 sources, each with an ACK of no connection every three seconds, and room for 64 sources. Then comes one that tries a port
+ * a second: it gets a record.
+ */
+void port_scan_beside_strays(struct scene *s)
+{
+	struct expected *e = expect(s, "port-scan", "warning", "source", "203.0.113.66");
+	uint64_t first = SECONDS(70), step = SECONDS(1), turn = SECONDS(3);
+
+	for (int i = 0; i < STRAY_SOURCES * 45; i++) {
+		struct wire_end from = on_port(anyone(at("100.64.0.0"), i % STRAY_SOURCES), 2000 + i / STRAY_SOURCES);
+		struct conn c = conn(s, SECONDS(1) + i * turn / STRAY_SOURCES, from, nth(at("192.0.2.1:443"), i % 100));
+
+		conn_say(&c, CLIENT, TH_ACK, c.end[CLIENT].nxt, c.end[SERVER].nxt, 0);
+	}
+	for (int i = 0; i < TARGETS; i++)
+		try(s, e, first + i * step, at("203.0.113.66:45000"), on_port(at("192.0.2.10"), 1 + i), true);
+	between(e, "targets", TARGETS - 8, TARGETS + 4, 20);
+	number(e, "success", 0, 20);
+	number(e, "hosts", 1, 0);
+	between(e, "ports", TARGETS - 8, TARGETS + 4, 0);
+	between(e, "attempts_60s", TARGETS - 8, TARGETS, 0);
+	number(e, "completed_60s", 0, 0);
+	number(e, "one_way_60s", 0, 0);
+	allow(s, "port-scan"); /* of its /24, which may have been worth a record a moment earlier */
+	holds(e, first + 21 * step); /* the first two are those that show that it is worth a record */
+	ends(e, window_after(first + TARGETS * step, 60));
+}
+
 /* NULL, XMAS, FIN alone, SYN and FIN: none of them may answer to anything. */
 void bad_flags(struct scene *s)
 {

@@ -25,6 +25,7 @@
 	X("syn-data/source", syn_data, "")                                                                             \
 	X("port-scan/vertical", port_scan_vertical, "")                                                                \
 	X("port-scan/horizontal", port_scan_horizontal, "")                                                            \
+	X("port-scan/beside-strays", port_scan_beside_strays, "--sources 64")                                          \
 	X("bad-flags/source", bad_flags, "")                                                                           \
 	/* open.c */                                                                                                   \
 	X("dead-peer/data", dead_peer_data, "")                                                                        \

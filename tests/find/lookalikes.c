@@ -227,6 +227,31 @@ void one_way_client(struct scene *s)
 	one_way(s, CLIENT);
 }
 
+/* 500 SYNs a second from spoofed sources, which the service answers, while ordinary clients go on. */
+static void asymmetric_flood(struct scene *s)
+{
+	asymmetric(s);
+	for (int i = 0; i < 3000; i++) {
+		struct wire_end from = on_port(anyone(at("100.64.0.0"), i), 1024 + i);
+		struct conn c = conn(s, SECONDS(10) + i * MILLISECONDS(2), from, at("192.0.2.10:443"));
+
+		conn_syn(&c);
+		conn_syn_ack(&c);
+	}
+}
+
+void one_way_flood_client(struct scene *s)
+{
+	asymmetric_flood(s);
+	one_way(s, CLIENT);
+}
+
+void one_way_flood_server(struct scene *s)
+{
+	asymmetric_flood(s);
+	one_way(s, SERVER);
+}
+
 /* SYN-ACKs without SYNs, of many services to one address: but data follows, so it did ask (T51). */
 void one_way_server(struct scene *s)
 {

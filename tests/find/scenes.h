@@ -76,6 +76,8 @@
 	X("slow-consumer", slow_consumer, NULL)                                                                        \
 	X("one-way-client", one_way_client, "one-way")                                                                 \
 	X("one-way-server", one_way_server, NULL)                                                                      \
+	X("one-way-flood/client", one_way_flood_client, "one-way")                                                     \
+	X("one-way-flood/server", one_way_flood_server, NULL)                                                          \
 	X("restart", restart, NULL)                                                                                    \
 	X("aborted-downloads", aborted_downloads, NULL)                                                                \
 	X("health-checks", health_checks, NULL)                                                                        \

@@ -120,6 +120,30 @@ static void test_one_way_unanswered(void **state)
 	assert_int_equal(found(r, FINDING_PORT_SCAN)->severity, SEVERITY_WARNING);
 }
 
+/* A flood of SYNs that nothing answers hides neither that, nor that there is nothing of the kind. */
+static void test_beside_a_flood(void **state)
+{
+	(void)state;
+	pass(r, 1);
+	r->counters.edge[CLOSED][LISTEN] += 3000 + 11;
+	r->counters.edge[LISTEN][ESTABLISHED] += 11;
+	assert_int_equal(seen_after(3000 + 20, FLAG_BIT_ASYM, 11), KINDS_ALL & ~ONE_WAY);
+	assert_int_equal(detector_blind(r->detector), 1 << BLIND_ONE_WAY);
+	anew();
+	pass(r, 1);
+	r->counters.edge[CLOSED][LISTEN] += 3000 + 20;
+	r->counters.edge[LISTEN][SYN_RECEIVED] += 6;
+	r->counters.edge[LISTEN][ESTABLISHED] += 10;
+	r->counters.counter[CNT_END_REFUSED] += 4;
+	assert_int_equal(seen_after(3000 + 20, FLAG_BIT_ASYM, 10), KINDS_ALL);
+	assert_int_equal(detector_blind(r->detector), 0);
+	/* what it answers now was asked before */
+	anew();
+	pass(r, 1);
+	r->counters.edge[LISTEN][SYN_RECEIVED] += 500;
+	assert_int_equal(seen_after(20, FLAG_BIT_ASYM, 10), KINDS_ALL);
+}
+
 static void test_not_one_way(void **state)
 {
 	(void)state;
@@ -225,6 +249,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_seeing),	TEST(test_one_way), TEST(test_one_way_unanswered), TEST(test_not_one_way),
+		TEST(test_beside_a_flood),
 		TEST(test_too_few_to_say), TEST(test_mirror_loss), TEST(test_little_loss),
 		TEST(test_tap),		TEST(test_merged),     TEST(test_grace),
 		TEST(test_table_full),	TEST(test_standing_stays), TEST(test_first_look),

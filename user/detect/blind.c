@@ -2,7 +2,7 @@
 /* What cannot be seen now, and what is found in the counters of the whole instance. */
 #include "detect/internal.h"
 
-#define BLIND_LEAST 20 /* a share of fewer new flows says nothing */
+#define BLIND_LEAST 20 /* a share of fewer flows says nothing */
 
 /* ---- counters of the last seconds ---- */
 static struct snapshot snapshot_of(const struct detector *d)
@@ -17,6 +17,8 @@ static struct snapshot snapshot_of(const struct detector *d)
 	s.ack_unseen = c->flag[FLAG_BIT_ACK_UNSEEN];
 	s.strays = c->counter[CNT_STRAY_OTHER] + c->counter[CNT_MIDSTREAM_NEW];
 	s.table_full = c->counter[CNT_TABLE_FULL];
+	s.syns = c->edge[CLOSED][LISTEN];
+	s.answers = c->edge[LISTEN][SYN_RECEIVED] + c->edge[LISTEN][ESTABLISHED] + c->counter[CNT_END_REFUSED];
 	return s;
 }
 
@@ -36,7 +38,17 @@ struct snapshot counted_in(const struct detector *d, unsigned seconds)
 				  .one_way = now.one_way - then.one_way,
 				  .ack_unseen = now.ack_unseen - then.ack_unseen,
 				  .strays = now.strays - then.strays,
-				  .table_full = now.table_full - then.table_full };
+				  .table_full = now.table_full - then.table_full,
+				  .syns = now.syns - then.syns,
+				  .answers = now.answers - then.answers };
+}
+
+/* The new flows that say which directions pass here: a SYN without an answer says nothing, and floods are made of them. */
+static uint64_t telling(const struct snapshot *counted)
+{
+	uint64_t silent = counted->syns > counted->answers ? counted->syns - counted->answers : 0;
+
+	return counted->flows_new > silent ? counted->flows_new - silent : 0;
 }
 
 /* ---- blindness ---- */
@@ -65,13 +77,15 @@ void find_blindness(struct detector *d)
 {
 	const struct detect_view *v = d->view;
 	struct snapshot minute;
+	uint64_t flows;
 
 	d->snapshot[d->snapshots++ % SNAPSHOTS] = snapshot_of(d);
 	minute = counted_in(d, 60);
+	flows = telling(&minute);
 	d->blind = 0;
-	if (minute.flows_new >= BLIND_LEAST && minute.one_way * 2 > minute.flows_new)
+	if (flows >= BLIND_LEAST && minute.one_way * 2 > flows)
 		d->blind |= 1U << BLIND_ONE_WAY;
-	if (v->tap || (minute.flows_new >= BLIND_LEAST && minute.ack_unseen * 20 > minute.flows_new))
+	if (v->tap || (flows >= BLIND_LEAST && minute.ack_unseen * 20 > flows))
 		d->blind |= 1U << BLIND_MIRROR_LOSS;
 	if (v->merged)
 		d->blind |= 1U << BLIND_MERGED;

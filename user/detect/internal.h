@@ -53,6 +53,7 @@ struct pending {
 struct snapshot {
 	uint64_t ns;
 	uint64_t flows_new, one_way, ack_unseen, strays, table_full;
+	uint64_t syns, answers; /* flows that began by a SYN; those answered or refused, as was seen or follows */
 };
 
 #define SNAPSHOTS 64

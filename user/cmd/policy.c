@@ -7,6 +7,11 @@
 
 const struct command policy_commands[] = {
 	{ "check", cmd_policy_check, "read policy files and report every error" },
+	{ "apply", cmd_policy_apply, "put a policy in force" },
+	{ "confirm", cmd_policy_confirm, "let it stay" },
+	{ "rollback", cmd_policy_rollback, "bring back the one before" },
+	{ "show", cmd_policy_show, "what is in force, and what each rule has done" },
+	{ "remove", cmd_policy_remove, "take it away" },
 	{ 0 },
 };
 

@@ -7,5 +7,10 @@
 
 /* argv[0] is "policy check" and the like; returns an exit code. */
 int cmd_policy_check(int argc, char **argv);
+int cmd_policy_apply(int argc, char **argv);
+int cmd_policy_confirm(int argc, char **argv);
+int cmd_policy_rollback(int argc, char **argv);
+int cmd_policy_show(int argc, char **argv);
+int cmd_policy_remove(int argc, char **argv);
 
 #endif

@@ -118,6 +118,11 @@ struct ward {
 	struct policy_live *live; /* these two mmapped: live.c */
 	__u64 *block_filter;
 	struct list_sweep *list_sweep; /* of the process that sweeps */
+	struct policy_slots *slots;    /* policy.c */
+	int (*before_attach)(struct ward *w, void *ctx); /* NULL: nobody wants to */
+	void *before_attach_ctx;
+	void (*on_notice)(const char *line, void *ctx);
+	void *on_notice_ctx;
 	unsigned service_room, source_room; /* elements */
 	struct detector *detector; /* of the process that sweeps */
 	uint64_t first_look_ns;
@@ -188,6 +193,26 @@ extern const struct list_place list_places[WARD_LISTS];
 int list_put(struct ward *w, enum ward_list list, const struct address_prefix *prefix, struct list_entry entry);
 /* If the map is empty, the packet path need not look there. */
 void list_close_empty(struct ward *w, enum ward_list list, int which);
+
+/* ---- policy.c ---- */
+/* Ends a rollback whose time has come; the packet path has gone back already. */
+void policy_sweep(struct ward *w, uint64_t now_ns);
+void policy_free_slots(struct ward *w);
+
+/* ---- policy_fill.c ---- */
+/* The maps of a policy that is on its way in; -1: it needs none. */
+struct policy_tables {
+	int map[4]; /* policy_saddr, policy_daddr, policy_sprefix, policy_dprefix */
+};
+/* Makes and fills them: all that may fail for want of anything. 0 or -errno, told. */
+int policy_tables_make(const struct policy_image *image, struct policy_tables *out);
+void policy_tables_free(struct policy_tables *tables);
+/* Puts tables and ports into a slot that is not in use. */
+int policy_tables_put(struct ward *w, unsigned slot, const struct policy_image *image, const struct policy_tables *tables);
+/* Sums of all CPUs. */
+int policy_counts_read(struct ward *w, struct policy_count sum[POLICY_SUBJECTS]);
+/* The subjects of `from` have other places in `to` (either may be NULL): their counts go with their names. */
+int policy_counts_move(struct ward *w, const struct policy_config *from, const struct policy_config *to);
 
 /* ---- lists_sweep.c ---- */
 /* Takes out what is over, at most a slice of it, and makes the block filter anew. */

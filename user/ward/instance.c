@@ -174,6 +174,8 @@ static int begin(struct ward *w, bool keep)
 	err = load_pin(w, dir, keep);
 	if (!err)
 		err = seed_before(w);
+	if (!err && w->before_attach)
+		err = w->before_attach(w, w->before_attach_ctx);
 	return err;
 }
 
@@ -211,6 +213,12 @@ static void drop_links(struct ward *w)
 			close(*fd);
 		*fd = -1;
 	}
+}
+
+void ward_before_attach(struct ward *w, int (*fn)(struct ward *w, void *ctx), void *ctx)
+{
+	w->before_attach = fn;
+	w->before_attach_ctx = ctx;
 }
 
 int ward_keeper_restart(struct ward *w)

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -74,6 +75,14 @@ static void leave_netns(const struct ward *w)
 		close(fd);
 }
 
+/* It has no other mouth. */
+static void tell(const char *line, void *ctx)
+{
+	const struct ward *w = ctx;
+
+	syslog(LOG_DAEMON | LOG_WARNING, "instance '%s': %s", w->name, line);
+}
+
 static void keep(struct ward *w)
 {
 	struct timespec next;
@@ -117,6 +126,7 @@ static _Noreturn void keeper_main(struct ward *w)
 	w->info->keeper_pid = getpid();
 	process_seclude(fds, n); /* this closes the pipe that keeper_start() waits on */
 	leave_netns(w);
+	ward_on_notice(w, tell, w);
 	keep(w);
 	_exit(0);
 }

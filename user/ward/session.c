@@ -298,7 +298,8 @@ void ward_session_find(int pid, struct ward_session *out)
 	by_service(out);
 	if (n && is_local(p[0].tty)) {
 		out->how = SESSION_LOCAL;
-		snprintf(out->why, sizeof(out->why), p[0].tty ? "a console of this machine" : "no terminal");
+		snprintf(out->why, sizeof(out->why), "%s%s", p[0].tty ? "a console of this machine" : "no terminal",
+			 out->count ? "; it is one that sshd serves" : "");
 	} else if (out->count) {
 		out->how = SESSION_SSHD;
 		snprintf(out->why, sizeof(out->why), "nothing tells which connection this terminal is of; these are sshd's");

@@ -146,6 +146,40 @@ int ward_list_each(struct ward *w, enum ward_list list, int (*fn)(const struct l
 /* How many entries there are that are not over. */
 int ward_list_count(struct ward *w, enum ward_list list);
 
+/* ---- policy ---- */
+struct policy_image; /* user/policy/policy.h */
+struct ward_apply {
+	const char *file;   /* where it was read */
+	const char *text;   /* what was read */
+	uint32_t confirm_s; /* it takes itself back after so long; 0: it stays */
+	uint64_t learn_ns;  /* so long after the begin of the instance it drops nothing */
+	const struct ward_session *session; /* its connections are exempt until ward_policy_confirm(); NULL: none */
+};
+/* Puts a policy in force, at once and as a whole. After an error all is as it was: -EBUSY: the one before waits for its
+ * confirmation; -E2BIG, -ENOMEM, ... */
+int ward_policy_apply(struct ward *w, const struct policy_image *image, const struct ward_apply *apply);
+/* Makes the policy stay, and ends the exemption of the session. 1: it did; 0: there was nothing to confirm; -ETIME: too late. */
+int ward_policy_confirm(struct ward *w);
+/* Brings the policy before back (or none, if there was none). -ESRCH: nothing to go back to. */
+int ward_policy_rollback(struct ward *w);
+/* No policy any more; rollback brings it back. -ESRCH: there is none. */
+int ward_policy_remove(struct ward *w);
+
+/* What is in force; the pointers are good until ward_close(). */
+struct ward_policy {
+	const struct policy_config *config; /* NULL: no policy */
+	const char *text;                   /* the file's */
+	uint64_t rollback_ns;               /* when it takes itself back; 0: never */
+	bool has_before;                    /* ward_policy_rollback() brings another one back */
+	struct policy_count count[POLICY_SUBJECTS];
+};
+int ward_policy_get(struct ward *w, struct ward_policy *out);
+
+/* Called when an instance is loaded and knows its interfaces, before the first packet; its failure is that of ward_attach(). */
+void ward_before_attach(struct ward *w, int (*fn)(struct ward *w, void *ctx), void *ctx);
+/* One line of what ward_sweep() did by itself, in the process that sweeps. */
+void ward_on_notice(struct ward *w, void (*fn)(const char *line, void *ctx), void *ctx);
+
 /* ---- sweeping: by its keeper only (run, the daemon of attach, replay) ---- */
 /* One sweep at now_ns: timers, expiry, deletion, gauges. Returns > 0 when it stopped early and wants to be called again. */
 int ward_sweep(struct ward *w, uint64_t now_ns);

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* policy apply: reads a file whole, compiles it for the instance, sees to it that its author is not cut off, and puts it in
+ * force. What `run` and `attach` do with --policy is the same. */
+#include "cmd/policy_apply.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/policy.h"
+#include "policy/policy.h"
+#include "report/policy.h"
+
+#define CONFIRM_MAX 86400 /* seconds */
+
+enum { KEY_CONFIRM = 0x200, KEY_DRY_RUN };
+
+static const struct argp_option options[] = {
+	{ "confirm", KEY_CONFIRM, "SECONDS", 0, "It takes itself back after so long, unless 'tcpward policy confirm' comes before", 0 },
+	{ "dry-run", KEY_DRY_RUN, NULL, 0, "In mode dry-run, whatever the file says: count what it would drop", 0 },
+	{ 0 },
+};
+
+struct words {
+	uint64_t confirm_s;
+	bool dry_run;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct words *words = state->input;
+
+	switch (key) {
+	case KEY_CONFIRM:
+		if (parse_number(arg, 1, CONFIRM_MAX, &words->confirm_s))
+			argp_error(state, "--confirm '%s': not a number of seconds from 1 to %d", arg, CONFIRM_MAX);
+		return 0;
+	case KEY_DRY_RUN:
+		return words->dry_run = true, 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* ---- reading ---- */
+struct policy *policy_load(const char *path)
+{
+	unsigned errors = 0;
+	struct policy *p = policy_read(path, stderr, &errors);
+
+	if (!p)
+		cmd_error(EXIT_USAGE, NULL, "policy '%s' has %u error%s: nothing was changed", path, errors, errors == 1 ? "" : "s");
+	return p;
+}
+
+static struct policy_image *compile(const struct ward *w, const struct policy *p, const char **error)
+{
+	const struct ward_instance *info = ward_info(w);
+	char ifaces[WARD_IFACES][WARD_NAME_LEN];
+	unsigned count = 0;
+
+	while (count < info->iface_count && count < WARD_IFACES) {
+		memcpy(ifaces[count], info->iface[count].name, WARD_NAME_LEN);
+		count++;
+	}
+	return policy_compile(p, ifaces, count, error);
+}
+
+/* What is kept beside the policy: "@lists" are looked for relative to it, from wherever it is shown. */
+static const char *full_path(const char *path, char buf[PATH_MAX])
+{
+	if (!strcmp(path, "-"))
+		return "standard input";
+	return realpath(path, buf) ? buf : path;
+}
+
+/* ---- the session ---- */
+static bool may_drop(const struct policy *p)
+{
+	return p->mode == MODE_ENFORCE;
+}
+
+/* Says which connections are exempt, or why that needs no thought; refuses what could cut an unknown one. */
+static int secure_session(const struct policy *p, const char *path, uint32_t confirm_s, struct ward_session *s)
+{
+	char flow[128];
+
+	ward_session_find(0, s);
+	if (!may_drop(p))
+		return EXIT_OK;
+	for (unsigned i = 0; i < s->count; i++)
+		fprintf(stderr, "tcpward: exempt until confirmed: %s (%s)\n", policy_flow_text(&s->flow[i], s->local_side[i], flow),
+			s->why);
+	if (s->count)
+		return EXIT_OK;
+	if (s->how == SESSION_LOCAL) {
+		fprintf(stderr, "tcpward: no connection is exempt: this session is local (%s), and sshd serves none\n", s->why);
+		return EXIT_OK;
+	}
+	if (confirm_s) {
+		fprintf(stderr, "tcpward: no connection is exempt: %s\n", s->why);
+		return EXIT_OK;
+	}
+	return cmd_error(EXIT_FAILED, "policy apply --confirm 60 takes it back, unless you confirm it",
+			 "policy '%s' could cut the session that applies it, and that is not found: %s", path, s->why);
+}
+
+/* ---- applying ---- */
+int policy_put(struct ward *w, struct policy *p, const struct policy_put *how)
+{
+	const char *error = NULL;
+	struct ward_session session = { 0 };
+	struct policy_image *image;
+	char path[PATH_MAX];
+	struct ward_apply apply = {
+		.file = full_path(how->path, path),
+		.text = p->text,
+		.confirm_s = how->confirm_s,
+		.learn_ns = p->learn_ns,
+		.session = &session,
+	};
+	int code, err;
+
+	if (how->dry_run && p->mode > MODE_DRY_RUN)
+		p->mode = MODE_DRY_RUN;
+	image = compile(w, p, &error);
+	if (!image)
+		return cmd_error(EXIT_USAGE, NULL, "cannot apply policy '%s' to instance '%s': %s", how->path, ward_name(w), error);
+	code = secure_session(p, how->path, how->unattended ? 1 : how->confirm_s, &session);
+	err = code ? 0 : ward_policy_apply(w, image, &apply);
+	policy_image_free(image);
+	return err ? cmd_fail(err) : code;
+}
+
+static void tell(const struct words *words, const char *path, const struct policy *p)
+{
+	printf("policy '%s' is in force: %s, %zu service%s, %zu rule%s\n", path, policy_mode_name(p->mode), p->service_count,
+	       p->service_count == 1 ? "" : "s", p->rule_count, p->rule_count == 1 ? "" : "s");
+	if (words->confirm_s)
+		printf("it takes itself back in %llu s, unless: tcpward policy confirm\n", (unsigned long long)words->confirm_s);
+}
+
+int cmd_policy_apply(int argc, char **argv)
+{
+	struct words words = { 0 };
+	struct policy_put how = { 0 };
+	struct cmd_line line;
+	struct policy *p;
+	struct ward *w;
+	int code;
+
+	cmd_parse(&line, OPT_NAME, options, parse, &words, "FILE",
+		  "Put a policy in force, at once and as a whole; after an error the one before stays as it is. The connection that "
+		  "this is typed over is exempt until 'tcpward policy confirm'.",
+		  argc, argv);
+	if (line.argc != 1)
+		return cmd_error(EXIT_USAGE, "tcpward policy apply FILE", "policy apply: name one file (-: standard input)");
+	p = policy_load(line.argv[0]);
+	if (!p)
+		return EXIT_USAGE;
+	code = cmd_open(&line, &w);
+	if (!code) {
+		how = (struct policy_put){ .path = line.argv[0], .confirm_s = (uint32_t)words.confirm_s, .dry_run = words.dry_run };
+		code = policy_put(w, p, &how);
+		if (!code)
+			tell(&words, line.argv[0], p);
+		ward_close(w);
+	}
+	policy_free(p);
+	return code;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* policy: what is in force, and what each rule and limit has done. */
+#ifndef REPORT_POLICY_H
+#define REPORT_POLICY_H
+
+#include "enforce.h"
+#include "report/report.h"
+
+struct policy_view {
+	const char *instance;
+	const struct policy_config *config; /* NULL: there is none */
+	const char *text;
+	const struct policy_count *count; /* POLICY_SUBJECTS */
+	uint64_t now_ns;
+	uint64_t rollback_ns; /* 0: it stays */
+	bool has_before;
+	int allowed, blocked; /* entries of the lists */
+};
+
+/* "enforce" */
+const char *policy_mode_name(unsigned mode);
+/* "198.51.100.7:50022 > 192.0.2.1:22": side `local` of the key is this host's, and comes last */
+const char *policy_flow_text(const struct flow_key *key, int local, char buf[128]);
+void report_policy(const struct report_style *style, const struct policy_view *v);
+
+#endif

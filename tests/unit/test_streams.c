@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Reports: events and the ladder. */
+#include "enforce.h"
 #include "unit/caught.h"
 
 /* ---- events ---- */
@@ -93,6 +94,58 @@ static void test_event_json(void **state)
 		json_object_put(o);
 		output_end(&out);
 	}
+}
+
+static const char *subject_of_test(unsigned subject, char buf[80], void *ctx)
+{
+	(void)ctx;
+	snprintf(buf, 80, "subject %u", subject);
+	return buf;
+}
+
+/* One event through a report that names subjects. */
+static void drop_printed(struct event ev, bool json, struct output *out)
+{
+	struct report *r;
+
+	output_begin(out, json);
+	r = report_events_begin(&out->style);
+	report_subjects(r, subject_of_test, NULL);
+	report_event(r, &ev, "eth0");
+	report_end(r);
+	output_text(out);
+}
+
+static void test_drop(void **state)
+{
+	static const char *const members[] = { EVENT_HEAD("drop", "7", "\"eth0\""), "reason=\"half-open\"", "dry_run=true",
+					       "value=412", "rule=\"subject 65\"" };
+	static const char *const head = "22:13:20.123456 #7 eth0 198.51.100.7:40000 > 192.0.2.1:443    ";
+	struct event ev = sample_event(EVENT_DROP);
+	struct json_object *o;
+	char expected[256];
+	struct output out;
+
+	(void)state;
+	ev.drop = DROP_HALF_OPEN;
+	ev.subject = 65;
+	ev.flags = 412;
+	ev.first = 1;
+	drop_printed(ev, true, &out);
+	o = parsed(out.text);
+	assert_members(o, members, ARRAY_SIZE(members));
+	json_object_put(o);
+	output_end(&out);
+	drop_printed(ev, false, &out);
+	snprintf(expected, sizeof(expected), "%swould drop: half-open (412) by subject 65\n", head);
+	assert_string_equal(out.text, expected);
+	output_end(&out);
+	ev.drop = DROP_BLOCK_LIST;
+	ev.first = 0;
+	drop_printed(ev, false, &out);
+	snprintf(expected, sizeof(expected), "%sdropped: block-list by subject 65\n", head);
+	assert_string_equal(out.text, expected);
+	output_end(&out);
 }
 
 static void test_event_text(void **state)
@@ -312,6 +365,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_event_json),
+		cmocka_unit_test(test_drop),
 		cmocka_unit_test(test_event_text),
 		cmocka_unit_test(test_lost),
 		cmocka_unit_test(test_ladder),

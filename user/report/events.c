@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "enforce.h"
 #include "report/internal.h"
 
 void event_pair(const struct event *ev, enum tcp_state state[2], bool conf[2])
@@ -69,6 +70,40 @@ static void end_text(const struct event *ev, char *buf, size_t size)
 	snprintf(buf, size, "end %s", end_reason_name(ev->reason));
 }
 
+static const char *const drop_names[] = {
+#define X(id, name, text) [DROP_##id] = name,
+	WARD_DROPS(X)
+#undef X
+};
+
+const char *drop_name(unsigned reason)
+{
+	return reason < DROP_COUNT ? drop_names[reason] : "?";
+}
+
+/* Whether a number was too much, or the thing itself is forbidden. */
+static bool drop_has_value(const struct event *ev)
+{
+	return ev->drop == DROP_HALF_OPEN || ev->drop == DROP_HALF_OPEN_SOURCE;
+}
+
+static void drop_json(struct json_object *o, const struct event *ev)
+{
+	json_add(o, "reason", json_text(drop_name(ev->drop)));
+	json_add(o, "dry_run", json_object_new_boolean(ev->first));
+	json_add(o, "value", drop_has_value(ev) ? json_number(ev->flags) : NULL);
+}
+
+static void drop_text(const struct event *ev, char *buf, size_t size)
+{
+	const char *what = ev->drop == DROP_SYNCOOKIE ? (ev->first ? "would answer by" : "answered by") :
+							(ev->first ? "would drop:" : "dropped:");
+	int used = snprintf(buf, size, "%s %s", what, drop_name(ev->drop));
+
+	if (drop_has_value(ev) && used > 0 && (size_t)used < size)
+		snprintf(buf + used, size - (size_t)used, " (%llu)", (unsigned long long)ev->flags);
+}
+
 static const struct event_kind {
 	void (*json)(struct json_object *o, const struct event *ev);
 	void (*text)(const struct event *ev, char *buf, size_t size);
@@ -76,6 +111,7 @@ static const struct event_kind {
 	[EVENT_STATE] = { state_json, state_change_text },
 	[EVENT_FLAG] = { flag_json, flag_change_text },
 	[EVENT_END] = { end_json, end_text },
+	[EVENT_DROP] = { drop_json, drop_text },
 };
 
 /* NULL for what is internal, and for what a newer program may send. */
@@ -84,7 +120,7 @@ static const struct event_kind *event_kind(const struct event *ev)
 	return ev->type < EVENT_COUNT && kinds[ev->type].json ? &kinds[ev->type] : NULL;
 }
 
-struct json_object *event_json(const struct event *ev, const char *iface)
+struct json_object *event_json(const struct event *ev, const char *iface, const char *rule)
 {
 	struct json_object *o = json_object_new_object();
 	bool packet = ev->pkt && !ev->timer;
@@ -98,6 +134,8 @@ struct json_object *event_json(const struct event *ev, const char *iface)
 	json_add_tuple(o, &ev->key, ev->orig & 1);
 	if (event_kind(ev))
 		event_kind(ev)->json(o, ev);
+	if (ev->type == EVENT_DROP)
+		json_add(o, "rule", json_text(rule));
 	return o;
 }
 
@@ -114,7 +152,7 @@ enum colour event_colour(const struct event *ev)
 {
 	if (ev->type == EVENT_STATE)
 		return state_colour(ev->state[0], ev->state[1]);
-	if (ev->type == EVENT_FLAG)
+	if (ev->type == EVENT_FLAG || ev->type == EVENT_DROP)
 		return COLOUR_BAD;
 	return COLOUR_DIM;
 }
@@ -129,7 +167,7 @@ void event_time(struct report *r, uint64_t ns)
 }
 
 /* "13:04:05.000012 #7 eth0 192.0.2.1:40000 > 198.51.100.7:443  SYN-SENT:LISTEN -> ..." */
-static void event_line(struct report *r, const struct event *ev, const char *iface)
+static void event_line(struct report *r, const struct event *ev, const char *iface, const char *rule)
 {
 	const struct report_style *s = &r->style;
 	int orig = ev->orig & 1;
@@ -146,8 +184,8 @@ static void event_line(struct report *r, const struct event *ev, const char *ifa
 	endpoint_styled(s, key_addr(&ev->key, orig), key_port(&ev->key, orig), src);
 	endpoint_styled(s, key_addr(&ev->key, !orig), key_port(&ev->key, !orig), dst);
 	snprintf(tuple, sizeof(tuple), "%s > %s", src, dst);
-	fprintf(s->out, "%-36s  %s%s%s%s\n", tuple, colour_on(s, colour), event_text(ev, what, sizeof(what)),
-		colour_off(s, colour), ev->timer ? " (timer)" : "");
+	fprintf(s->out, "%-36s  %s%s%s%s%s%s\n", tuple, colour_on(s, colour), event_text(ev, what, sizeof(what)),
+		colour_off(s, colour), ev->timer ? " (timer)" : "", rule ? " by " : "", rule ? rule : "");
 	fflush(s->out);
 }
 
@@ -163,16 +201,30 @@ struct report *report_events_begin(const struct report_style *style)
 	return r;
 }
 
+/* Names what drops are owed to: fn gives the name of a SUBJECT_* (include/enforce.h) in buf, or NULL. */
+void report_subjects(struct report *r, const char *(*fn)(unsigned subject, char buf[80], void *ctx), void *ctx)
+{
+	if (!r)
+		return;
+	r->subject = fn;
+	r->subject_ctx = ctx;
+}
+
 /* Prints one event. Records between the programs and the library (segment, retire) are not for readers: ignored. */
 void report_event(struct report *r, const struct event *ev, const char *iface)
 {
+	const char *rule = NULL;
+	char name[80];
+
 	if (!r || !event_kind(ev))
 		return;
+	if (ev->type == EVENT_DROP && r->subject)
+		rule = r->subject(ev->subject, name, r->subject_ctx);
 	r->count++;
 	if (r->style.json)
-		json_print_line(&r->style, event_json(ev, iface));
+		json_print_line(&r->style, event_json(ev, iface, rule));
 	else
-		event_line(r, ev, iface);
+		event_line(r, ev, iface, rule);
 }
 
 static void lost_json(struct report *r, uint64_t count, const char *why, uint64_t ts_ns)

@@ -215,7 +215,7 @@ bool filter_match_event(const struct filter *f, const struct event *ev, const ch
 		.key = &ev->key,
 		.orig = orig,
 		.states = { state_bit(ev->state[orig]), state_bit(ev->state[!orig]) },
-		.flags = ev->flags & FLAGS_REPORTED,
+		.flags = ev->type == EVENT_DROP ? 0 : ev->flags & FLAGS_REPORTED,
 		.reason = ev->type == EVENT_END ? ev->reason : END_NONE,
 		.iface = iface,
 		.vlan = ev->vlan,

@@ -249,7 +249,7 @@ void ladder_event(struct ladder *l, const struct event *ev)
 	if (!l || ev->type == EVENT_SEGMENT || ev->type == EVENT_RETIRE)
 		return;
 	if (l->style.json)
-		json_print_line(&l->style, event_json(ev, NULL));
+		json_print_line(&l->style, event_json(ev, NULL, NULL));
 	else if (ev->type != EVENT_STATE || ev->timer)
 		event_rung(l, ev);
 }

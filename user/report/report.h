@@ -29,6 +29,7 @@ void report_style_init(struct report_style *style, FILE *out);
 const char *state_name(enum tcp_state state);	       /* "SYN-SENT" */
 const char *end_reason_name(enum ward_end_reason why); /* "refused" */
 const char *event_type_name(enum ward_event_type type);
+const char *drop_name(unsigned reason); /* enum ward_drop: "half-open" */
 const char *flag_name(unsigned bit); /* "SYN_RTX" */
 /* "ESTABLISHED", "ESTABLISHED?" when not confirmed */
 const char *state_text(enum tcp_state state, bool confirmed, char buf[20]);
@@ -78,6 +79,8 @@ void report_end(struct report *r); /* closes the array, flushes, frees */
 /* Events: text or one JSON object per line, always a stream. iface NULL: null. pkt 0: null. */
 struct report *report_events_begin(const struct report_style *style);
 void report_event(struct report *r, const struct event *ev, const char *iface);
+/* Names what drops are owed to: fn writes the name of a SUBJECT_* (include/enforce.h) to buf and returns it, or NULL. */
+void report_subjects(struct report *r, const char *(*fn)(unsigned subject, char buf[80], void *ctx), void *ctx);
 /* {"type":"lost","count":n,"why":"..."} */
 void report_lost(struct report *r, uint64_t count, const char *why, uint64_t ts_ns);
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "detect/detect.h"
 #include "policy_rig.h"
 #include "report/internal.h"
 
@@ -120,7 +121,7 @@ static void any_cidrs(struct dice *d, struct cidr_list *l)
 		rig_cidr_add(l, any_cidr(d));
 }
 
-static void any_ranges(struct dice *d, struct range_list *l, unsigned end)
+static void any_ranges(struct dice *d, struct range_list *l, unsigned least, unsigned end)
 {
 	static const uint16_t usual[] = { 0, 22, 80, 443, 1023, 1024, 4094 };
 
@@ -129,6 +130,8 @@ static void any_ranges(struct dice *d, struct range_list *l, unsigned end)
 		unsigned from = one_in(d, 2) ? usual[roll_below(d, 7)] : roll_below(d, end);
 		unsigned to = one_in(d, 2) ? from : from + roll_below(d, end - from);
 
+		from = from < least ? least : from;
+		to = to < from ? from : to;
 		rig_range_add(l, (uint16_t)from, (uint16_t)(one_in(d, 10) ? end - 1 : to));
 	}
 }
@@ -148,9 +151,9 @@ static void any_match(struct dice *d, struct policy_match *m, bool of_rule)
 	if (one_in(d, 3))
 		any_cidrs(d, &m->daddr);
 	if (one_in(d, 3))
-		any_ranges(d, &m->dport, 65536);
+		any_ranges(d, &m->dport, of_rule ? 0 : 1, 65536);
 	if (one_in(d, 6))
-		any_ranges(d, &m->vlan, 4095);
+		any_ranges(d, &m->vlan, 1, 4095);
 	if (one_in(d, 6))
 		any_ifaces(d, &m->iface, &m->iface_count);
 	if (!of_rule)
@@ -158,7 +161,7 @@ static void any_match(struct dice *d, struct policy_match *m, bool of_rule)
 	if (one_in(d, 3))
 		any_cidrs(d, &m->saddr);
 	if (one_in(d, 4))
-		any_ranges(d, &m->sport, 65536);
+		any_ranges(d, &m->sport, 0, 65536);
 	if (one_in(d, 4))
 		m->invalid = 1 + roll_below(d, (1U << INVALID_COUNT) - 1);
 	if (one_in(d, 4))
@@ -185,6 +188,130 @@ struct policy *rig_policy(struct dice *d)
 	for (size_t i = 0; i < p->service_count; i++) {
 		snprintf(p->service[i].service.name, POLICY_NAME_LEN, "service-%zu", i);
 		any_match(d, &p->service[i].match, false);
+	}
+	return p;
+}
+
+/* ---- the rest of a policy ---- */
+static uint64_t any_seconds(struct dice *d, unsigned most)
+{
+	return (1 + roll_below(d, most)) * 1000000000ULL;
+}
+
+/* As rate_parse() makes one. */
+static struct policy_rate any_rate(struct dice *d)
+{
+	static const uint64_t periods[] = { 1, 60, 3600, 86400 }, counts[] = { 1, 3, 50, 7000, 200000, 10000000 };
+	uint64_t n = one_in(d, 2) ? counts[roll_below(d, 6)] : 1 + roll_below(d, 10000000);
+
+	return (struct policy_rate){ .interval_ns = periods[roll_below(d, 4)] * 1000000000ULL / n,
+				     .burst = 1 + roll_below(d, 1000) };
+}
+
+/* What is let through at once, if no burst is given. */
+static void usual_burst(struct policy_rate *r)
+{
+	uint64_t burst = 1000000000ULL / r->interval_ns;
+
+	r->burst = burst < 5 ? 5 : (uint32_t)burst;
+}
+
+static void any_source_limit(struct dice *d, struct policy_limit *l)
+{
+	l->prefix_v4 = one_in(d, 2) ? 32 : 24;
+	l->prefix_v6 = one_in(d, 2) ? 128 : 56;
+	if (one_in(d, 2)) {
+		l->then = THEN_BLOCK;
+		l->for_ns = any_seconds(d, 30 * 86400);
+	}
+}
+
+static void any_limit(struct dice *d, enum policy_limit_kind kind, struct policy_limit *l)
+{
+	static const uint8_t thens[] = { THEN_DROP, THEN_SYNCOOKIE, THEN_FIRST_SYN };
+
+	l->on = 1;
+	l->mode = (uint8_t)roll_below(d, 3);
+	if (kind == LIMIT_HALF_OPEN_SOURCE || kind == LIMIT_NEW_SOURCE)
+		any_source_limit(d, l);
+	else
+		l->then = thens[roll_below(d, 3)];
+	if (kind == LIMIT_NEW || kind == LIMIT_NEW_SOURCE)
+		l->rate = any_rate(d);
+	else if (kind == LIMIT_HALF_OPEN_SOURCE || one_in(d, 3))
+		l->max = 1 + roll_below(d, 1000000000);
+	if (kind != LIMIT_HALF_OPEN || (l->max && one_in(d, 2)))
+		return;
+	l->enter_permille = (uint16_t)(2 + roll_below(d, 999));
+	l->leave_permille = (uint16_t)(1 + roll_below(d, l->enter_permille - 1U));
+	l->min = 1 + roll_below(d, l->max ? l->max : 1000);
+}
+
+static void any_reactions(struct dice *d, struct policy *p)
+{
+	p->reaction_count = roll_below(d, 4);
+	p->reaction = calloc(p->reaction_count + 1, sizeof(*p->reaction));
+	for (size_t i = 0; i < p->reaction_count; i++) {
+		struct policy_reaction *r = &p->reaction[i];
+
+		r->finding = (uint8_t)(i / 2 * 7 + 3);
+		r->then = i % 2 ? REACT_CLOSE : REACT_BLOCK;
+		r->mode = (uint8_t)roll_below(d, 3);
+		r->for_ns = r->then == REACT_BLOCK ? any_seconds(d, 86400) : 0;
+	}
+}
+
+static uint64_t any_threshold(struct dice *d, enum param_unit unit)
+{
+	return unit == UNIT_TIME ? any_seconds(d, 60) : 1 + roll_below(d, unit == UNIT_PERCENT ? 100 : 3);
+}
+
+struct policy *rig_whole_policy(struct dice *d)
+{
+	struct policy *p = rig_policy(d);
+
+	free(p->iface); /* of all rules */
+	p->iface = NULL;
+	p->iface_count = 0;
+	if (one_in(d, 3)) {
+		p->iface_count = RIG_ROWS;
+		p->iface = calloc(RIG_ROWS, WARD_NAME_LEN);
+		memcpy(p->iface, rig_ifaces, sizeof(rig_ifaces));
+	}
+	p->mode = roll_below(d, 3);
+	p->check = one_in(d, 2) ? CHECK_LOOSE : CHECK_STRICT;
+	p->learn_ns = one_in(d, 2) ? 0 : roll(d) % 86400000 * 1000000;
+	p->open_without_sweeper = one_in(d, 2);
+	p->drop_unparsed = one_in(d, 2);
+	p->cookie_flavour = (uint8_t)roll_below(d, 3);
+	p->cookie_rate = any_rate(d);
+	p->set_sysctls = one_in(d, 2);
+	for (size_t i = 0; i < p->rule_count; i++) {
+		struct policy_rule *r = &p->rule[i].rule;
+
+		r->mode = (uint8_t)roll_below(d, 3);
+		r->drop = DROP_MATCH;
+		if (one_in(d, 3) && r->action == ACTION_DROP)
+			r->above = any_rate(d);
+		if (one_in(d, 3)) {
+			r->sample = any_rate(d);
+			usual_burst(&r->sample);
+		}
+	}
+	for (size_t i = 0; i < p->service_count; i++) {
+		unsigned which = 1 + roll_below(d, (1 << LIMIT_COUNT) - 1);
+
+		for (unsigned k = 0; k < LIMIT_COUNT; k++)
+			if (which >> k & 1)
+				any_limit(d, k, &p->service[i].service.limit[k]);
+	}
+	any_reactions(d, p);
+	for (unsigned i = 0; i < TIMEOUT_COUNT; i++)
+		p->timeout_ns[i] = one_in(d, 8) ? any_seconds(d, 30 * 86400) : 0;
+	for (unsigned i = 0; i < PARAM_COUNT; i++) {
+		p->detect_given[i] = one_in(d, 8);
+		p->detect.value[i] =
+			p->detect_given[i] ? any_threshold(d, detect_params()[i].unit) : detect_params()[i].value;
 	}
 	return p;
 }

@@ -119,10 +119,13 @@ static bool spoil_edge(struct policy_image *m)
 	return false;
 }
 
+/* As if no tag were VLAN 4094. */
 static bool spoil_vlan(struct policy_image *m)
 {
-	m->ports.vlan[4095] = m->ports.vlan[0];
-	return m->config.vlan_rules[m->ports.vlan[0]] != m->config.vlan_rules[m->ports.vlan[4094]];
+	uint8_t none = m->ports.vlan[4095];
+
+	m->ports.vlan[4095] = m->ports.vlan[4094];
+	return m->config.vlan_rules[none] != m->config.vlan_rules[m->ports.vlan[4094]];
 }
 
 static bool spoil_iface(struct policy_image *m)

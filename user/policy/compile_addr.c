@@ -8,29 +8,23 @@
 #include <string.h>
 
 #include "policy/compile.h"
+#include "policy/prefix.h"
 
 #define V4_LEN 96 /* where IPv4 begins: ::ffff:0:0/96 */
+
+_Static_assert(!offsetof(struct policy_address, prefix), "entries are sorted by prefix_compare()");
 
 static const struct address_prefix all_of_v4 = {
 	.len = V4_LEN,
 	.addr = { [10] = 0xff, [11] = 0xff },
 };
 
+/* By their bits alone: ::/0 covers IPv4 too. */
 static bool covers(const struct address_prefix *p, const uint8_t addr[16])
 {
 	unsigned bytes = p->len / 8, bits = p->len % 8;
 
 	return !memcmp(p->addr, addr, bytes) && (!bits || !((p->addr[bytes] ^ addr[bytes]) >> (8 - bits)));
-}
-
-/* Prefixes of the same beginning: the shorter one first, so that each comes right before what lies in it. */
-static int prefix_order(const void *a, const void *b)
-{
-	const struct address_prefix *x = &((const struct policy_address *)a)->prefix;
-	const struct address_prefix *y = &((const struct policy_address *)b)->prefix;
-	int order = memcmp(x->addr, y->addr, sizeof(x->addr));
-
-	return order ? order : (x->len > y->len) - (x->len < y->len);
 }
 
 static void class_add(struct policy_class *to, const struct policy_class *more)
@@ -83,16 +77,16 @@ static int keep_families_apart(struct address_list *l)
 	return 0;
 }
 
-/* Sorts, and makes one entry of those that stand for the same prefix. */
+/* Sorts, so that each prefix comes right before what lies in it, and makes one entry of those that are the same. */
 static void sort_and_merge(struct address_list *l)
 {
 	size_t kept = 0;
 
 	if (!l->count)
 		return;
-	qsort(l->item, l->count, sizeof(*l->item), prefix_order);
+	qsort(l->item, l->count, sizeof(*l->item), prefix_compare);
 	for (size_t i = 1; i < l->count; i++) {
-		if (prefix_order(&l->item[kept], &l->item[i]))
+		if (prefix_compare(&l->item[kept].prefix, &l->item[i].prefix))
 			l->item[++kept] = l->item[i];
 		else
 			class_add(&l->item[kept].class, &l->item[i].class);
@@ -103,16 +97,16 @@ static void sort_and_merge(struct address_list *l)
 /* Passes on what holds: around[] are the entries that the current one lies in, the nearest last. */
 static void inherit(struct address_list *l, const struct policy_class *any)
 {
-	const struct policy_address *around[129];
+	const struct policy_address *around[PREFIX_WHOLE + 1];
 	unsigned depth = 0;
 
 	for (size_t i = 0; i < l->count; i++) {
 		struct policy_address *a = &l->item[i];
-		bool families = a->prefix.len == V4_LEN && covers(&all_of_v4, a->prefix.addr);
+		bool outermost = a->prefix.len == V4_LEN && prefix_is_v4(&a->prefix); /* of IPv4 */
 
 		while (depth && !covers(&around[depth - 1]->prefix, a->prefix.addr))
 			depth--;
-		class_add(&a->class, depth && !families ? &around[depth - 1]->class : any);
+		class_add(&a->class, depth && !outermost ? &around[depth - 1]->class : any);
 		around[depth++] = a;
 	}
 }
@@ -123,12 +117,12 @@ static int split(struct address_list *l, struct policy_table *exact, struct poli
 	size_t whole = 0, kept = 0;
 
 	for (size_t i = 0; i < l->count; i++)
-		whole += l->item[i].prefix.len == 128;
+		whole += l->item[i].prefix.len == PREFIX_WHOLE;
 	exact->item = whole ? calloc(whole, sizeof(*exact->item)) : NULL;
 	if (whole && !exact->item)
 		return -ENOMEM;
 	for (size_t i = 0; i < l->count; i++) {
-		if (l->item[i].prefix.len == 128)
+		if (l->item[i].prefix.len == PREFIX_WHOLE)
 			exact->item[exact->count++] = l->item[i];
 		else
 			l->item[kept++] = l->item[i];

@@ -6,6 +6,9 @@
  * Each record bears its owner's number in half[0].tsval; whoever writes puts the number of the flow it looked up into
  * half[1].tsval. A record where the two differ was written by mistake.
  */
+#define LICENSE license_of_policy
+#include "policy.bpf.c"
+#undef LICENSE
 #include "sweep.bpf.c"
 
 #define SPIN_NS 60000

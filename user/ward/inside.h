@@ -178,8 +178,10 @@ void live_free(struct ward *w);
 #define LIVE_UNSHARED 0x7fffffff
 int live_lock(struct ward *w, bool shared, int wait_ms);
 void live_unlock(int lock);
-/* What flows are marked by has changed. */
+/* What flows are marked by has changed: marks them anew. */
 void live_revise(struct ward *w);
+/* The same once more, where a flow was missed: live.marked is not live.revision. */
+void live_mark(struct ward *w);
 
 /* ---- lists.c ---- */
 /* Where a list stands: single addresses, prefixes. */

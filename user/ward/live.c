@@ -11,9 +11,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <bpf/bpf.h>
+
+#include "sweep.h"
 #include "ward/inside.h"
 
 #define LOCK_POLL_MS 10
+#define MARK_TRIES 8 /* then the sweep goes on, second after second */
 #define FILTER_SIZE (2 * BLOCK_FILTER_WORDS * sizeof(__u64))
 
 int live_map(struct ward *w)
@@ -78,7 +82,23 @@ void live_unlock(int lock)
 		close(lock);
 }
 
+/* A flow that a segment is at work on cannot be marked at that moment: try again. */
+void live_mark(struct ward *w)
+{
+	struct mark_args args = { 0 };
+	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &args, .ctx_size_in = sizeof(args)); /* and it comes back there */
+	__u32 revision = __atomic_load_n(&w->live->revision, __ATOMIC_ACQUIRE);
+	int tries;
+
+	for (tries = 0; tries < MARK_TRIES; tries++)
+		if (!bpf_prog_test_run_opts(w->prog[PROG_MARK], &run) && !args.missed) {
+			__atomic_store_n(&w->live->marked, revision, __ATOMIC_RELEASE);
+			return;
+		}
+}
+
 void live_revise(struct ward *w)
 {
 	__atomic_add_fetch(&w->live->revision, 1, __ATOMIC_RELEASE);
+	live_mark(w);
 }

@@ -138,6 +138,8 @@ void policy_sweep(struct ward *w, uint64_t now_ns)
 	uint64_t when_ns = w->live->rollback_ns;
 	int lock;
 
+	if (w->live->marked != w->live->revision)
+		live_mark(w);
 	if (!is_due(w, now_ns) || map_slots(w))
 		return;
 	lock = live_lock(w, false, 0);

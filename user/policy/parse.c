@@ -231,6 +231,14 @@ static void read_keys(struct reader *r, const struct schema_key *above, const st
 	}
 }
 
+static bool any_refused(const struct node *map)
+{
+	for (const struct node *key = map->child; key; key = key->next)
+		if (key->value->refused)
+			return true;
+	return false;
+}
+
 /* above: the key whose value map is, or whose list it stands in. */
 static void read_place(struct reader *r, const struct schema_key *above, const struct node *map, void *into)
 {
@@ -248,7 +256,7 @@ static void read_place(struct reader *r, const struct schema_key *above, const s
 	}
 	check_keys(r, above, map);
 	read_keys(r, above, map, into);
-	if (r->faults.total == errors) /* what could not be read cannot be compared */
+	if (r->faults.total == errors && !any_refused(map)) /* what could not be read cannot be compared */
 		check_place(r, above->place, map, into);
 }
 
@@ -280,14 +288,16 @@ struct policy *policy_parse(const char *text, size_t len, const char *name, cons
 
 	if (r.p) {
 		detect_opts_init(&r.p->detect);
-		r.p->text = strndup(text, len);
+		r.p->text = calloc(1, len + 1); /* ends with a NUL: what libfyaml reads */
 	}
+	if (r.p && r.p->text)
+		memcpy(r.p->text, text, len);
 	if (!r.p || !r.p->text)
 		fault_at(&r.faults, 1, 1, "out of memory");
 	else if (len > POLICY_TEXT_LEN - 1)
 		fault_at(&r.faults, 1, 1, "too large, '%s': a policy has up to %d KiB; long lists of addresses stand in files "
 			 "of their own: \"@list.txt\"", name, POLICY_TEXT_LEN / 1024);
-	else if (tree_read(&tree, text + bom, len - bom, &r.faults))
+	else if (tree_read(&tree, r.p->text + bom, len - bom, &r.faults))
 		fault_at(&r.faults, 1, 1, "out of memory");
 	else if (tree.root || !r.faults.total) {
 		r.root = tree.root;

@@ -199,7 +199,7 @@ static const struct schema_key finding[] = {
 
 #define X(id, name, seconds, meaning)                                                                                  \
 	{ name, KEY_DURATION, AT(struct policy, timeout_ns[TIMEOUT_##id]), TIMES(POLICY_SECOND, 30 * POLICY_DAY),         \
-	  .fallback = "(" #seconds "s)", .text = meaning },
+	  .fallback = "(" #seconds "s)", .text = sizeof(meaning) > 1 ? meaning : "both ends open" },
 static const struct schema_key timeouts[] = { WARD_TIMEOUTS(X) };
 #undef X
 

@@ -185,6 +185,12 @@ static bool check_key(struct build *b, const struct node *map, struct node *key)
 	return !first;
 }
 
+static void same_place(struct node *node, const struct node *as)
+{
+	node->line = as->line;
+	node->column = as->column;
+}
+
 static void build_pairs(struct build *b, struct node *map, unsigned depth)
 {
 	struct node **end = &map->child;
@@ -193,7 +199,7 @@ static void build_pairs(struct build *b, struct node *map, unsigned depth)
 
 	while ((e = next_event(b)) && e->type != FYET_MAPPING_END) {
 		struct node *key = build_node(b, e, depth);
-		bool good = key && check_key(b, map, key);
+		bool good;
 
 		e = next_event(b);
 		if (!e)
@@ -203,10 +209,12 @@ static void build_pairs(struct build *b, struct node *map, unsigned depth)
 			return;
 		}
 		key->value = build_node(b, e, depth);
-		if (key->value && key->value->kind == NODE_EMPTY && !key->value->refused) {
-			key->value->line = key->line; /* a value that is left out has no place */
-			key->value->column = key->column;
-		}
+		/* what is left out has no place of its own */
+		if (key->value && key->value->kind == NODE_EMPTY && !key->value->refused)
+			same_place(key->value, key);
+		else if (key->value && key->kind == NODE_EMPTY && !key->refused)
+			same_place(key, key->value);
+		good = check_key(b, map, key);
 		if (++keys > TREE_KEYS) {
 			fault(b->faults, key, "too many keys in one place, more than %d", TREE_KEYS);
 			b->stop = b->broken = true;
@@ -279,7 +287,8 @@ static void syntax_error(struct build *b, struct fy_diag *diag)
 	e = fy_diag_errors_iterate(diag, &at);
 	m = e && e->fyt ? fy_token_start_mark(e->fyt) : NULL;
 	pos = m && m->input_pos <= b->len ? m->input_pos : b->len;
-	len = strcspn(b->text + pos, "\r\n");
+	for (len = 0; pos + len < b->len && !strchr("\r\n", b->text[pos + len]);)
+		len++;
 	snprintf(line, sizeof(line), "%.*s", (int)(len < 40 ? len : 40), b->text + pos);
 	find_place(b, pos);
 	fault_at(b->faults, b->line, b->column, "%s, '%s'%s", e && e->msg ? e->msg : "cannot be read", quoted(line, word),
@@ -333,6 +342,20 @@ static bool check_bytes(struct build *b)
 	return true;
 }
 
+/* Is it "%YAML 1.2", or no directive? Long ones keep libfyaml busy for seconds, and a policy needs none. */
+static bool check_directives(struct build *b)
+{
+	for (size_t pos = 0; pos < b->len; pos++) {
+		bool begins = !pos || strchr("\r\n", b->text[pos - 1]);
+
+		if (!begins || b->text[pos] != '%' || (b->len - pos > 9 && !memcmp(b->text + pos, "%YAML 1.", 8)))
+			continue;
+		fault_pos(b, pos, "directives are not taken, '%': only %YAML 1.2 may stand there");
+		return false;
+	}
+	return true;
+}
+
 /* ---- the whole ---- */
 static void read_stream(struct build *b)
 {
@@ -358,7 +381,7 @@ int tree_read(struct tree *t, const char *text, size_t len, struct faults *f)
 	struct fy_diag_cfg quiet;
 
 	*t = (struct tree){ 0 };
-	if (!check_bytes(&b))
+	if (!check_bytes(&b) || !check_directives(&b))
 		return 0;
 	fy_diag_cfg_default(&quiet);
 	quiet.fp = NULL;

@@ -150,7 +150,6 @@ has_main := ^(int )?main\(
 programs = $(if $(call sources,$(1)),$(shell grep -lE '$(has_main)' $(call sources,$(1))))
 helpers = $(filter-out $(call programs,$(1)),$(call sources,$(1))) $(wildcard tests/lib/*.c) $($(1)_uses)
 find_uses := tests/prog/wire.c
-reuse_uses := $(O)/bpf/policy.bpf.o # what the sweep calls
 binaries = $(patsubst tests/$(1)/%.c,$(O)/tests/%,$(call programs,$(1)))
 TEST_BPF := $(wildcard tests/*/*.bpf.c)
 TEST_SKEL := $(foreach f,$(TEST_BPF),$(O)/tests/$(notdir $(f:.bpf.c=.skel.h)))
@@ -193,9 +192,7 @@ $(O)/tests/$(notdir $(1:.c=.o)): $(1) Makefile | $(O)/tools.mk
 	@mkdir -p $$(@D)
 	$$(call say,BPF,$$<)
 	$$(Q)$$(CLANG) $$(BPF_CFLAGS) -MMD -MP -c $$< -o $$@
-$(O)/tests/$(notdir $(1:.bpf.c=.linked.o)): $(O)/tests/$(notdir $(1:.c=.o)) $($(basename $(basename $(notdir $(1))))_uses)
-	$$(Q)$$(BPFTOOL) gen object $$@ $$^
-$(O)/tests/$(notdir $(1:.bpf.c=.skel.h)): $(O)/tests/$(notdir $(1:.bpf.c=.linked.o))
+$(O)/tests/$(notdir $(1:.bpf.c=.skel.h)): $(O)/tests/$(notdir $(1:.c=.o))
 	$$(Q)$$(BPFTOOL) gen skeleton $$< name $(notdir $(1:.bpf.c=_bpf)) >$$@
 endef
 $(foreach f,$(TEST_BPF),$(eval $(call test_skeleton,$(f))))

@@ -433,6 +433,8 @@ struct ward_iface {
 	__u32 netns;  /* inode of its network namespace */
 };
 
+#define WARD_TIMEOUT_ROOM 16
+
 struct ward_instance {
 	__u64 layout_hash;
 	__u64 epoch_offset_ns; /* added to jiffies * tick_ns: nanoseconds since the epoch */
@@ -451,6 +453,7 @@ struct ward_instance {
 	__u8 pad[6];
 	__u32 services_max, sources_max;
 	__u64 thresholds[WARD_THRESHOLDS]; /* struct detect_opts: finding.h */
+	__u64 timeout_ns[WARD_TIMEOUT_ROOM]; /* of struct track_opts: tcp_opts.h */
 };
 
 /* Map "control", one entry, written by user space while the programs run. */

@@ -3,7 +3,24 @@
 #include <string.h>
 
 #include "cmd/loop.h"
+#include "cmd/policy_apply.h"
 #include "cmd/util.h"
+
+enum { KEY_POLICY = 0x200 };
+
+static const struct argp_option options[] = {
+	{ "policy", KEY_POLICY, "FILE", 0, "Put this policy in force before the first packet", 0 },
+	{ 0 },
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct policy_start *start = state->input;
+
+	if (key != KEY_POLICY)
+		return ARGP_ERR_UNKNOWN;
+	return start->path = arg, 0;
+}
 
 static const char *ingress_name(unsigned ingress)
 {
@@ -44,8 +61,9 @@ static bool lacks_keeper(const struct ward *w, const struct cmd_line *line)
 }
 
 /* A new keeper for an instance that lost its own: true, and the exit code in *code; false: there is none such. */
-static bool revive(const struct cmd_line *line, int *code)
+static bool revive(const struct cmd_line *line, struct policy_start *start, int *code)
 {
+	const struct policy_put how = { .path = start->path, .unattended = true };
 	struct ward *w;
 	int err;
 
@@ -58,35 +76,48 @@ static bool revive(const struct cmd_line *line, int *code)
 	err = ward_keeper_restart(w);
 	if (err)
 		*code = cmd_fail(err);
-	else
+	else if (!start->policy || !(*code = policy_put(w, start->policy, &how)))
 		printf("%s: attached already, instance '%s', with its options; its keeper was gone: started a new one\n",
 		       line->argv[0], ward_name(w));
 	ward_close(w);
 	return true;
 }
 
+static int attach(const struct cmd_line *line, struct policy_start *start)
+{
+	struct ward *w;
+	int code = EXIT_OK, err;
+
+	if (revive(line, start, &code))
+		return code;
+	err = ward_load(&line->track, &w);
+	if (err)
+		return cmd_fail(err);
+	policy_start_hook(start, w);
+	err = ward_attach(w, (const char *const *)line->argv, line->argc, true);
+	cmd_notes(w);
+	if (err)
+		code = start->code ? start->code : cmd_fail(err);
+	else
+		print_attached(w);
+	ward_close(w);
+	return code;
+}
+
 int cmd_attach(int argc, char **argv)
 {
+	struct policy_start start = { 0 };
 	struct cmd_line line;
-	struct ward *w;
-	int err = EXIT_OK;
+	int code;
 
-	cmd_parse(&line, OPT_NAME | OPT_TRACK | OPT_HOOKS, NULL, NULL, NULL, "IFACE...",
+	cmd_parse(&line, OPT_NAME | OPT_TRACK | OPT_HOOKS, options, parse, &start, "IFACE...",
 		  "Attach to interfaces and stay: a small keeper process goes on, until `tcpward detach`.", argc, argv);
 	if (!line.argc)
 		return cmd_error(EXIT_USAGE, "tcpward attach IFACE...", "attach: no interface given");
 	loop_hold_signals(); /* whole or not at all */
-	if (revive(&line, &err))
-		return err;
-	err = ward_load(&line.track, &w);
-	if (err)
-		return cmd_fail(err);
-	err = ward_attach(w, (const char *const *)line.argv, line.argc, true);
-	cmd_notes(w);
-	if (err)
-		err = cmd_fail(err);
-	else
-		print_attached(w);
-	ward_close(w);
-	return err;
+	code = policy_start_read(&start, &line.track);
+	if (!code)
+		code = attach(&line, &start);
+	policy_start_free(&start);
+	return code;
 }

@@ -31,6 +31,8 @@ struct loop {
 	uint64_t every_usec;
 	void (*every)(void *ctx);
 	void *every_ctx;
+	void (*hangup)(void *ctx); /* SIGHUP, NULL: it ends the loop */
+	void *hangup_ctx;
 };
 
 static const int end_signals[] = { SIGINT, SIGTERM, SIGHUP };
@@ -63,9 +65,13 @@ static void poll_reader(struct loop *l)
 
 static int on_signal(sd_event_source *s, const struct signalfd_siginfo *info, void *ctx)
 {
+	struct loop *l = ctx;
+
 	(void)s;
-	(void)info;
-	loop_end(ctx, EXIT_OK);
+	if (info->ssi_signo == SIGHUP && l->hangup)
+		l->hangup(l->hangup_ctx);
+	else
+		loop_end(l, EXIT_OK);
 	return 0;
 }
 
@@ -186,6 +192,12 @@ int loop_every(struct loop *l, uint64_t usec, void (*fn)(void *ctx), void *ctx)
 	l->every = fn;
 	l->every_ctx = ctx;
 	return add_timer(l, usec, on_every, true);
+}
+
+void loop_on_hangup(struct loop *l, void (*fn)(void *ctx), void *ctx)
+{
+	l->hangup = fn;
+	l->hangup_ctx = ctx;
 }
 
 int loop_end_after(struct loop *l, uint64_t seconds)

@@ -19,6 +19,8 @@ int loop_open(struct ward_reader *reader, struct loop **out);
 int loop_each_second(struct loop *l, void (*fn)(void *ctx), void (*fn_polled)(void *ctx), void *ctx);
 /* Calls fn every usec microseconds, too: one such function a loop. */
 int loop_every(struct loop *l, uint64_t usec, void (*fn)(void *ctx), void *ctx);
+/* SIGHUP calls fn and ends nothing. */
+void loop_on_hangup(struct loop *l, void (*fn)(void *ctx), void *ctx);
 /* Ends the loop with exit code 1 and a message when an interface of info (of this network namespace) goes away. */
 int loop_guard_links(struct loop *l, const struct ward_instance *info);
 /* Ends the loop with EXIT_OK after seconds. */

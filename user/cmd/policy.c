@@ -11,6 +11,7 @@ const struct command policy_commands[] = {
 	{ "confirm", cmd_policy_confirm, "let it stay" },
 	{ "rollback", cmd_policy_rollback, "bring back the one before" },
 	{ "show", cmd_policy_show, "what is in force, and what each rule has done" },
+	{ "diff", cmd_policy_diff, "what would change if a file were applied" },
 	{ "remove", cmd_policy_remove, "take it away" },
 	{ 0 },
 };

@@ -10,6 +10,7 @@ int cmd_policy_check(int argc, char **argv);
 int cmd_policy_apply(int argc, char **argv);
 int cmd_policy_confirm(int argc, char **argv);
 int cmd_policy_rollback(int argc, char **argv);
+int cmd_policy_diff(int argc, char **argv);
 int cmd_policy_show(int argc, char **argv);
 int cmd_policy_remove(int argc, char **argv);
 

@@ -3,6 +3,7 @@
  * force. What `run` and `attach` do with --policy is the same. */
 #include "cmd/policy_apply.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,7 +82,7 @@ static bool may_drop(const struct policy *p)
 }
 
 /* Says which connections are exempt, or why that needs no thought; refuses what could cut an unknown one. */
-static int secure_session(const struct policy *p, const char *path, uint32_t confirm_s, struct ward_session *s)
+static int secure_session(const struct policy *p, const struct policy_put *how, struct ward_session *s)
 {
 	char flow[128];
 
@@ -97,12 +98,12 @@ static int secure_session(const struct policy *p, const char *path, uint32_t con
 		fprintf(stderr, "tcpward: no connection is exempt: this session is local (%s), and sshd serves none\n", s->why);
 		return EXIT_OK;
 	}
-	if (confirm_s) {
+	if (how->confirm_s || how->unattended) {
 		fprintf(stderr, "tcpward: no connection is exempt: %s\n", s->why);
 		return EXIT_OK;
 	}
 	return cmd_error(EXIT_FAILED, "policy apply --confirm 60 takes it back, unless you confirm it",
-			 "policy '%s' could cut the session that applies it, and that is not found: %s", path, s->why);
+			 "policy '%s' could cut the session that applies it, and that is not found: %s", how->path, s->why);
 }
 
 /* ---- applying ---- */
@@ -126,12 +127,83 @@ int policy_put(struct ward *w, struct policy *p, const struct policy_put *how)
 	image = compile(w, p, &error);
 	if (!image)
 		return cmd_error(EXIT_USAGE, NULL, "cannot apply policy '%s' to instance '%s': %s", how->path, ward_name(w), error);
-	code = secure_session(p, how->path, how->unattended ? 1 : how->confirm_s, &session);
+	code = secure_session(p, how, &session);
 	err = code ? 0 : ward_policy_apply(w, image, &apply);
 	policy_image_free(image);
 	return err ? cmd_fail(err) : code;
 }
 
+/* ---- the options of an instance ---- */
+void policy_track(const struct policy *p, struct ward_options *opt)
+{
+	memcpy(opt->timeout_ns, p->timeout_ns, sizeof(opt->timeout_ns));
+	for (unsigned i = 0; i < PARAM_COUNT; i++)
+		if (p->detect_given[i])
+			opt->detect.value[i] = p->detect.value[i];
+	if (may_drop(p))
+		opt->enforce = true;
+}
+
+void policy_warn_track(const struct ward *w, const struct policy *p)
+{
+	bool timeouts = false, detect = false;
+
+	for (unsigned i = 0; i < TIMEOUT_COUNT; i++)
+		timeouts |= p->timeout_ns[i] && p->timeout_ns[i] != ward_info(w)->timeout_ns[i];
+	for (unsigned i = 0; i < PARAM_COUNT; i++)
+		detect |= p->detect_given[i] && p->detect.value[i] != ward_detect_opts(w)->value[i];
+	if (timeouts || detect)
+		cmd_error(EXIT_OK, "run --policy FILE, or attach --policy FILE, after detach",
+			  "the policy's %s%s%s are for the making of an instance: '%s' goes on with its own", timeouts ? "time-outs" : "",
+			  timeouts && detect ? " and " : "", detect ? "thresholds" : "", ward_name(w));
+}
+
+/* ---- run and attach ---- */
+int policy_start_read(struct policy_start *s, struct ward_options *opt)
+{
+	if (!s->path)
+		return EXIT_OK;
+	s->policy = policy_load(s->path);
+	if (!s->policy)
+		return EXIT_USAGE;
+	policy_track(s->policy, opt);
+	return EXIT_OK;
+}
+
+static int before_attach(struct ward *w, void *ctx)
+{
+	struct policy_start *s = ctx;
+	const struct policy_put how = { .path = s->path, .unattended = true };
+
+	s->code = policy_put(w, s->policy, &how);
+	return s->code ? -ECANCELED : 0;
+}
+
+void policy_start_hook(struct policy_start *s, struct ward *w)
+{
+	if (s->policy)
+		ward_before_attach(w, before_attach, s);
+}
+
+void policy_start_free(struct policy_start *s)
+{
+	policy_free(s->policy);
+	s->policy = NULL;
+}
+
+void policy_reload(struct ward *w, const char *path)
+{
+	const struct policy_put how = { .path = path, .unattended = true };
+	struct policy *p = policy_load(path);
+
+	if (p && !policy_put(w, p, &how)) {
+		fprintf(stderr, "tcpward: policy '%s' is read again and in force: %s\n", path, policy_mode_name(p->mode));
+		policy_warn_track(w, p);
+	}
+	policy_free(p);
+}
+
+/* ---- the command ---- */
 static void tell(const struct words *words, const char *path, const struct policy *p)
 {
 	printf("policy '%s' is in force: %s, %zu service%s, %zu rule%s\n", path, policy_mode_name(p->mode), p->service_count,
@@ -162,8 +234,10 @@ int cmd_policy_apply(int argc, char **argv)
 	if (!code) {
 		how = (struct policy_put){ .path = line.argv[0], .confirm_s = (uint32_t)words.confirm_s, .dry_run = words.dry_run };
 		code = policy_put(w, p, &how);
-		if (!code)
+		if (!code) {
 			tell(&words, line.argv[0], p);
+			policy_warn_track(w, p);
+		}
 		ward_close(w);
 	}
 	policy_free(p);

@@ -3,25 +3,38 @@
 #include <net/if.h>
 #include <string.h>
 
+#include "cmd/policy_apply.h"
 #include "cmd/stream.h"
 #include "cmd/util.h"
 
-enum { KEY_DURATION = 0x200 };
+enum { KEY_DURATION = 0x200, KEY_POLICY };
+
+struct run {
+	uint64_t seconds;
+	struct policy_start start;
+	struct ward *w;
+};
 
 static const struct argp_option options[] = {
 	{ "duration", KEY_DURATION, "SECONDS", 0, "End after so long", 0 },
+	{ "policy", KEY_POLICY, "FILE", 0, "Put this policy in force before the first packet; SIGHUP reads it again", 0 },
 	{ 0 },
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-	uint64_t *seconds = state->input;
+	struct run *run = state->input;
 
-	if (key != KEY_DURATION)
+	switch (key) {
+	case KEY_DURATION:
+		if (parse_number(arg, 1, UINT32_MAX, &run->seconds))
+			argp_error(state, "--duration '%s': not a number of seconds", arg);
+		return 0;
+	case KEY_POLICY:
+		return run->start.path = arg, 0;
+	default:
 		return ARGP_ERR_UNKNOWN;
-	if (parse_number(arg, 1, UINT32_MAX, seconds))
-		argp_error(state, "--duration '%s': not a number of seconds", arg);
-	return 0;
+	}
 }
 
 static bool has_iface(const struct ward_instance *info, const char *name)
@@ -74,36 +87,76 @@ static int refuse_filter(const struct cmd_line *line)
 	return EXIT_USAGE;
 }
 
-static int open_or_attach(const struct cmd_line *line, struct ward **out, bool *sweeps)
+/* An instance of `attach`, joined, takes the policy over and keeps it. */
+static int put_joined(struct run *run)
 {
-	int joined = join(line, out), err;
+	const struct policy_put how = { .path = run->start.path, .unattended = true };
+	int code = run->start.policy ? policy_put(run->w, run->start.policy, &how) : EXIT_OK;
+
+	if (code)
+		ward_close(run->w);
+	return code;
+}
+
+static int open_or_attach(const struct cmd_line *line, struct run *run, bool *sweeps)
+{
+	int joined = join(line, &run->w), err;
 
 	*sweeps = !joined;
 	if (joined)
-		return joined < 0 ? -joined : EXIT_OK;
-	err = ward_load(&line->track, out);
+		return joined < 0 ? -joined : put_joined(run);
+	err = ward_load(&line->track, &run->w);
 	if (err)
 		return cmd_fail(err);
-	err = ward_attach(*out, (const char *const *)line->argv, line->before, false);
-	cmd_notes(*out);
+	policy_start_hook(&run->start, run->w);
+	err = ward_attach(run->w, (const char *const *)line->argv, line->before, false);
+	cmd_notes(run->w);
 	if (!err)
 		return EXIT_OK;
-	err = cmd_fail(err);
-	ward_close(*out);
+	err = run->start.code ? run->start.code : cmd_fail(err);
+	ward_close(run->w);
 	return err;
+}
+
+static void on_hangup(void *ctx)
+{
+	struct run *run = ctx;
+
+	policy_reload(run->w, run->start.path);
+}
+
+static void on_notice(const char *line, void *ctx)
+{
+	(void)ctx;
+	fflush(stdout);
+	fprintf(stderr, "tcpward: %s\n", line);
+}
+
+static int watch(struct run *run, const struct cmd_line *line, struct filter *filter, bool sweeps)
+{
+	struct stream stream;
+	int code = stream_open(&stream, run->w, line, filter, sweeps);
+
+	ward_on_notice(run->w, on_notice, NULL);
+	if (!code) {
+		if (run->start.path)
+			loop_on_hangup(stream.loop, on_hangup, run);
+		code = stream_run(&stream, run->seconds);
+		stream_summary(&stream);
+	}
+	stream_close(&stream);
+	return code;
 }
 
 int cmd_run(int argc, char **argv)
 {
 	struct filter *filter = NULL;
+	struct run run = { 0 };
 	struct cmd_line line;
-	struct stream stream;
-	uint64_t seconds = 0;
 	bool sweeps = false;
-	struct ward *w;
 	int code;
 
-	cmd_parse(&line, OPT_OUTPUT | OPT_FAMILY | OPT_NAME | OPT_TRACK | OPT_HOOKS, options, parse, &seconds,
+	cmd_parse(&line, OPT_OUTPUT | OPT_FAMILY | OPT_NAME | OPT_TRACK | OPT_HOOKS, options, parse, &run,
 		  "IFACE... [-- FILTER]", "Attach to interfaces, print events as they happen, detach on exit (Ctrl-C).",
 		  argc, argv);
 	if (!line.before)
@@ -114,17 +167,15 @@ int cmd_run(int argc, char **argv)
 	if (line.argc > line.before && (code = cmd_filter(&line, line.before, &filter)))
 		return code;
 	loop_hold_signals(); /* what is attached will be detached */
-	code = open_or_attach(&line, &w, &sweeps);
+	code = policy_start_read(&run.start, &line.track);
+	if (!code)
+		code = open_or_attach(&line, &run, &sweeps);
 	if (code) {
 		filter_free(filter);
-		return code;
+	} else {
+		code = watch(&run, &line, filter, sweeps);
+		ward_close(run.w);
 	}
-	code = stream_open(&stream, w, &line, filter, sweeps);
-	if (!code) {
-		code = stream_run(&stream, seconds);
-		stream_summary(&stream);
-	}
-	stream_close(&stream);
-	ward_close(w);
+	policy_start_free(&run.start);
 	return code;
 }

@@ -8,6 +8,7 @@
 #include "cmd/news.h"
 #include "cmd/sheet.h"
 #include "cmd/util.h"
+#include "report/policy.h"
 
 #define INSTANCES_MAX 64
 #define HOOK_EGRESS 2 /* struct ward_iface, hooks */
@@ -188,6 +189,37 @@ static void show_unseen(struct sheet *s, const struct snapshot *snap, bool all)
 	sheet_close(s);
 }
 
+/* What is enforced, and what the lists hold. */
+static void show_policy(struct sheet *s, const struct snapshot *snap, bool all)
+{
+	uint64_t left = 0, learn = 0, dropped = 0, would = 0;
+	int allowed = ward_list_count(snap->w, WARD_ALLOW), blocked = ward_list_count(snap->w, WARD_BLOCK);
+	struct ward_policy policy;
+	const struct policy_config *c;
+
+	if (ward_policy_get(snap->w, &policy) || allowed < 0 || blocked < 0)
+		return;
+	c = policy.config;
+	if (policy.rollback_ns > snap->now_ns)
+		left = policy.rollback_ns - snap->now_ns;
+	if (c && c->learn_until_ns > snap->now_ns)
+		learn = c->learn_until_ns - snap->now_ns;
+	for (int i = 0; i < POLICY_SUBJECTS; i++) {
+		dropped += policy.count[i].dropped;
+		would += policy.count[i].would;
+	}
+	sheet_object(s, "policy", NULL);
+	sheet_text(s, "file", c || all ? "policy" : "", c ? c->file : NULL, NULL);
+	sheet_text(s, "mode", c ? "policy mode" : "", c ? policy_mode_name(c->mode) : NULL, NULL);
+	sheet_duration(s, "rollback_left_ns", left ? "takes itself back in" : "", left ? &left : NULL, "unless: tcpward policy confirm");
+	sheet_duration(s, "learn_left_ns", learn ? "learns for another" : "", learn ? &learn : NULL, "drops nothing yet");
+	sheet_number(s, "allowed", allowed ? "allow list" : "", (uint64_t)allowed, NULL);
+	sheet_number(s, "blocked", blocked ? "block list" : "", (uint64_t)blocked, NULL);
+	sheet_number(s, "dropped", dropped ? "segments dropped" : "", dropped, NULL);
+	sheet_number(s, "would_drop", would ? "would have dropped" : "", would, NULL);
+	sheet_close(s);
+}
+
 static void show_instance(struct sheet *s, const struct snapshot *snap, bool all)
 {
 	const struct ward_instance *info = snap->info;
@@ -205,6 +237,7 @@ static void show_instance(struct sheet *s, const struct snapshot *snap, bool all
 	for (unsigned i = 0; i < info->iface_count && i < WARD_IFACES; i++)
 		show_iface(s, &info->iface[i]);
 	sheet_close(s);
+	show_policy(s, snap, all);
 	show_findings(s, snap, all);
 	show_tables(s, snap);
 	show_seen(s, snap);

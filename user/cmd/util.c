@@ -91,9 +91,8 @@ void cmd_warn_keeper(const struct ward *w)
 static void track_opts_of(const struct ward_instance *info, struct track_opts *o)
 {
 	track_opts_init(o);
+	memcpy(o->timeout_ns, info->timeout_ns, sizeof(o->timeout_ns));
 	o->msl2_ns = info->msl2_s * WARD_NS_PER_S;
-	if (o->timeout_ns[TIMEOUT_TIME_WAIT] < o->msl2_ns)
-		o->timeout_ns[TIMEOUT_TIME_WAIT] = o->msl2_ns;
 	o->rfc1337 = info->rfc1337;
 	o->loose = !info->no_pickup;
 	o->tap = info->tap;

@@ -149,6 +149,12 @@ static void note_cost(struct ward *w, const struct ward_iface *iface)
 		note(w, "%s: %s (--ingress tc avoids it)", iface->name, cost);
 }
 
+/* A driver without XDP: the kernel's generic XDP drops cheaper than tc does; to watch, tc costs less. */
+static const char *other_way(const struct ward *w)
+{
+	return w->opt.enforce ? "generic XDP" : "tc";
+}
+
 static int attach_native(struct ward *w, int row, bool may_fall_back)
 {
 	const struct ward_iface *iface = &w->info->iface[row];
@@ -168,7 +174,7 @@ static int attach_native(struct ward *w, int row, bool may_fall_back)
 	if (!may_fall_back)
 		return ward_fail(-EOPNOTSUPP, mend, "cannot attach to '%s': %s (%s)", iface->name, cause,
 				 strerror(-err));
-	note(w, "%s: ingress by tc, since %s", iface->name, cause);
+	note(w, "%s: ingress by %s, since %s", iface->name, other_way(w), cause);
 	return err;
 }
 
@@ -282,7 +288,8 @@ static int attach_ingress(struct ward *w, int row)
 			iface->ingress = INGRESS_XDP;
 		else if (want == INGRESS_XDP || !is_refusal(err))
 			return err;
-	} else if (want == INGRESS_XDP_GENERIC) {
+	}
+	if (want == INGRESS_XDP_GENERIC || (err && want == INGRESS_AUTO && w->opt.enforce)) {
 		err = attach_generic(w, row);
 		if (err)
 			return err;

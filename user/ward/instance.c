@@ -153,8 +153,8 @@ static int plan_interfaces(struct ward *w, const char *const *ifnames, int count
 	if (err)
 		return err;
 	w->plan.iface_count = count;
-	for (i = 0; i < count; i++)
-		if (w->opt.ingress == INGRESS_XDP_GENERIC)
+	for (i = 0; i < count; i++) /* auto may come to that; it costs native XDP a comparison */
+		if (w->opt.ingress == INGRESS_XDP_GENERIC || (w->opt.ingress == INGRESS_AUTO && w->opt.enforce))
 			w->plan.iface[i].flags |= IFACE_GENERIC;
 	if (!w->name[0])
 		strcpy(w->name, w->plan.iface[0].name);

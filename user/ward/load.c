@@ -247,6 +247,9 @@ static void set_track_opts(struct track_opts *track, const struct ward_options *
 	track->timeout_ns[TIMEOUT_EMBRYO] = opt->detect.value[PARAM_HALF_OPEN_AFTER];
 	track->timeout_ns[TIMEOUT_FW2_HANG] = opt->detect.value[PARAM_FIN_WAIT_2_HANG_AFTER];
 	track->timeout_ns[TIMEOUT_CW_LEAK] = opt->detect.value[PARAM_CLOSE_WAIT_LEAK_AFTER];
+	for (int i = 0; i < TIMEOUT_COUNT; i++)
+		if (opt->timeout_ns[i])
+			track->timeout_ns[i] = opt->timeout_ns[i];
 	track->rfc1337 = opt->rfc1337;
 	track->loose = !opt->no_pickup;
 	track->tap = opt->tap;
@@ -333,6 +336,11 @@ static int find_fds(struct ward *w, struct bpf_object *obj)
 static void fill_plan(struct ward *w)
 {
 	struct ward_instance *plan = &w->plan;
+	struct track_opts track;
+
+	_Static_assert(TIMEOUT_COUNT <= WARD_TIMEOUT_ROOM, "an instance tells all its time-outs");
+	set_track_opts(&track, &w->opt);
+	memcpy(plan->timeout_ns, track.timeout_ns, sizeof(track.timeout_ns));
 
 	plan->layout_hash = layout_hash();
 	plan->tick_ns = clock_tick_ns();

@@ -17,6 +17,7 @@
 #include "detect/detect.h"
 #include "enforce.h"
 #include "policy/prefix.h"
+#include "tcp_opts.h"
 #include "tcpward.h"
 #include "ward/session.h"
 
@@ -52,6 +53,8 @@ struct ward_options {
 	unsigned services; /* capacity of the accounts: responder addresses and ports */
 	unsigned sources;  /* ... originator addresses and their aggregates */
 	struct detect_opts detect; /* thresholds */
+	uint64_t timeout_ns[TIMEOUT_COUNT]; /* 0: the default */
+	bool enforce;    /* --ingress auto: generic XDP rather than tc, where the driver has no XDP */
 	bool all_hooks;  /* with replay: load the tc programs too (ward_feed_tc) */
 	bool replay;     /* load for BPF_PROG_TEST_RUN: the capture's clock, no limits on events */
 };

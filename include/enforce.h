@@ -172,6 +172,18 @@ struct policy_service {
 	struct policy_limit limit[LIMIT_COUNT];
 };
 
+#define POLICY_REACTIONS 32 /* one place for each kind of finding: enum finding_kind */
+
+/* What the sweeper does while something is found. */
+struct policy_react {
+	__u8 on;
+	__u8 mode; /* enum policy_mode */
+	__u8 pad[6];
+	__u64 for_ns; /* block: how long */
+	__u64 done;   /* sources blocked, sockets closed */
+	__u64 would;  /* ... had it not been a dry run */
+};
+
 /* What one dimension of a segment selects: the rules and services whose condition on it holds. */
 struct policy_class {
 	__u64 rules;
@@ -214,6 +226,10 @@ struct policy_config {
 	/* ---- what they say ---- */
 	struct policy_rule rule[POLICY_RULES];
 	struct policy_service service[POLICY_SERVICES];
+	struct policy_react block[POLICY_REACTIONS]; /* the source that is found goes on the block list */
+	struct policy_react close[POLICY_REACTIONS]; /* local sockets of the flows that are found are closed */
+	__u8 has_block, has_close;
+	__u8 pad3[6];
 	/* ---- the session that it was applied from, until it is confirmed ---- */
 	__u32 exempt_count;
 	__u32 pad2;

@@ -269,6 +269,22 @@ static void compile_rules(const struct policy *p, struct policy_config *c)
 	}
 }
 
+static void compile_reactions(struct policy_config *c, const struct policy *p)
+{
+	for (size_t i = 0; i < p->reaction_count; i++) {
+		const struct policy_reaction *from = &p->reaction[i];
+		bool block = from->then == REACT_BLOCK;
+		struct policy_react *to = &(block ? c->block : c->close)[from->finding & (POLICY_REACTIONS - 1)];
+
+		to->on = 1;
+		to->mode = from->mode;
+		to->for_ns = from->for_ns;
+		*(block ? &c->has_block : &c->has_close) = 1;
+	}
+}
+
+_Static_assert(FINDING_COUNT <= POLICY_REACTIONS, "a place for each kind of finding");
+
 /* ---- services ---- */
 static const char *const limit_names[] = {
 #define X(id, name, text) name,
@@ -358,6 +374,8 @@ struct policy_image *policy_compile(const struct policy *p, const char (*ifaces)
 	m->config.drop_unparsed = p->drop_unparsed;
 	m->config.cookie_flavour = p->cookie_flavour;
 	m->config.cookie_rate = p->cookie_rate;
+	m->config.has_allow = p->allow.count > 0;
+	compile_reactions(&m->config, p);
 	compile_rules(p, &m->config);
 	if (compile_services(p, m, error) || compile_ifaces(p, m, &rows, error) || compile_ports(p, m, error) ||
 	    compile_saddr(p, m, error) || compile_daddr(p, m, error)) {

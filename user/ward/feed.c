@@ -70,6 +70,7 @@ int ward_sweep(struct ward *w, uint64_t now_ns)
 		accounts_look(w, now_ns);
 		lists_sweep(w, now_ns);
 		policy_sweep(w, now_ns);
+		reactions_look(w, now_ns);
 	}
 	return (int)run.retval < 0 ? (int)run.retval : (int)args.more;
 }

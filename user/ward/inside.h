@@ -119,6 +119,7 @@ struct ward {
 	__u64 *block_filter;
 	struct list_sweep *list_sweep; /* of the process that sweeps */
 	struct policy_slots *slots;    /* policy.c */
+	struct reactions *reactions;   /* react.c: of the process that sweeps */
 	int (*before_attach)(struct ward *w, void *ctx); /* NULL: nobody wants to */
 	void *before_attach_ctx;
 	void (*on_notice)(const char *line, void *ctx);
@@ -199,7 +200,14 @@ void list_close_empty(struct ward *w, enum ward_list list, int which);
 /* ---- policy.c ---- */
 /* Ends a rollback whose time has come; the packet path has gone back already. */
 void policy_sweep(struct ward *w, uint64_t now_ns);
+/* The policy that counts at now_ns, in shared memory; NULL: none does. */
+struct policy_config *policy_now(struct ward *w, uint64_t now_ns);
 void policy_free_slots(struct ward *w);
+
+/* ---- react.c ---- */
+/* Does what the policy asks for while something is found; after the detectors have looked. */
+void reactions_look(struct ward *w, uint64_t now_ns);
+void reactions_free(struct ward *w);
 
 /* ---- policy_fill.c ---- */
 /* The maps of a policy that is on its way in; -1: it needs none. */

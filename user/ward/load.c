@@ -560,6 +560,7 @@ void load_free(struct ward *w)
 
 	accounts_free(w);
 	lists_sweep_free(w);
+	reactions_free(w);
 	policy_free_slots(w);
 	live_free(w);
 	if (w->control)

@@ -84,6 +84,16 @@ static void settle(struct ward *w, const struct policy_config *from)
 	live_revise(w);
 }
 
+struct policy_config *policy_now(struct ward *w, uint64_t now_ns)
+{
+	int slot;
+
+	if (map_slots(w))
+		return NULL;
+	slot = policy_slot(w->live, now_ns);
+	return slot < 0 ? NULL : config_of(w, (unsigned)slot);
+}
+
 static const struct policy_config *in_use(struct ward *w)
 {
 	return w->live->loaded ? config_of(w, w->live->slot) : NULL;

@@ -25,5 +25,8 @@ typedef int (*socket_fn)(const struct socket_info *sock, void *ctx);
 /* Calls fn for every TCP socket, v4 and v6 (v4-mapped ones as v4), all states, LISTEN included. A non-zero return of fn ends
  * the walk and is returned. 0 or a negative errno. */
 int sockets_each(socket_fn fn, void *ctx);
+/* Closes the socket of this network namespace that is one end of this flow, whichever: its peer gets a RST. 0; -ENOENT: no end
+ * is here; -EOPNOTSUPP: the kernel cannot (CONFIG_INET_DIAG_DESTROY); -EPERM. */
+int socket_destroy(const struct flow_key *key);
 
 #endif

@@ -465,6 +465,29 @@ static void test_diff(void **state)
 	}
 }
 
+static void test_diff_json(void **state)
+{
+	struct policy *a = sample(), *b = sample();
+	struct json_object *o;
+
+	(void)state;
+	change_enter(b);
+	change_list(b);
+	change_order(b);
+	o = policy_diff_json(a, b);
+	assert_string_equal(
+		json_object_to_json_string_ext(o, JSON_C_TO_STRING_NOSLASHESCAPE),
+		"[{\"path\":\"service web: half-open.enter\",\"change\":\"changed\",\"from\":\"25%\",\"to\":\"30%\"},"
+		"{\"path\":\"rule known-bad: match.saddr\",\"change\":\"added\",\"items\":[\"198.51.100.11\","
+		"\"198.51.100.12\",\"198.51.100.13\",\"198.51.100.14\",\"198.51.100.15\",\"198.51.100.16\",\"198.51."
+		"100.7\"]},"
+		"{\"path\":\"rule known-bad: match.saddr\",\"change\":\"removed\",\"items\":[\"203.0.113.0/24\"]},"
+		"{\"path\":\"rule bad-flags\",\"change\":\"moved\",\"behind\":\"rest\"}]");
+	json_object_put(o);
+	rig_policy_free(a);
+	rig_policy_free(b);
+}
+
 /* Against no policy at all, everything is new. */
 static void test_diff_none(void **state)
 {
@@ -495,6 +518,7 @@ int main(void)
 		cmocka_unit_test(test_control_bits_words),
 		cmocka_unit_test(test_diff),
 		cmocka_unit_test(test_diff_none),
+		cmocka_unit_test(test_diff_json),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

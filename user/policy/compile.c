@@ -27,7 +27,7 @@ __attribute__((format(printf, 2, 3))) static int refuse(const char **error, cons
 
 static int no_memory(const char **error)
 {
-	return refuse(error, "cannot compile the policy: out of memory");
+	return refuse(error, "out of memory");
 }
 
 static uint64_t all_rules(const struct policy *p)
@@ -142,7 +142,7 @@ static int compile_dimension(const struct policy *p, struct dimension *d, const 
 	if (classes > POLICY_PORT_CLASSES)
 		return refuse(
 			error,
-			"cannot compile the policy: the '%s' conditions of all rules%s cut the numbers into %d classes "
+			"the '%s' conditions of all rules%s cut the numbers into %d classes "
 			"and there is room for %d: make ranges of neighbours, or give several rules the same list",
 			d->name, d->of_services ? " and services" : "", classes, POLICY_PORT_CLASSES);
 	return 0;
@@ -197,11 +197,10 @@ static int rows_named(const struct rows *rows, const char (*name)[WARD_NAME_LEN]
 		while (row < rows->count && strncmp(rows->name[row], name[i], WARD_NAME_LEN))
 			row++;
 		if (row == rows->count)
-			return refuse(
-				error,
-				"cannot compile the policy: %s names interface '%.*s', which is not this instance's: "
-				"see 'tcpward status', or attach to it too",
-				whose, WARD_NAME_LEN, name[i]);
+			return refuse(error,
+				      "%s names interface '%.*s', which is not this instance's: "
+				      "see 'tcpward status', or attach to it too",
+				      whose, WARD_NAME_LEN, name[i]);
 		*bits |= 1U << row;
 	}
 	return 0;
@@ -302,15 +301,13 @@ static int block_len_add(struct policy_image *m, unsigned family, unsigned len, 
 	unsigned less = family ? 0 : 96, before = m->block_len[family];
 
 	if (len <= less || len > 128)
-		return refuse(
-			error,
-			"cannot compile the policy: service '%.*s': %s blocks /%d of %s: give a length from 1 to %u",
-			POLICY_NAME_LEN, service, limit, (int)len - (int)less, family ? "IPv6" : "IPv4", 128 - less);
+		return refuse(error, "service '%.*s': %s blocks /%d of %s: give a length from 1 to %u", POLICY_NAME_LEN,
+			      service, limit, (int)len - (int)less, family ? "IPv6" : "IPv4", 128 - less);
 	if (len == 128)
 		return 0;
 	if (before && before != len)
 		return refuse(error,
-			      "cannot compile the policy: service '%.*s': %s blocks /%u of %s, another limit /%u: "
+			      "service '%.*s': %s blocks /%u of %s, another limit /%u: "
 			      "besides whole addresses, all that block need one length",
 			      POLICY_NAME_LEN, service, limit, len - less, family ? "IPv6" : "IPv4", before - less);
 	m->block_len[family] = (uint8_t)len;
@@ -347,11 +344,10 @@ static int compile_services(const struct policy *p, struct policy_image *m, cons
 static int fits(const struct policy *p, const char **error)
 {
 	if (p->rule_count > POLICY_RULES)
-		return refuse(error, "cannot compile the policy: %zu rules, at most %d: join rules by lists",
-			      p->rule_count, POLICY_RULES);
+		return refuse(error, "%zu rules, at most %d: join rules by lists", p->rule_count, POLICY_RULES);
 	if (p->service_count > POLICY_SERVICES)
-		return refuse(error, "cannot compile the policy: %zu services, at most %d: join services by lists",
-			      p->service_count, POLICY_SERVICES);
+		return refuse(error, "%zu services, at most %d: join services by lists", p->service_count,
+			      POLICY_SERVICES);
 	return 0;
 }
 

@@ -14,29 +14,100 @@
 #define NAMED_MAX (POLICY_RULES > POLICY_SERVICES ? POLICY_RULES : POLICY_SERVICES)
 
 struct diff {
-	FILE *out;
-	unsigned lines;
+	FILE *out;		  /* lines of text, */
+	struct json_object *list; /* or else objects */
+	unsigned count;
 };
 
-static void line_begin(struct diff *d, const char *path)
+/* What is said of one place: the same members in text and in JSON. */
+enum change { CHANGED, ADDED, REMOVED, MOVED };
+struct said {
+	const char *path; /* "service web: half-open.enter" */
+	enum change change;
+	bool of_list;		       /* ADDED, REMOVED: words of a list, else an item that has a name */
+	struct json_object *from, *to; /* CHANGED; ADDED: to is the item */
+	const char **word;
+	size_t words;
+	bool ordered;	    /* ADDED, MOVED: where it stands now */
+	const char *behind; /* NULL: at the top */
+};
+
+static void print_value(struct json_object *o, FILE *out)
 {
-	d->lines++;
-	fprintf(d->out, "%s: ", path);
+	if (o)
+		yaml_line(o, SHOWN, out);
+	else
+		fputs("none", out);
+}
+
+static void print_words(const struct said *s, FILE *out)
+{
+	for (size_t i = 0; i < s->words && i < SHOWN; i++)
+		fprintf(out, "%s%s", i ? ", " : " ", s->word[i]);
+	if (s->words > SHOWN)
+		fprintf(out, ", and %zu more", s->words - SHOWN);
+}
+
+static void say_text(const struct said *s, FILE *out)
+{
+	static const char *const verbs[] = { [ADDED] = "added", [REMOVED] = "removed", [MOVED] = "moved" };
+
+	fprintf(out, "%s: ", s->path);
+	if (s->change == CHANGED) {
+		print_value(s->from, out);
+		fputs(" -> ", out);
+		print_value(s->to, out);
+	} else {
+		fputs(verbs[s->change], out);
+		print_words(s, out);
+		if (s->to) {
+			fputc(' ', out);
+			yaml_line(s->to, SHOWN, out);
+		}
+		if (s->ordered)
+			fprintf(out, "%s%s%s", s->to ? ", " : " ",
+				s->behind ? "behind "
+				: s->to	  ? "at the top"
+					  : "to the top",
+				s->behind ? s->behind : "");
+	}
+	fputc('\n', out);
+}
+
+static void say_json(const struct said *s, struct json_object *list)
+{
+	static const char *const names[] = { "changed", "added", "removed", "moved" };
+	struct json_object *o = json_object_new_object(), *words;
+
+	json_object_object_add(o, "path", json_object_new_string(s->path));
+	json_object_object_add(o, "change", json_object_new_string(names[s->change]));
+	if (s->change == CHANGED)
+		json_object_object_add(o, "from", json_object_get(s->from));
+	if (s->change == CHANGED || s->to)
+		json_object_object_add(o, "to", json_object_get(s->to));
+	if (s->of_list) {
+		words = json_object_new_array();
+		for (size_t i = 0; i < s->words; i++)
+			json_object_array_add(words, json_object_new_string(s->word[i]));
+		json_object_object_add(o, "items", words);
+	}
+	if (s->ordered)
+		json_object_object_add(o, "behind", s->behind ? json_object_new_string(s->behind) : NULL);
+	json_object_array_add(list, o);
+}
+
+static void say(struct diff *d, const struct said *s)
+{
+	d->count++;
+	if (d->list)
+		say_json(s, d->list);
+	else
+		say_text(s, d->out);
 }
 
 static void changed(struct diff *d, const char *path, struct json_object *a, struct json_object *b)
 {
-	line_begin(d, path);
-	if (a)
-		yaml_line(a, SHOWN, d->out);
-	else
-		fputs("none", d->out);
-	fputs(" -> ", d->out);
-	if (b)
-		yaml_line(b, SHOWN, d->out);
-	else
-		fputs("none", d->out);
-	fputc('\n', d->out);
+	say(d, &(struct said){ .path = path, .change = CHANGED, .from = a, .to = b });
 }
 
 static struct json_object *member(struct json_object *o, const char *key)
@@ -72,41 +143,36 @@ static const char **sorted(struct json_object *list, size_t *count)
 	return text;
 }
 
-static void only_in(struct diff *d, const char *path, const char *verb, const char **text, size_t count,
-		    const char **other, size_t others)
+/* Says which of the sorted words do not stand among the others, and leaves them at the front of word. */
+static void only_in(struct diff *d, const char *path, enum change change, const char **word, size_t count,
+		    const char *const *other, size_t others)
 {
-	size_t found = 0;
+	struct said s = { .path = path, .change = change, .of_list = true, .word = word };
 
 	for (size_t i = 0, k = 0; i < count; i++) {
-		while (k < others && strcmp(other[k], text[i]) < 0)
+		while (k < others && strcmp(other[k], word[i]) < 0)
 			k++;
-		if (k < others && !strcmp(other[k], text[i]))
-			continue;
-		if (found++ >= SHOWN)
-			continue;
-		if (found == 1)
-			line_begin(d, path);
-		fprintf(d->out, "%s%s", found == 1 ? verb : ", ", text[i]);
+		if (k == others || strcmp(other[k], word[i]))
+			word[s.words++] = word[i];
 	}
-	if (found > SHOWN)
-		fprintf(d->out, ", and %zu more", found - SHOWN);
-	if (found)
-		fputc('\n', d->out);
+	if (s.words)
+		say(d, &s);
 }
 
 static void diff_lists(struct diff *d, const char *path, struct json_object *a, struct json_object *b)
 {
-	size_t a_count = 0, b_count = 0;
-	const char **from = sorted(a, &a_count), **to = sorted(b, &b_count);
+	size_t from_count = 0, to_count = 0, count = 0;
+	const char **from = sorted(a, &from_count), **to = sorted(b, &to_count), **added = sorted(b, &count);
 
-	if (from && to) {
-		only_in(d, path, "added ", to, b_count, from, a_count);
-		only_in(d, path, "removed ", from, a_count, to, b_count);
+	if (from && to && added) {
+		only_in(d, path, ADDED, added, count, from, from_count);
+		only_in(d, path, REMOVED, from, from_count, to, to_count);
 	} else {
 		changed(d, path, a, b);
 	}
 	free(from);
 	free(to);
+	free(added);
 }
 
 /* ---- all else ---- */
@@ -193,15 +259,10 @@ static struct json_object *find(struct json_object *list, const struct named *n,
 	return NULL;
 }
 
-/* "behind NAME", or "to the top" */
-static void print_place(struct diff *d, const struct pair *p, size_t place, const char *top)
+/* The name of the one before this place in b; NULL: it is the first. */
+static const char *before_place(const struct pair *p, size_t place, char buf[NAME_LEN])
 {
-	char name[NAME_LEN];
-
-	if (place)
-		fprintf(d->out, "behind %s", name_of(json_object_array_get_idx(p->b, place - 1), p->n, name));
-	else
-		fputs(top, d->out);
+	return place ? name_of(json_object_array_get_idx(p->b, place - 1), p->n, buf) : NULL;
 }
 
 /* The items that a and b have in common, in a's order. */
@@ -249,10 +310,9 @@ static void diff_order(struct diff *d, const struct pair *p)
 			continue;
 		snprintf(path, sizeof(path), "%s %s", p->n->what,
 			 name_of(json_object_array_get_idx(p->a, c.from[i]), p->n, name));
-		line_begin(d, path);
-		fputs("moved ", d->out);
-		print_place(d, p, c.to[i], "to the top");
-		fputc('\n', d->out);
+		say(d,
+		    &(struct said){
+			    .path = path, .change = MOVED, .ordered = true, .behind = before_place(p, c.to[i], name) });
 	}
 }
 
@@ -269,27 +329,22 @@ static void diff_item(struct diff *d, const struct pair *p, struct json_object *
 		return;
 	}
 	snprintf(path, sizeof(path), "%s %s", p->n->what, name);
-	line_begin(d, path);
-	fputs("removed\n", d->out);
+	say(d, &(struct said){ .path = path, .change = REMOVED });
 }
 
 static void added_item(struct diff *d, const struct pair *p, size_t place)
 {
 	struct json_object *item = json_object_array_get_idx(p->b, place);
 	char name[NAME_LEN], path[PATH_LEN];
+	struct said said;
 	size_t in_a;
 
 	if (find(p->a, p->n, name_of(item, p->n, name), &in_a))
 		return;
 	snprintf(path, sizeof(path), "%s %s", p->n->what, name);
-	line_begin(d, path);
-	fputs("added ", d->out);
-	yaml_line(item, SHOWN, d->out);
-	if (p->n->ordered && p->a) {
-		fputs(", ", d->out);
-		print_place(d, p, place, "at the top");
-	}
-	fputc('\n', d->out);
+	said = (struct said){ .path = path, .change = ADDED, .to = item, .ordered = p->n->ordered && p->a };
+	said.behind = before_place(p, place, name);
+	say(d, &said);
 }
 
 static void diff_named(struct diff *d, const struct named *n, struct json_object *a, struct json_object *b)
@@ -306,15 +361,29 @@ static void diff_named(struct diff *d, const struct named *n, struct json_object
 	json_object_object_del(b, n->key);
 }
 
-unsigned policy_diff(const struct policy *a, const struct policy *b, FILE *out)
+static void diff_policies(struct diff *d, const struct policy *a, const struct policy *b)
 {
 	struct json_object *from = a ? policy_json(a) : json_object_new_object(), *to = policy_json(b);
-	struct diff d = { .out = out };
 
 	for (size_t i = 0; i < sizeof(named) / sizeof(*named); i++)
-		diff_named(&d, &named[i], from, to);
-	diff_maps(&d, "", from, to);
+		diff_named(d, &named[i], from, to);
+	diff_maps(d, "", from, to);
 	json_object_put(from);
 	json_object_put(to);
-	return d.lines;
+}
+
+unsigned policy_diff(const struct policy *a, const struct policy *b, FILE *out)
+{
+	struct diff d = { .out = out };
+
+	diff_policies(&d, a, b);
+	return d.count;
+}
+
+struct json_object *policy_diff_json(const struct policy *a, const struct policy *b)
+{
+	struct diff d = { .list = json_object_new_array() };
+
+	diff_policies(&d, a, b);
+	return d.list;
 }

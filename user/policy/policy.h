@@ -118,6 +118,8 @@ void policy_print(const struct policy *p, FILE *out);
 struct json_object *policy_json(const struct policy *p);
 /* What changes from a to b, one line each ("service web: half-open.enter: 25% -> 30%"); returns how many. a may be NULL. */
 unsigned policy_diff(const struct policy *a, const struct policy *b, FILE *out);
+/* The same as an array of objects: path, change (changed, added, removed, moved), and from, to, items or behind. */
+struct json_object *policy_diff_json(const struct policy *a, const struct policy *b);
 
 /* ---- what the packet path reads ---- */
 struct policy_address {

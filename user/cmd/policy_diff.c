@@ -1,104 +1,124 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* policy diff: what would change if a file were applied. */
-#include <errno.h>
+/* policy diff: what would change if a file were applied; what changes from one file to another. */
 #include <json-c/json.h>
+#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cmd/policy.h"
-#include "cmd/policy_apply.h"
 #include "policy/policy.h"
 
-/* The policy in force, read again from its text; what its "@lists" name is read as it is now. NULL: there is none, or it cannot
- * be read any more (*code). */
-static struct policy *in_force(struct ward *w, char file[128], int *code)
+static struct policy *load(const char *path)
 {
-	struct ward_policy active;
 	unsigned errors = 0;
-	struct policy *p;
-	char *folder;
-	int err = ward_policy_get(w, &active);
+	struct policy *p = policy_read(path, stderr, &errors);
 
-	*code = err ? cmd_fail(err) : EXIT_OK;
-	*file = '\0';
-	if (err || !active.config)
-		return NULL;
-	snprintf(file, 128, "%s", active.config->file);
-	folder = strrchr(file, '/') ? strndup(file, (size_t)(strrchr(file, '/') - file) + 1) : NULL;
-	p = policy_parse(active.text, strlen(active.text), file, folder, stderr, &errors);
-	free(folder);
 	if (!p)
-		*code = cmd_error(EXIT_FAILED, "tcpward policy show --text prints it",
-				  "cannot read the policy in force again: a list that it names has changed");
+		cmd_error(EXIT_USAGE, NULL, "policy '%s' has %u error%s: nothing to compare", path, errors,
+			  errors == 1 ? "" : "s");
 	return p;
 }
 
-static void print_json(char *lines, bool pretty)
+/* The text in force once more, and its "@lists" from where they were. Its mode may be another: apply --dry-run. */
+static struct policy *parse_active(const struct ward_policy *active)
 {
-	int how = JSON_C_TO_STRING_NOSLASHESCAPE | (pretty ? JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED : 0);
-	struct json_object *list = json_object_new_array();
+	char copy[sizeof(active->config->file)];
+	const char *file = active->config->file;
+	unsigned errors = 0;
+	struct policy *p;
 
-	for (char *line = strtok(lines, "\n"); line; line = strtok(NULL, "\n"))
-		json_object_array_add(list, json_object_new_string(line));
+	snprintf(copy, sizeof(copy), "%s", file);
+	p = policy_parse(active->text, strlen(active->text), file, *file == '/' ? dirname(copy) : NULL, stderr,
+			 &errors);
+	if (p)
+		p->mode = active->config->mode;
+	else
+		cmd_error(EXIT_FAILED, "tcpward policy show --text",
+			  "cannot read the policy in force ('%s') once more: are its lists still there?", file);
+	return p;
+}
+
+/* *out: NULL where none is in force; file: the one that it was read from, or "". 0, or the exit code. */
+static int load_active(const struct cmd_line *line, struct policy **out, char file[128])
+{
+	struct ward_policy active;
+	struct ward *w;
+	int code = cmd_open(line, &w), err;
+
+	*out = NULL;
+	*file = '\0';
+	if (code)
+		return code;
+	err = ward_policy_get(w, &active);
+	if (err) {
+		code = cmd_fail(err);
+	} else if (active.config) {
+		snprintf(file, 128, "%s", active.config->file);
+		*out = parse_active(&active);
+		code = *out ? EXIT_OK : EXIT_FAILED;
+	}
+	ward_close(w);
+	return code;
+}
+
+/* The two to compare. 0, or the exit code. */
+static int load_both(const struct cmd_line *line, struct policy **a, struct policy **b)
+{
+	char file[128] = "";
+	const char *path = line->argc ? line->argv[line->argc - 1] : file;
+
+	if (line->argc < 2) {
+		int code = load_active(line, a, file);
+
+		if (code)
+			return code;
+		if (!*path)
+			return cmd_error(EXIT_USAGE, "tcpward policy diff FILE",
+					 "policy diff: no policy is in force; name a file");
+	} else {
+		*a = load(line->argv[0]);
+		if (!*a)
+			return EXIT_USAGE;
+	}
+	*b = load(path);
+	return *b ? EXIT_OK : EXIT_USAGE;
+}
+
+static void print(const struct cmd_line *line, const struct policy *a, const struct policy *b)
+{
+	int how =
+		JSON_C_TO_STRING_NOSLASHESCAPE | (line->pretty ? JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED : 0);
+	struct json_object *list;
+
+	if (!line->json) {
+		if (!policy_diff(a, b, stdout))
+			fputs("tcpward: no difference\n", stderr);
+		return;
+	}
+	list = policy_diff_json(a, b);
 	puts(json_object_to_json_string_ext(list, how));
 	json_object_put(list);
 }
 
-static int compare(const struct cmd_line *line, const struct policy *a, const struct policy *b)
-{
-	char *text = NULL;
-	size_t size = 0;
-	FILE *out = open_memstream(&text, &size);
-
-	if (!out)
-		return cmd_error(EXIT_FAILED, NULL, "policy diff: %s", strerror(errno));
-	if (!policy_diff(a, b, out) && !line->json)
-		fputs("tcpward: no difference\n", stderr);
-	fclose(out);
-	if (line->json)
-		print_json(text, line->pretty);
-	else
-		fputs(text, stdout);
-	free(text);
-	return EXIT_OK;
-}
-
-static int diff(struct ward *w, const struct cmd_line *line)
-{
-	char file[128];
-	const char *path;
-	struct policy *a, *b;
-	int code;
-
-	a = in_force(w, file, &code);
-	if (code)
-		return code;
-	path = line->argc ? line->argv[0] : file;
-	if (!*path)
-		return cmd_error(EXIT_USAGE, "tcpward policy diff FILE", "policy diff: no policy is in force; name a file");
-	b = policy_load(path);
-	code = b ? compare(line, a, b) : EXIT_USAGE;
-	policy_free(a);
-	policy_free(b);
-	return code;
-}
-
 int cmd_policy_diff(int argc, char **argv)
 {
+	struct policy *a = NULL, *b = NULL;
 	struct cmd_line line;
-	struct ward *w;
 	int code;
 
-	cmd_parse(&line, OPT_NAME | OPT_OUTPUT, NULL, NULL, NULL, "[FILE]",
-		  "Print what would change if FILE were applied, one line each. Without FILE: the one that the policy in force was read "
-		  "from, as it is now.",
+	cmd_parse(&line, OPT_NAME | OPT_OUTPUT, NULL, NULL, NULL, "[[FILE_A] FILE_B]",
+		  "Print what changes from one policy to another, a line for each change. With one file: from the "
+		  "policy in force; "
+		  "without: from that to the file it was read from, as it is now. So are lists in files of their own "
+		  "(\"@FILE\")."
+		  "\vExit: 0 compared, 2 a file has an error.",
 		  argc, argv);
-	if (line.argc > 1)
-		return cmd_error(EXIT_USAGE, NULL, "policy diff: unexpected word '%s'", line.argv[1]);
-	code = cmd_open(&line, &w);
-	if (code)
-		return code;
-	code = diff(w, &line);
-	ward_close(w);
+	if (line.argc > 2)
+		return cmd_error(EXIT_USAGE, NULL, "policy diff: unexpected word '%s'", line.argv[2]);
+	code = load_both(&line, &a, &b);
+	if (!code)
+		print(&line, a, b);
+	policy_free(a);
+	policy_free(b);
 	return code;
 }

@@ -31,13 +31,20 @@ ward a policy diff "$work/etc/one.yaml"
 exits "one file needs one" 3
 
 must a attach "$A"
+ward a policy diff --name "$A"
+exits "neither a policy nor a file" 2
 ward a policy diff --name "$A" "$work/etc/one.yaml"
 exits "no policy is in force" 0
 says "... all of it is new" '^rule known-bad: added .*203.0.113.0/24, "2001:db8:bad::/48"'
 must a policy apply --name "$A" "$work/etc/one.yaml"
 cd "$work" || exit
 ward a policy diff --name "$A" etc/one.yaml
-is "the one in force, its list from where it was" "$(cat "$work/out")" "no change"
+is "the one in force, its list from where it was" "$(cat "$work/out" "$work/err")" "tcpward: no difference"
+cp etc/one.yaml etc/kept.yaml
+cp etc/two.yaml etc/one.yaml
+ward a policy diff --name "$A"
+says "without a file: the one it was read from" '^rule bad-flags: removed$'
+cp etc/kept.yaml etc/one.yaml
 ward a policy diff -j --name "$A" etc/two.yaml
 says "JSON" '"path":"service web: half-open.enter","change":"changed","from":"25%","to":"30%"'
 is "... as many as in text" "$(grep -o '"path"' "$work/out" | wc -l)" 3
@@ -46,5 +53,5 @@ sed -i 's/"@bad.txt"/203.0.113.7/' etc/two.yaml
 ward a policy diff --name "$A" etc/two.yaml
 exits "the list of the one in force is gone" 1
 says "... and it says so" "cannot read the policy in force \('$work/etc/one.yaml'\)"
-ward a policy diff --name "$A" etc/one.yaml
-exits "the file's own is gone" 2
+ward a policy diff etc/two.yaml etc/one.yaml
+exits "a file's own list is gone" 2

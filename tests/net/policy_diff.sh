@@ -27,7 +27,7 @@ says "... the limit" '^service web: half-open.enter: 25% -> 30%$'
 says "... what follows from it" '^service web: half-open.leave: 12.5% -> 15%$'
 says "... the rule" '^rule bad-flags: removed$'
 is "... and nothing else" "$(wc -l <"$work/out")" 3
-ward a policy diff "$work/etc/one.yaml"
+ward a policy diff --name "$A" "$work/etc/one.yaml"
 exits "one file needs one" 3
 
 must a attach "$A"

@@ -1,73 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Right policies: every key, defaults, lists from files, the examples; and bytes that are no policy at all. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "policy/policy.h"
+/* Right policies: every key, defaults, forms of YAML, control bits, the examples; the schema. */
+#include "policy_text.h"
 
 #define SECOND 1000000000ULL
 #define MINUTE (60 * SECOND)
 #define HOUR (60 * MINUTE)
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-
-/* ---- reading ---- */
-/* The policy, or NULL with what was told (to be freed) and how many errors. */
-static struct policy *parse(const char *text, size_t len, char **told, unsigned *errors)
-{
-	size_t size = 0;
-	FILE *err = open_memstream(told, &size);
-	struct policy *p;
-
-	assert_non_null(err);
-	p = policy_parse(text, len, "test", "tests/policy/right", err, errors);
-	fclose(err);
-	return p;
-}
-
-static struct policy *right(const char *text)
-{
-	char *told = NULL;
-	unsigned errors = 1;
-	struct policy *p = parse(text, strlen(text), &told, &errors);
-
-	if (!p)
-		fail_msg("refused:\n%s", told);
-	assert_int_equal(errors, 0);
-	assert_string_equal(told, "");
-	free(told);
-	return p;
-}
-
-static struct policy *right_file(const char *path)
-{
-	unsigned errors = 1;
-	struct policy *p = policy_read(path, stderr, &errors);
-
-	assert_non_null(p);
-	assert_int_equal(errors, 0);
-	return p;
-}
-
-/* Refused with one error or more; the first begins with this. */
-static void wrong(const char *text, size_t len, const char *first)
-{
-	char *told = NULL;
-	unsigned errors = 0;
-
-	assert_null(parse(text, len, &told, &errors));
-	assert_true(errors > 0);
-	if (strncmp(told, first, strlen(first)))
-		fail_msg("told: %s\nexpected: %s", told, first);
-	free(told);
-}
 
 /* ---- what is compared ---- */
 static void addresses_are(const struct cidr_list *list, const char *words)
@@ -217,7 +155,7 @@ static void numbers_are_as_written(const struct policy *p)
 
 static void every_key_is_read(void **state)
 {
-	struct policy *p = right_file("tests/policy/right/every-key.yaml");
+	struct policy *p = right_file(EVERY_KEY);
 
 	(void)state;
 	top_is_as_written(p);
@@ -370,79 +308,6 @@ static void control_bits_match(void **state)
 			fail_msg("%s: bits %#x", cases[i].words, cases[i].bits);
 }
 
-/* ---- lists from files ---- */
-static void list_path(char path[32])
-{
-	int fd;
-
-	strcpy(path, "/tmp/tcpward-list-XXXXXX");
-	fd = mkstemp(path);
-	assert_true(fd >= 0);
-	close(fd);
-}
-
-/* Half of them IPv4, half IPv6, all different. */
-static void write_list(const char *path, unsigned count)
-{
-	FILE *out = fopen(path, "w");
-
-	assert_non_null(out);
-	for (unsigned i = 0; i < count; i++) {
-		unsigned n = i / 2;
-
-		if (i % 2)
-			fprintf(out, "2001:db8:%x:%x::/64\n", n >> 16, n & 0xffff);
-		else
-			fprintf(out, "%u.%u.%u.0/24\n", 10 + (n >> 16), n >> 8 & 255, n & 255);
-	}
-	fclose(out);
-}
-
-static void a_long_list_is_read_and_one_more_is_refused(void **state)
-{
-	struct cidr_list list = { 0 }, longer = { 0 };
-	char path[32], told[200] = "", last[64];
-	FILE *err = fmemopen(told, sizeof(told), "w");
-
-	(void)state;
-	list_path(path);
-	write_list(path, POLICY_ENTRIES_MAX);
-	assert_int_equal(cidr_list_read(path, &list, stderr), 0);
-	assert_int_equal(list.count, POLICY_ENTRIES_MAX);
-	assert_string_equal(cidr_text(&list.item[POLICY_ENTRIES_MAX - 1], last), "2001:db8:1:869f::/64");
-	write_list(path, POLICY_ENTRIES_MAX + 1);
-	assert_int_equal(cidr_list_read(path, &longer, err), 1);
-	fclose(err);
-	assert_non_null(strstr(told, ":200001:1: too long, '11.134.160.0/24': a list has up to 200000 addresses\n"));
-	free(list.item);
-	free(longer.item);
-	unlink(path);
-}
-
-static void wrong_lines_beyond_fifty_are_counted(void **state)
-{
-	struct cidr_list list = { 0 };
-	char path[32], *told = NULL;
-	size_t size = 0, lines = 0;
-	FILE *out, *err = open_memstream(&told, &size);
-
-	(void)state;
-	list_path(path);
-	out = fopen(path, "w");
-	for (unsigned i = 0; i < 1000; i++)
-		fprintf(out, "host%u\n", i);
-	fclose(out);
-	assert_int_equal(cidr_list_read(path, &list, err), 1000);
-	fclose(err);
-	for (const char *at = told; *at; at++)
-		lines += *at == '\n';
-	assert_int_equal(lines, 51);
-	assert_non_null(strstr(told, ":1000:1: and 950 more wrong lines\n"));
-	free(told);
-	unlink(path);
-	assert_int_equal(cidr_list_read(path, &list, stdout), 1); /* it is gone, and that is told */
-}
-
 /* ---- the examples ---- */
 static void the_examples_load(void **state)
 {
@@ -466,154 +331,13 @@ static void the_examples_load(void **state)
 	}
 }
 
-/* ---- what is no policy at all ---- */
-static uint64_t cpu_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-/* A policy as large as one may be, of one piece over and over. */
-static void repeated(const char *piece, size_t len)
-{
-	char *text = malloc(len + strlen(piece)), *told = NULL;
-	uint64_t start = cpu_ms();
-	unsigned errors = 0;
-	size_t used = 0;
-
-	for (assert_non_null(text); used < len; used += strlen(piece))
-		memcpy(text + used, piece, strlen(piece));
-	assert_null(parse(text, len, &told, &errors));
-	assert_true(errors > 0);
-	if (cpu_ms() - start > 3000) /* sanitised; without that less than a tenth */
-		fail_msg("'%s' over and over took %llu ms", piece, (unsigned long long)(cpu_ms() - start));
-	free(told);
-	free(text);
-}
-
-static void large_and_deep_files_are_refused_soon(void **state)
-{
-	static const char *const pieces[] = {
-		"[", "{", "- ", "? ", ": ", "a: ", "\"", "'", "&a ", "*a ", "!a ", "a", "[]", "{}", "a: 1\n", "- a\n", "#\n", "\n", "|\n",
-		" ", "- - ", "{a: ", "[a, ", "---\n", "%", "\\", "\xc3\xa9", "a: &a [*a, *a]\n", ",", "]", "}", "\r", "a:\n",
-	};
-	size_t most = POLICY_TEXT_LEN - 1;
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(pieces); i++)
-		repeated(pieces[i], most);
-	repeated("# a comment\n", most + 1);
-}
-
-static void a_file_that_is_too_large_says_so(void **state)
-{
-	char *text = malloc(POLICY_TEXT_LEN);
-
-	(void)state;
-	assert_non_null(text);
-	memset(text, '#', POLICY_TEXT_LEN);
-	wrong(text, POLICY_TEXT_LEN, "test:1:1: too large, 'test': a policy has up to 256 KiB; long lists");
-	free(text);
-}
-
-/* A stream of numbers that is the same in each run. */
-static uint64_t state_of_dice = 88172645463325252ULL;
-
-static unsigned dice(unsigned sides)
-{
-	state_of_dice ^= state_of_dice << 13;
-	state_of_dice ^= state_of_dice >> 7;
-	state_of_dice ^= state_of_dice << 17;
-	return (unsigned)(state_of_dice % sides);
-}
-
-static char *whole_file(const char *path, size_t *len)
-{
-	char *text = calloc(1, 65536);
-	FILE *in = fopen(path, "r");
-
-	assert_true(text && in);
-	*len = fread(text, 1, 65535, in);
-	fclose(in);
-	return text;
-}
-
-/* Bytes changed, removed, doubled and moved: it is refused with an error, or taken without one. */
-static void damage(char *text, size_t *len)
-{
-	static const char bytes[] = "[]{},:&*!|>'\"%@`#?-\n\t 0aZ/\x80\xff\0";
-
-	for (unsigned i = 1 + dice(4); i; i--) {
-		size_t at = dice((unsigned)*len), n = dice(20);
-
-		if (at + n >= *len || *len + n > 60000)
-			continue;
-		if (dice(2)) {
-			text[at] = bytes[dice(sizeof(bytes))];
-		} else if (dice(2)) {
-			memmove(text + at, text + at + n, *len - at - n);
-			*len -= n;
-		} else {
-			memmove(text + at + n, text + at, *len - at);
-			*len += n;
-		}
-	}
-}
-
-static void damaged_files_are_refused_or_taken(void **state)
-{
-	unsigned taken = 0, refused = 0;
-	size_t whole;
-	char *source = whole_file("tests/policy/right/every-key.yaml", &whole), *text = malloc(65536);
-
-	(void)state;
-	for (unsigned i = 0; i < 4000; i++) {
-		char *told = NULL;
-		unsigned errors = 0;
-		size_t len = whole;
-		struct policy *p;
-
-		memcpy(text, source, whole);
-		damage(text, &len);
-		p = parse(text, len, &told, &errors);
-		assert_true(p ? !errors && !*told : errors && strchr(told, '\n'));
-		taken += p != NULL;
-		refused += p == NULL;
-		policy_free(p);
-		free(told);
-	}
-	printf("# %u damaged files: %u taken, %u refused\n", taken + refused, taken, refused);
-	assert_true(taken > 20 && refused > 1000);
-	free(source);
-	free(text);
-}
-
-static void garbage_is_refused(void **state)
-{
-	char text[512], *told;
-
-	(void)state;
-	for (unsigned i = 0; i < 3000; i++) {
-		unsigned errors = 0, len = 1 + dice(sizeof(text));
-
-		for (unsigned at = 0; at < len; at++)
-			text[at] = (char)(i % 2 ? dice(256) : 32 + dice(95));
-		told = NULL;
-		assert_null(parse(text, len, &told, &errors));
-		assert_true(errors > 0);
-		free(told);
-	}
-}
-
 /* ---- the schema ---- */
 static void the_schema_is_whole(void **state)
 {
 	unsigned count;
 	const struct policy_schema_row *rows = policy_schema(&count);
 	size_t len;
-	char *text = whole_file("tests/policy/right/every-key.yaml", &len);
+	char *text = whole_file(EVERY_KEY, &len);
 
 	(void)state;
 	assert_true(count > 100);
@@ -641,13 +365,7 @@ int main(void)
 		cmocka_unit_test(prefixes_of_whole_addresses_go_with_any),
 		cmocka_unit_test(yaml_may_be_written_in_many_ways),
 		cmocka_unit_test(control_bits_match),
-		cmocka_unit_test(a_long_list_is_read_and_one_more_is_refused),
-		cmocka_unit_test(wrong_lines_beyond_fifty_are_counted),
 		cmocka_unit_test(the_examples_load),
-		cmocka_unit_test(large_and_deep_files_are_refused_soon),
-		cmocka_unit_test(a_file_that_is_too_large_says_so),
-		cmocka_unit_test(damaged_files_are_refused_or_taken),
-		cmocka_unit_test(garbage_is_refused),
 		cmocka_unit_test(the_schema_is_whole),
 	};
 

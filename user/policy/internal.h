@@ -10,6 +10,7 @@
 #define POLICY_MINUTE (60 * POLICY_SECOND)
 #define POLICY_HOUR (60 * POLICY_MINUTE)
 #define POLICY_DAY (24 * POLICY_HOUR)
+#define POLICY_BYTES_MAX (10UL << 20) /* of a file: 200000 addresses find room in it */
 #define RATE_MAX 10000000ULL /* in a second: 100 ns apart is what a bucket can still tell */
 
 /* ---- value.c: a word and what it says. 0, or -EINVAL with *error one line "what is wrong, 'the word': a hint" ---- */

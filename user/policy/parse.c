@@ -294,9 +294,9 @@ struct policy *policy_parse(const char *text, size_t len, const char *name, cons
 		memcpy(r.p->text, text, len);
 	if (!r.p || !r.p->text)
 		fault_at(&r.faults, 1, 1, "out of memory");
-	else if (len > POLICY_TEXT_LEN - 1)
-		fault_at(&r.faults, 1, 1, "too large, '%s': a policy has up to %d KiB; long lists of addresses stand in files "
-			 "of their own: \"@list.txt\"", name, POLICY_TEXT_LEN / 1024);
+	else if (len > POLICY_BYTES_MAX)
+		fault_at(&r.faults, 1, 1, "too large, '%s': a policy has up to %lu MiB; long lists of addresses stand in files "
+			 "of their own: \"@list.txt\"", name, POLICY_BYTES_MAX >> 20);
 	else if (tree_read(&tree, r.p->text + bom, len - bom, &r.faults))
 		fault_at(&r.faults, 1, 1, "out of memory");
 	else if (tree.root || !r.faults.total) {

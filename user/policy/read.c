@@ -8,15 +8,26 @@
 
 #include "policy/internal.h"
 
-/* All of fd, up to one byte more than is looked at. NULL: errno. */
+/* All of fd, or the beginning of what is too large to be looked at. NULL: errno. */
 static char *load(int fd, size_t *len)
 {
-	char *text = malloc(POLICY_TEXT_LEN + 1);
-	ssize_t n = text ? 1 : -1;
+	size_t room = 1 << 16;
+	char *text = malloc(room);
+	ssize_t n = 1;
 
-	for (*len = 0; n > 0 && *len <= POLICY_TEXT_LEN; *len += n > 0 ? (size_t)n : 0)
-		n = TEMP_FAILURE_RETRY(read(fd, text + *len, POLICY_TEXT_LEN + 1 - *len));
-	if (n >= 0)
+	for (*len = 0; text && n > 0 && *len <= POLICY_BYTES_MAX; *len += (size_t)n) {
+		if (*len == room) {
+			char *grown = realloc(text, room *= 2);
+
+			if (!grown)
+				break;
+			text = grown;
+		}
+		n = TEMP_FAILURE_RETRY(read(fd, text + *len, room - *len));
+		if (n < 0)
+			break;
+	}
+	if (text && (n == 0 || *len > POLICY_BYTES_MAX))
 		return text;
 	free(text);
 	return NULL;

@@ -26,21 +26,43 @@ struct build {
 
 /* ---- places ---- */
 /* Lines end as in YAML: LF, CR, or CR LF. */
+static bool ends_line(const struct build *b, size_t pos)
+{
+	char c = b->text[pos];
+
+	return c == '\n' || (c == '\r' && !(pos + 1 < b->len && b->text[pos + 1] == '\n'));
+}
+
+static bool has_column(const struct build *b, size_t pos)
+{
+	return b->text[pos] != '\r' && ((unsigned char)b->text[pos] & 0xc0) != 0x80;
+}
+
+/* One byte back. Only from the beginning of a line the column must be counted anew. */
+static void step_back(struct build *b)
+{
+	size_t at = --b->pos;
+
+	if (!ends_line(b, at)) {
+		b->column -= has_column(b, at);
+		return;
+	}
+	b->line--;
+	b->column = 1;
+	while (at && !ends_line(b, at - 1))
+		b->column += has_column(b, --at);
+}
+
 static void find_place(struct build *b, size_t pos)
 {
-	if (pos < b->pos) {
-		b->pos = 0;
-		b->line = b->column = 1;
-	}
+	while (b->pos > pos)
+		step_back(b);
 	for (; b->pos < pos && b->pos < b->len; b->pos++) {
-		char c = b->text[b->pos];
-		bool ends = c == '\n' || (c == '\r' && !(b->pos + 1 < b->len && b->text[b->pos + 1] == '\n'));
-
-		if (ends) {
+		if (ends_line(b, b->pos)) {
 			b->line++;
 			b->column = 1;
-		} else if (c != '\r') {
-			b->column += ((unsigned char)c & 0xc0) != 0x80;
+		} else {
+			b->column += has_column(b, b->pos);
 		}
 	}
 }

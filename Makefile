@@ -211,9 +211,9 @@ bench:
 MAN_SRC := $(wildcard man/*.scd)
 MAN := $(MAN_SRC:man/%.scd=$(O)/man/%)
 
-GENDOC_SRC := $(wildcard docs/*.c user/detect/*.c) user/report/names.c user/report/tuple.c
+GENDOC_SRC := $(wildcard docs/*.c user/detect/*.c) user/report/names.c user/report/tuple.c user/policy/schema.c user/policy/value.c
 
-$(O)/gendoc: $(GENDOC_SRC) $(wildcard docs/*.h include/*.h user/detect/*.h) user/verify/verify.h user/cmd/metrics.h Makefile
+$(O)/gendoc: $(GENDOC_SRC) $(wildcard docs/*.h include/*.h user/detect/*.h user/policy/*.h) user/verify/verify.h user/cmd/metrics.h Makefile
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) -std=gnu11 -fno-strict-aliasing $(CFLAGS) $(WARN) -D_GNU_SOURCE -Iinclude -Iuser -Idocs $(GENDOC_SRC) -o $@
@@ -237,15 +237,17 @@ examples: all tests
 .PHONY: examples
 
 # ---- install ----
+EXAMPLES := web-server.yaml router.yaml strict.yaml blocklist.txt
 COMPLETIONS := bash-completion/completions/tcpward zsh/site-functions/_tcpward fish/vendor_completions.d/tcpward.fish
 install: all man
 	install -Dm755 $(O)/tcpward $(DESTDIR)$(SBINDIR)/tcpward
 	for m in $(notdir $(MAN)); do install -Dm644 $(O)/man/$$m $(DESTDIR)$(MANDIR)/man$${m##*.}/$$m || exit; done
 	for c in $(COMPLETIONS); do mkdir -p $(DESTDIR)$(DATADIR)/$${c%/*} && \
 		$(O)/tcpward completion $$(echo $$c | sed 's/[^a-z].*//') >$(DESTDIR)$(DATADIR)/$$c || exit; done
+	for e in $(EXAMPLES); do install -Dm644 docs/examples/$$e $(DESTDIR)$(DATADIR)/doc/tcpward/examples/$$e || exit; done
 
 uninstall:
-	rm -f $(DESTDIR)$(SBINDIR)/tcpward $(COMPLETIONS:%=$(DESTDIR)$(DATADIR)/%)
+	rm -f $(DESTDIR)$(SBINDIR)/tcpward $(COMPLETIONS:%=$(DESTDIR)$(DATADIR)/%) $(EXAMPLES:%=$(DESTDIR)$(DATADIR)/doc/tcpward/examples/%)
 	for m in $(notdir $(MAN)); do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$$m; done
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)

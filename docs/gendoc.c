@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "cmd/metrics.h"
+#include "enforce.h"
 #include "tcp_opts.h"
 #include "tcp_seq.h"
 /* after tcp_seq.h */
@@ -32,6 +33,9 @@ static const struct row service_gauges[] = { WARD_SERVICE_GAUGES(X) };
 static const struct row source_counters[] = { WARD_SOURCE_COUNTERS(X) };
 static const struct row source_gauges[] = { WARD_SOURCE_GAUGES(X) };
 static const struct row edge_kinds[] = { WARD_EDGE_KINDS(X) };
+static const struct row invalid[] = { WARD_INVALID(X) };
+static const struct row thens[] = { WARD_THENS(X) };
+static const struct row drops[] = { WARD_DROPS(X) };
 #undef X
 #define LOWER_INFO "info"
 #define LOWER_WARNING "warning"
@@ -80,6 +84,9 @@ static const struct table tables[] = {
 	{ "source-counters", { "Counter", NULL, "Meaning" }, ROWS(source_counters) },
 	{ "source-gauges", { "Gauge", NULL, "Meaning" }, ROWS(source_gauges) },
 	{ "edge-kinds", { "Kind", NULL, "Meaning" }, ROWS(edge_kinds) },
+	{ "policy-invalid", { "Reason", NULL, "The segment" }, ROWS(invalid) },
+	{ "policy-thens", { "then", NULL, "What it does" }, ROWS(thens) },
+	{ "policy-drops", { "Reason", NULL, "Meaning" }, ROWS(drops) },
 	{ "metrics", { "Metric", "Type, labels", "Meaning" }, ROWS(metrics) },
 };
 
@@ -242,6 +249,10 @@ int main(int argc, char **argv)
 
 		if (is_mark(line, "each-finding")) {
 			put_each_finding(scdoc);
+			continue;
+		}
+		if (is_mark(line, "policy-schema")) {
+			put_policy_schema(scdoc);
 			continue;
 		}
 		if (mark_length(line) && !table && (!part || scdoc)) {

@@ -10,5 +10,7 @@ void put_scdoc(const char *text);
 void put_markdown(const char *text);
 /* "@each-finding@": a section a kind, all that user/detect/ says of it. */
 void put_each_finding(bool scdoc);
+/* "@policy-schema@": every key of a policy, by mapping. */
+void put_policy_schema(bool scdoc);
 
 #endif

@@ -14,6 +14,7 @@ make install DESTDIR="$into" PREFIX=/usr >"$into/log" 2>&1
 result $? "make install" "$(tail -n1 "$into/log")"
 missing=
 for file in sbin/tcpward share/man/man8/tcpward.8 share/man/man7/tcpward-events.7 share/man/man7/tcpward-findings.7 \
+	share/man/man5/tcpward-policy.5 share/doc/tcpward/examples/router.yaml \
 	share/bash-completion/completions/tcpward share/zsh/site-functions/_tcpward \
 	share/fish/vendor_completions.d/tcpward.fish; do
 	[ -s "$into/usr/$file" ] || missing="$missing $file"

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cmd/util.h"
+#include "cmd/policy.h"
 
 struct option_line {
 	char *name, *help;
@@ -90,14 +90,20 @@ static void put_words(const struct command *c)
 		fputs(" bash zsh fish", stdout);
 	else if (!strcmp(c->name, "block") || !strcmp(c->name, "allow"))
 		fputs(" add del list flush import", stdout);
+	for (const struct command *sub = policy_commands; !strcmp(c->name, "policy") && sub->name; sub++)
+		printf(" %s", sub->name);
 	for (unsigned kind = 0; !strcmp(c->name, "explain") && kind < FINDING_COUNT; kind++)
 		printf(" %s", finding_name(kind));
 }
 
 static bool takes_words(const struct command *c)
 {
-	return !strcmp(c->name, "stat") || !strcmp(c->name, "completion") || !strcmp(c->name, "explain") ||
-	       !strcmp(c->name, "block") || !strcmp(c->name, "allow");
+	static const char *const names[] = { "stat", "completion", "explain", "block", "allow", "policy" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (!strcmp(c->name, names[i]))
+			return true;
+	return false;
 }
 
 /* The values of --detect, up to the '='. */
@@ -238,7 +244,7 @@ static void fish(void)
 			printf("complete -c tcpward -n '__fish_seen_subcommand_from %s' -a '(command ls "
 			       "/sys/class/net)'\n",
 			       c->name);
-		if (takes_files(c))
+		if (takes_files(c) || !strcmp(c->name, "policy"))
 			printf("complete -c tcpward -n '__fish_seen_subcommand_from %s' -F\n", c->name);
 		if (takes_words(c)) {
 			printf("complete -c tcpward -n '__fish_seen_subcommand_from %s' -a '", c->name);

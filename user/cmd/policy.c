@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* policy: the table of its subcommands and the way to one of them. */
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "cmd/policy.h"
 #include "report/nearest.h"
@@ -38,13 +40,54 @@ static int unknown(const char *word)
 	return cmd_error(EXIT_USAGE, "tcpward policy --help lists the commands", "unknown command 'policy %s'", word);
 }
 
+/* A child's options go to out: the parser of a command that is asked for them ends its process. */
+static void ask_options(const struct command *c, FILE *out)
+{
+	char name[32], list[] = CMD_LIST_OPTIONS;
+	char *argv[] = { name, list, NULL };
+	pid_t pid;
+
+	snprintf(name, sizeof(name), "policy %s", c->name);
+	fflush(NULL);
+	pid = fork();
+	if (!pid) {
+		dup2(fileno(out), STDOUT_FILENO);
+		_exit(c->run(2, argv));
+	}
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+}
+
+/* Is the line among those before it? */
+static bool seen_before(FILE *in, const char *line, long end)
+{
+	char other[512];
+	bool seen = false;
+
+	rewind(in);
+	while (!seen && fgets(other, sizeof(other), in) && ftell(in) < end)
+		seen = !strcmp(other, line);
+	fseek(in, end, SEEK_SET);
+	return seen;
+}
+
 /* What `completion` asks: the options of all of them, each once. */
 static int list_options(void)
 {
-	char check[] = "policy check", list[] = CMD_LIST_OPTIONS;
-	char *argv[] = { check, list, NULL };
+	FILE *all = tmpfile();
+	char line[512];
 
-	return cmd_policy_check(2, argv);
+	if (!all)
+		return EXIT_FAILED;
+	for (const struct command *c = policy_commands; c->name; c++)
+		ask_options(c, all);
+	rewind(all);
+	while (fgets(line, sizeof(line), all))
+		if (!seen_before(all, line, ftell(all)))
+			fputs(line, stdout);
+	fclose(all);
+	fflush(stdout);
+	return EXIT_OK;
 }
 
 int cmd_policy(int argc, char **argv)

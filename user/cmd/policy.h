@@ -5,6 +5,8 @@
 
 #include "cmd/util.h"
 
+extern const struct command policy_commands[];
+
 /* argv[0] is "policy check" and the like; returns an exit code. */
 int cmd_policy_check(int argc, char **argv);
 int cmd_policy_apply(int argc, char **argv);

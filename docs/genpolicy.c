@@ -64,7 +64,9 @@ static void put_key(bool scdoc, const struct policy_schema_row *row)
 		put_text(scdoc, row->fallback);
 	}
 	printf(scdoc ? "\n\t" : ". ");
-	put_text(scdoc, row->text + (strncmp(row->text, "... ", 4) ? 0 : 4)); /* a line of a manual must not begin with a dot */
+	put_text(scdoc,
+		 row->text +
+			 (strncmp(row->text, "... ", 4) ? 0 : 4)); /* a line of a manual must not begin with a dot */
 	printf(scdoc ? "\n\n" : "\n");
 }
 

@@ -119,8 +119,10 @@ static void repeated(const char *piece, size_t len)
 static void large_and_deep_files_are_refused_soon(void **state)
 {
 	static const char *const pieces[] = {
-		"[", "{", "- ", "? ", ": ", "a: ", "\"", "'", "&a ", "*a ", "!a ", "a", "[]", "{}", "a: 1\n", "- a\n", "#\n", "\n", "|\n",
-		" ", "- - ", "{a: ", "[a, ", "---\n", "%", "- &a x\n", "- !a x\n", "\\", "\xc3\xa9", "a: &a [*a, *a]\n", ",", "]", "}", "\r", "a:\n",
+		"[",	"{",	"- ",	"? ",	 ": ",	   "a: ",      "\"",	   "'",	 "&a ",	     "*a ",
+		"!a ",	"a",	"[]",	"{}",	 "a: 1\n", "- a\n",    "#\n",	   "\n", "|\n",	     " ",
+		"- - ", "{a: ", "[a, ", "---\n", "%",	   "- &a x\n", "- !a x\n", "\\", "\xc3\xa9", "a: &a [*a, *a]\n",
+		",",	"]",	"}",	"\r",	 "a:\n",
 	};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(pieces); i++)
@@ -192,6 +194,21 @@ static void damage(char *text, size_t *len)
 	}
 }
 
+/* Each error is one line that begins with its place: of the policy, or of a list. */
+static bool each_line_has_a_place(char *told)
+{
+	for (char *line = strtok(told, "\n"); line; line = strtok(NULL, "\n")) {
+		unsigned at[2];
+		int used = 0;
+
+		if (strncmp(line, "test:", 5) && strncmp(line, "tests/policy/right/", 19))
+			return false;
+		if (sscanf(strchr(line, ':'), ":%u:%u: %n", &at[0], &at[1], &used) != 2 || !used || !at[0] || !at[1])
+			return false;
+	}
+	return true;
+}
+
 static void damaged_files_are_refused_or_taken(void **state)
 {
 	unsigned taken = 0, refused = 0;
@@ -209,6 +226,8 @@ static void damaged_files_are_refused_or_taken(void **state)
 		damage(text, &len);
 		p = parse(text, len, &told, &errors);
 		assert_true(p ? !errors && !*told : errors && strchr(told, '\n'));
+		if (!each_line_has_a_place(told))
+			fail_msg("not an error line with a place: %s", told);
 		taken += p != NULL;
 		refused += p == NULL;
 		policy_free(p);

@@ -140,7 +140,9 @@ static void numbers_are_as_written(const struct policy *p)
 
 	detect_opts_init(&usual);
 	for (unsigned i = 0; i < TIMEOUT_COUNT; i++)
-		assert_int_equal(p->timeout_ns[i], i == TIMEOUT_TIME_WAIT ? 30 * SECOND : i == TIMEOUT_ESTABLISHED ? 168 * HOUR : 0);
+		assert_int_equal(p->timeout_ns[i], i == TIMEOUT_TIME_WAIT     ? 30 * SECOND
+						   : i == TIMEOUT_ESTABLISHED ? 168 * HOUR
+									      : 0);
 	for (unsigned i = 0; i < PARAM_COUNT; i++) {
 		bool given = i == PARAM_STALE_SYN_AFTER || i == PARAM_STALE_SYN_MANY || i == PARAM_HALF_OPEN_COMPLETION;
 
@@ -202,7 +204,8 @@ static void limits_have_their_defaults(void **state)
 	assert_int_equal(l[LIMIT_HALF_OPEN].mode, MODE_ENFORCE);
 	assert_int_equal(l[LIMIT_HALF_OPEN_SOURCE].on + l[LIMIT_NEW].on + l[LIMIT_NEW_SOURCE].on, 0);
 	l = p->service[1].service.limit; /* by max alone, few are many */
-	assert_int_equal(l[LIMIT_HALF_OPEN].enter_permille + l[LIMIT_HALF_OPEN].leave_permille + l[LIMIT_HALF_OPEN].min, 0);
+	assert_int_equal(l[LIMIT_HALF_OPEN].enter_permille + l[LIMIT_HALF_OPEN].leave_permille + l[LIMIT_HALF_OPEN].min,
+			 0);
 	l = p->service[2].service.limit;
 	rate_is(&l[LIMIT_NEW_SOURCE].rate, SECOND / 50, 50);
 	assert_int_equal(l[LIMIT_NEW_SOURCE].then, THEN_DROP);
@@ -229,10 +232,11 @@ static void an_empty_list_is_given(void **state)
 static void prefixes_of_whole_addresses_go_with_any(void **state)
 {
 	(void)state;
-	policy_free(right("version: 1\nmode: enforce\nservices:\n"
-			  "- {name: a, match: {dport: 1}, new-per-source: {rate: 5/s, prefix: {v4: 24, v6: 48}}}\n"
-			  "- {name: b, match: {dport: 2}, new-per-source: {rate: 5/s, prefix: {v4: 32, v6: 128}}}\n"
-			  "- {name: c, match: {dport: 3}, half-open-per-source: {max: 5, prefix: {v4: 24, v6: 48}}}\n"));
+	policy_free(
+		right("version: 1\nmode: enforce\nservices:\n"
+		      "- {name: a, match: {dport: 1}, new-per-source: {rate: 5/s, prefix: {v4: 24, v6: 48}}}\n"
+		      "- {name: b, match: {dport: 2}, new-per-source: {rate: 5/s, prefix: {v4: 32, v6: 128}}}\n"
+		      "- {name: c, match: {dport: 3}, half-open-per-source: {max: 5, prefix: {v4: 24, v6: 48}}}\n"));
 }
 
 /* ---- forms of the same ---- */
@@ -264,7 +268,8 @@ static uint64_t flags_of(const char *words)
 	struct policy *p;
 	uint64_t flags;
 
-	snprintf(text, sizeof(text), "version: 1\nmode: enforce\nrules: [{name: a, match: {flags: %s}, action: drop}]\n", words);
+	snprintf(text, sizeof(text),
+		 "version: 1\nmode: enforce\nrules: [{name: a, match: {flags: %s}, action: drop}]\n", words);
 	p = right(text);
 	flags = p->rule[0].match.flags;
 	policy_free(p);

@@ -114,10 +114,10 @@ static void rates(void **state)
 		const char *text;
 		uint64_t interval_ns;
 	} cases[] = {
-		{ "1/s", SECOND },		{ "50/s", SECOND / 50 },       { "3/s", 333333333 },
-		{ "10/m", 6 * SECOND },		{ "10/min", 6 * SECOND },      { "1000/h", 3600 * SECOND / 1000 },
-		{ "1/d", 86400 * SECOND },	{ "200k/s", 5000 },	       { "10M/s", 100 },
-		{ "500_000/s", 2000 },		{ "600M/m", 100 },
+		{ "1/s", SECOND },	   { "50/s", SECOND / 50 },  { "3/s", 333333333 },
+		{ "10/m", 6 * SECOND },	   { "10/min", 6 * SECOND }, { "1000/h", 3600 * SECOND / 1000 },
+		{ "1/d", 86400 * SECOND }, { "200k/s", 5000 },	     { "10M/s", 100 },
+		{ "500_000/s", 2000 },	   { "600M/m", 100 },
 	};
 
 	(void)state;
@@ -221,8 +221,12 @@ static void long_words_are_cut(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(addresses),	   cmocka_unit_test(ipv4_is_mapped),  cmocka_unit_test(host_bits),
-		cmocka_unit_test(durations),	   cmocka_unit_test(rates),	      cmocka_unit_test(what_is_refused),
+		cmocka_unit_test(addresses),
+		cmocka_unit_test(ipv4_is_mapped),
+		cmocka_unit_test(host_bits),
+		cmocka_unit_test(durations),
+		cmocka_unit_test(rates),
+		cmocka_unit_test(what_is_refused),
 		cmocka_unit_test(long_words_are_cut),
 	};
 

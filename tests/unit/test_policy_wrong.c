@@ -40,7 +40,8 @@ static int says(const char *line, const char *path, const char *expected)
 
 	if (!text)
 		return 0;
-	snprintf(head, sizeof(head), "%s%s%.*s: ", of_list ? FOLDER : path, of_list ? "/" : ":", (int)(text - expected), expected);
+	snprintf(head, sizeof(head), "%s%s%.*s: ", of_list ? FOLDER : path, of_list ? "/" : ":", (int)(text - expected),
+		 expected);
 	return !strncmp(line, head, strlen(head)) && strstr(line + strlen(head), text + 1);
 }
 

@@ -20,7 +20,8 @@ const struct command policy_commands[] = {
 
 static void usage(FILE *out)
 {
-	fputs("Usage: tcpward policy COMMAND [OPTION...] [WORD...]\nWhat is dropped, limited or answered in the stack's place; "
+	fputs("Usage: tcpward policy COMMAND [OPTION...] [WORD...]\nWhat is dropped, limited or answered in the "
+	      "stack's place; "
 	      "tcpward-policy(5).\n\n",
 	      out);
 	for (const struct command *c = policy_commands; c->name; c++)
@@ -36,7 +37,8 @@ static int unknown(const char *word)
 	for (const struct command *c = policy_commands; c->name; c++)
 		nearest_try(&nearest, c->name);
 	if (nearest.best)
-		return cmd_error(EXIT_USAGE, NULL, "unknown command 'policy %s', did you mean '%s'?", word, nearest.best);
+		return cmd_error(EXIT_USAGE, NULL, "unknown command 'policy %s', did you mean '%s'?", word,
+				 nearest.best);
 	return cmd_error(EXIT_USAGE, "tcpward policy --help lists the commands", "unknown command 'policy %s'", word);
 }
 

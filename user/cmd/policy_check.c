@@ -128,7 +128,8 @@ int cmd_policy_check(int argc, char **argv)
 	bool ok = true;
 
 	cmd_parse(&line, OPT_OUTPUT, NULL, NULL, NULL, "FILE...",
-		  "Read policy files (-: standard input) and report every error as FILE:LINE:COLUMN. Attaches nothing and needs no "
+		  "Read policy files (-: standard input) and report every error as FILE:LINE:COLUMN. Attaches nothing "
+		  "and needs no "
 		  "privilege.\vExit: 0 all are right, 2 there is an error.",
 		  argc, argv);
 	if (!line.argc)
@@ -137,8 +138,9 @@ int cmd_policy_check(int argc, char **argv)
 	for (int i = 0; i < line.argc; i++)
 		ok &= list ? check_json(line.argv[i], list) : check_text(line.argv[i]);
 	if (list)
-		puts(json_object_to_json_string_ext(list, line.pretty ? JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE :
-							 JSON_C_TO_STRING_NOSLASHESCAPE));
+		puts(json_object_to_json_string_ext(list, line.pretty ? JSON_C_TO_STRING_PRETTY |
+										JSON_C_TO_STRING_NOSLASHESCAPE
+								      : JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(list);
 	return ok ? EXIT_OK : EXIT_USAGE;
 }

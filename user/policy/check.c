@@ -21,17 +21,19 @@ static void check_half_open(struct reader *r, const struct node *map, struct pol
 		const struct node *odd = leave ? leave : min;
 
 		if (!max)
-			fault(&r->faults, map, "a limit without a threshold, 'half-open': give enter: 25%% or max: 20000");
+			fault(&r->faults, map,
+			      "a limit without a threshold, 'half-open': give enter: 25%% or max: 20000");
 		else if (odd)
-			fault(&r->faults, odd, "%s without enter, '%s': it belongs to enter: 25%%", leave ? "leave" : "min",
-			      odd->text);
+			fault(&r->faults, odd, "%s without enter, '%s': it belongs to enter: 25%%",
+			      leave ? "leave" : "min", odd->text);
 		return;
 	}
 	if (!leave)
 		l->leave_permille = l->enter_permille / 2;
 	else if (l->leave_permille >= l->enter_permille)
-		fault(&r->faults, leave, "leave is not below enter, '%s': the limit would go on and off with each SYN; less "
-					 "than %s",
+		fault(&r->faults, leave,
+		      "leave is not below enter, '%s': the limit would go on and off with each SYN; less "
+		      "than %s",
 		      leave->text, node_get(map, "enter")->text);
 	if (!min)
 		l->min = MIN_DEFAULT;
@@ -46,7 +48,8 @@ static void check_source(struct reader *r, const struct node *map, struct policy
 	if (l->for_ns)
 		l->then = THEN_BLOCK;
 	else if (l->then == THEN_BLOCK)
-		fault(&r->faults, then, "for is missing, '%s': how long the source is blocked, as for: 10m", then->text);
+		fault(&r->faults, then, "for is missing, '%s': how long the source is blocked, as for: 10m",
+		      then->text);
 }
 
 /* ---- matches ---- */
@@ -55,7 +58,8 @@ static void check_match(struct reader *r, const struct node *map)
 	const struct node *any = node_get(map, "any");
 
 	if (!map->child)
-		fault(&r->faults, map, "a match without conditions, '{}': if everything is meant, write match: {any: true}");
+		fault(&r->faults, map,
+		      "a match without conditions, '{}': if everything is meant, write match: {any: true}");
 	if (any && map->child->next)
 		fault(&r->faults, any, "any stands alone, '%s': the other keys say what matches", any->text);
 }
@@ -63,7 +67,8 @@ static void check_match(struct reader *r, const struct node *map)
 static void check_service(struct reader *r, const struct node *map, struct policy_file_service *s)
 {
 	static const char *const names[] = { "half-open", "half-open-per-source", "new-per-source", "new" };
-	static const enum policy_limit_kind limits[] = { LIMIT_HALF_OPEN, LIMIT_HALF_OPEN_SOURCE, LIMIT_NEW_SOURCE, LIMIT_NEW };
+	static const enum policy_limit_kind limits[] = { LIMIT_HALF_OPEN, LIMIT_HALF_OPEN_SOURCE, LIMIT_NEW_SOURCE,
+							 LIMIT_NEW };
 	const struct node *mode = node_get(map, "mode");
 	unsigned given = 0;
 
@@ -80,7 +85,8 @@ static void check_service(struct reader *r, const struct node *map, struct polic
 			l->mode = (uint8_t)weaker(l->mode, MODE_DRY_RUN);
 	}
 	if (!given)
-		fault(&r->faults, map, "a service without a limit, '%s': give half-open, half-open-per-source, new-per-source or new",
+		fault(&r->faults, map,
+		      "a service without a limit, '%s': give half-open, half-open-per-source, new-per-source or new",
 		      s->service.name);
 }
 
@@ -92,8 +98,8 @@ static void check_rule(struct reader *r, const struct node *map, struct policy_f
 	if (burst && !above)
 		fault(&r->faults, burst, "burst without above, '%s': it belongs to above: 10/s", burst->text);
 	if (above && rule->rule.action == ACTION_PASS)
-		fault(&r->faults, above, "above in a rule that passes, '%s': it says from when a rule drops; action: drop",
-		      above->text);
+		fault(&r->faults, above,
+		      "above in a rule that passes, '%s': it says from when a rule drops; action: drop", above->text);
 }
 
 static void check_reaction(struct reader *r, const struct node *map, struct policy_reaction *reaction)
@@ -101,7 +107,8 @@ static void check_reaction(struct reader *r, const struct node *map, struct poli
 	const struct node *time = node_get(map, "for");
 
 	if (reaction->then == REACT_CLOSE && time)
-		fault(&r->faults, time, "for with close, '%s': a socket is closed once; for belongs to then: block", time->text);
+		fault(&r->faults, time, "for with close, '%s': a socket is closed once; for belongs to then: block",
+		      time->text);
 	else if (reaction->then == REACT_BLOCK && !time)
 		reaction->for_ns = POLICY_MINUTE;
 }
@@ -177,15 +184,17 @@ static void check_names(struct reader *r, const char *list)
 		while (other != item && !same_word(node_get(other, "name"), name))
 			other = other->next;
 		if (other != item)
-			fault(&r->faults, name, "a name that stands twice, '%s': first in line %u; counters go by the name",
-			      name->text, node_get(other, "name")->line);
+			fault(&r->faults, name,
+			      "a name that stands twice, '%s': first in line %u; counters go by the name", name->text,
+			      node_get(other, "name")->line);
 	}
 }
 
 /* Is one of these reasons judged by the state check alone? */
 static bool needs_state(const char *reason)
 {
-	static const char *const names[] = { "no-flow", "out-of-state", "out-of-window", "rst-inexact", "rst-time-wait" };
+	static const char *const names[] = { "no-flow", "out-of-state", "out-of-window", "rst-inexact",
+					     "rst-time-wait" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (!strcmp(names[i], reason))
@@ -200,8 +209,9 @@ static void check_states(struct reader *r)
 
 		for (; one; one = one->next)
 			if (word_of(one) && needs_state(one->text))
-				fault(&r->faults, one, "a rule that needs the state check, '%s': write state-check: loose (or strict) "
-						       "at the top",
+				fault(&r->faults, one,
+				      "a rule that needs the state check, '%s': write state-check: loose (or strict) "
+				      "at the top",
 				      one->text);
 	}
 }
@@ -227,7 +237,8 @@ static void check_prefix(struct reader *r, const struct node *limit, struct firs
 		first->line = at->line;
 	} else if (strcmp(first->length, length)) {
 		fault(&r->faults, at,
-		      "another prefix length, '%s': sources are looked up by their address and by one length, which in line %u "
+		      "another prefix length, '%s': sources are looked up by their address and by one length, which in "
+		      "line %u "
 		      "is %s; write prefix: {%s: %s}",
 		      length, first->line, first->length, first->family, first->length);
 	}
@@ -265,13 +276,15 @@ static void check_ifaces(struct reader *r, const char *list)
 
 		for (; iface; iface = iface->next)
 			if (word_of(iface) && !of_instance(r->p, iface->text))
-				fault(&r->faults, iface, "not an interface of this policy, '%s': add it to interfaces", iface->text);
+				fault(&r->faults, iface, "not an interface of this policy, '%s': add it to interfaces",
+				      iface->text);
 	}
 }
 
 static bool same_reaction(const struct node *a, const struct node *b)
 {
-	return same_word(node_get(a, "finding"), node_get(b, "finding")) && same_word(node_get(a, "then"), node_get(b, "then"));
+	return same_word(node_get(a, "finding"), node_get(b, "finding")) &&
+	       same_word(node_get(a, "then"), node_get(b, "then"));
 }
 
 static void check_reactions(struct reader *r)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* fault: the errors of a file, kept until all of it is read, and then told in order of place. */
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 #include "policy/tree.h"
 
 #define FAULTS_TOLD 200
+#define LINE_MAX_BYTES 1000
 
 struct fault {
 	unsigned line, column, order;
@@ -32,6 +34,23 @@ static void add(struct faults *f, struct fault made)
 	f->item[f->count++] = made;
 }
 
+/* An error is one line of a length that can be read, whatever stands in the file. */
+static void make_line(char *text)
+{
+	size_t cut = LINE_MAX_BYTES;
+
+	if (!text)
+		return;
+	if (strlen(text) > cut + 3) {
+		while (((unsigned char)text[cut] & 0xc0) == 0x80) /* not within a character */
+			cut--;
+		strcpy(text + cut, "...");
+	}
+	for (; *text; text++)
+		if (iscntrl((unsigned char)*text))
+			*text = ' ';
+}
+
 void fault_at(struct faults *f, unsigned line, unsigned column, const char *format, ...)
 {
 	struct fault made = { .line = line, .column = column };
@@ -42,6 +61,7 @@ void fault_at(struct faults *f, unsigned line, unsigned column, const char *form
 	if (vasprintf(&made.text, format, args) < 0)
 		made.text = NULL;
 	va_end(args);
+	make_line(made.text);
 	add(f, made);
 }
 

@@ -114,8 +114,8 @@ static void read_detect(struct reader *r, const struct node *map)
 			unknown_key(r, key, "detect", names, FINDING_COUNT);
 		} else if (key->value->kind != NODE_MAP) {
 			if (!key->value->refused)
-				fault(&r->faults, key->value, "a mapping is wanted, '%s': not %s; as {after: 5s}", key->text,
-				      node_words(key->value));
+				fault(&r->faults, key->value, "a mapping is wanted, '%s': not %s; as {after: 5s}",
+				      key->text, node_words(key->value));
 		} else {
 			for (const struct node *in = key->value->child; in; in = in->next)
 				read_threshold(r, in, (unsigned)kind);
@@ -247,7 +247,8 @@ static void read_place(struct reader *r, const struct schema_key *above, const s
 	if (map->refused)
 		return;
 	if (map->kind != NODE_MAP) {
-		fault(&r->faults, map, "a mapping is wanted, '%s': not %s; as {key: value}", above->name, node_words(map));
+		fault(&r->faults, map, "a mapping is wanted, '%s': not %s; as {key: value}", above->name,
+		      node_words(map));
 		return;
 	}
 	if (above->place == PLACE_DETECT) {
@@ -280,7 +281,8 @@ static size_t skip_bom(const char *text, size_t len)
 	return len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3) ? 3 : 0;
 }
 
-struct policy *policy_parse(const char *text, size_t len, const char *name, const char *dir, FILE *err, unsigned *errors)
+struct policy *policy_parse(const char *text, size_t len, const char *name, const char *dir, FILE *err,
+			    unsigned *errors)
 {
 	struct reader r = { .p = calloc(1, sizeof(*r.p)), .faults = { .name = name }, .dir = dir };
 	size_t bom = skip_bom(text, len);
@@ -295,8 +297,10 @@ struct policy *policy_parse(const char *text, size_t len, const char *name, cons
 	if (!r.p || !r.p->text)
 		fault_at(&r.faults, 1, 1, "out of memory");
 	else if (len > POLICY_BYTES_MAX)
-		fault_at(&r.faults, 1, 1, "too large, '%s': a policy has up to %lu MiB; long lists of addresses stand in files "
-			 "of their own: \"@list.txt\"", name, POLICY_BYTES_MAX >> 20);
+		fault_at(&r.faults, 1, 1,
+			 "too large, '%s': a policy has up to %lu MiB; long lists of addresses stand in files "
+			 "of their own: \"@list.txt\"",
+			 name, POLICY_BYTES_MAX >> 20);
 	else if (tree_read(&tree, r.p->text + bom, len - bom, &r.faults))
 		fault_at(&r.faults, 1, 1, "out of memory");
 	else if (tree.root || !r.faults.total) {

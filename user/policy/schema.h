@@ -7,8 +7,8 @@
 
 enum key_kind {
 	KEY_VERSION,
-	KEY_WORDS,     /* one of struct schema_words */
-	KEY_NAME,      /* of a rule or service */
+	KEY_WORDS, /* one of struct schema_words */
+	KEY_NAME,  /* of a rule or service */
 	KEY_DURATION,
 	KEY_RATE,
 	KEY_SHARE,
@@ -17,13 +17,13 @@ enum key_kind {
 	KEY_ADDRESSES, /* struct cidr_list */
 	KEY_PORTS,     /* struct range_list */
 	KEY_VLANS,
-	KEY_IFACES,    /* of struct policy or policy_match: see parse.c */
+	KEY_IFACES, /* of struct policy or policy_match: see parse.c */
 	KEY_INVALID,
 	KEY_FLAGS,
 	KEY_FINDING,
-	KEY_TRUE,      /* only "true" may stand there */
+	KEY_TRUE, /* only "true" may stand there */
 	KEY_MAP,
-	KEY_LIST,      /* of KEY_MAPs */
+	KEY_LIST, /* of KEY_MAPs */
 };
 
 /* Where keys stand: the mappings of a policy. */
@@ -60,10 +60,10 @@ struct schema_key {
 	enum key_kind kind;
 	unsigned offset, size; /* of its value in the struct of its place; size 0: it has none there */
 	bool required;
-	bool always; /* KEY_MAP: its defaults count even if it is left out */
+	bool always;		 /* KEY_MAP: its defaults count even if it is left out */
 	enum schema_place place; /* KEY_MAP, KEY_LIST */
 	struct schema_words words;
-	uint64_t min, max; /* ns, counts */
+	uint64_t min, max;    /* ns, counts */
 	const char *fallback; /* read like a value; in parentheses: words about it; NULL: none */
 	const char *text;
 };

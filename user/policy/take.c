@@ -8,7 +8,8 @@
 #include "policy/reader.h"
 #include "report/nearest.h"
 
-_Static_assert(offsetof(struct policy, iface_count) - offsetof(struct policy, iface) == offsetof(struct iface_list, count),
+_Static_assert(offsetof(struct policy, iface_count) - offsetof(struct policy, iface) ==
+		       offsetof(struct iface_list, count),
 	       "a policy's interfaces are a struct iface_list");
 _Static_assert(offsetof(struct policy_match, iface_count) - offsetof(struct policy_match, iface) ==
 		       offsetof(struct iface_list, count),
@@ -56,7 +57,11 @@ static void set_number(const struct schema_key *key, void *into, uint64_t value)
 	uint32_t four = (uint32_t)value;
 	char *at = (char *)into + key->offset;
 
-	memcpy(at, key->size == 1 ? &one : key->size == 2 ? (void *)&two : key->size == 4 ? (void *)&four : (void *)&value,
+	memcpy(at,
+	       key->size == 1	? &one
+	       : key->size == 2 ? (void *)&two
+	       : key->size == 4 ? (void *)&four
+				: (void *)&value,
 	       key->size);
 }
 
@@ -71,7 +76,8 @@ static void take_version(struct reader *r, const struct node *node)
 	char word[QUOTED_LEN];
 
 	if (strcmp(node->text, "1"))
-		fault(&r->faults, node, "an unknown version, '%s': this tcpward reads version: 1", quoted(node->text, word));
+		fault(&r->faults, node, "an unknown version, '%s': this tcpward reads version: 1",
+		      quoted(node->text, word));
 }
 
 static void list_words(const struct schema_words *words, char *buf, size_t size)
@@ -281,7 +287,8 @@ static void take_address(struct reader *r, const struct schema_key *key, const s
 	else if (cidr_parse(item->text, &c, &error))
 		tell(r, item, error);
 	else if (list->count == POLICY_ENTRIES_MAX)
-		fault(&r->faults, item, "too many, '%s': a list has up to %d addresses", item->text, POLICY_ENTRIES_MAX);
+		fault(&r->faults, item, "too many, '%s': a list has up to %d addresses", item->text,
+		      POLICY_ENTRIES_MAX);
 	else
 		no_memory(r, cidr_list_add(list, &c) ? NULL : list, item);
 }
@@ -313,7 +320,8 @@ static void take_iface(struct reader *r, const struct schema_key *key, const str
 	(void)key;
 	if (!len || len >= WARD_NAME_LEN || strpbrk(item->text, "/: \t\n") || !strcmp(item->text, ".") ||
 	    !strcmp(item->text, "..")) {
-		fault(&r->faults, item, "not the name of an interface, '%s': 1 to %d characters, as 'ip link' shows them",
+		fault(&r->faults, item,
+		      "not the name of an interface, '%s': 1 to %d characters, as 'ip link' shows them",
 		      quoted(item->text, word), WARD_NAME_LEN - 1);
 		return;
 	}
@@ -348,7 +356,8 @@ static void take_invalid(struct reader *r, const struct schema_key *key, const s
 
 /* ---- control bits ---- */
 static const struct schema_word control_bits[] = {
-	{ "syn", TH_SYN }, { "ack", TH_ACK }, { "fin", TH_FIN }, { "rst", TH_RST }, { "psh", TH_PSH }, { "urg", TH_URG },
+	{ "syn", TH_SYN }, { "ack", TH_ACK }, { "fin", TH_FIN },
+	{ "rst", TH_RST }, { "psh", TH_PSH }, { "urg", TH_URG },
 };
 
 static unsigned control_bit(const char *name)

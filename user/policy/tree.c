@@ -19,7 +19,7 @@ struct build {
 	size_t len;
 	size_t pos; /* the place that was worked out last, and where it is: places are asked for nearly in order */
 	unsigned line, column;
-	bool stop; /* nothing more can be read */
+	bool stop;   /* nothing more can be read */
 	bool broken; /* ... because of what stands there: what was read before makes no sense without the rest */
 	bool no_memory;
 };
@@ -123,7 +123,8 @@ static bool refuse_decoration(struct build *b, struct fy_token *anchor, struct f
 {
 	if (anchor)
 		fault_pos(b, position_of(b, anchor, pos, '&'),
-			  "anchors are not taken, '&': write the value where it is used, or keep addresses in a file: \"@list.txt\"");
+			  "anchors are not taken, '&': write the value where it is used, or keep addresses in a file: "
+			  "\"@list.txt\"");
 	if (tag)
 		fault_pos(b, position_of(b, tag, pos, '!'), "tags are not taken, '!': write the plain value");
 	return anchor || tag;
@@ -191,7 +192,9 @@ static bool check_key(struct build *b, const struct node *map, struct node *key)
 	if (key->kind != NODE_WORD) {
 		if (!key->refused)
 			fault(b->faults, key, "a key must be a word, '%s': write key: value",
-			      key->kind == NODE_LIST ? "[...]" : key->kind == NODE_MAP ? "{...}" : "");
+			      key->kind == NODE_LIST  ? "[...]"
+			      : key->kind == NODE_MAP ? "{...}"
+						      : "");
 		return false;
 	}
 	if (key->refused)
@@ -265,7 +268,9 @@ static struct node *build_node(struct build *b, struct fy_event *e, unsigned dep
 		n = node_new(b, NODE_EMPTY, pos && pos < b->len && b->text[pos] != '*' ? pos - 1 : pos, NULL, 0);
 		if (n) {
 			n->refused = true;
-			fault(b->faults, n, "aliases are not taken, '*': write the value itself; a rule for every segment has the match {any: true}");
+			fault(b->faults, n,
+			      "aliases are not taken, '*': write the value itself; a rule for every segment has the "
+			      "match {any: true}");
 		}
 	} else if (e->type == FYET_SEQUENCE_START) {
 		n = node_new(b, NODE_LIST, pos, NULL, 0);
@@ -313,8 +318,8 @@ static void syntax_error(struct build *b, struct fy_diag *diag)
 		len++;
 	snprintf(line, sizeof(line), "%.*s", (int)(len < 40 ? len : 40), b->text + pos);
 	find_place(b, pos);
-	fault_at(b->faults, b->line, b->column, "%s, '%s'%s", e && e->msg ? e->msg : "cannot be read", quoted(line, word),
-		 syntax_hint(b, pos));
+	fault_at(b->faults, b->line, b->column, "%s, '%s'%s", e && e->msg ? e->msg : "cannot be read",
+		 quoted(line, word), syntax_hint(b, pos));
 }
 
 /* ---- bytes ---- */
@@ -356,8 +361,10 @@ static bool check_bytes(struct build *b)
 		n = character(text + pos, b->len - pos);
 		if (n)
 			continue;
-		snprintf(what, sizeof(what), text[pos] < 0x80 ? "a control character, '\\x%02x': a policy is text" :
-								"not UTF-8, '\\x%02x': save the file as UTF-8", text[pos]);
+		snprintf(what, sizeof(what),
+			 text[pos] < 0x80 ? "a control character, '\\x%02x': a policy is text"
+					  : "not UTF-8, '\\x%02x': save the file as UTF-8",
+			 text[pos]);
 		fault_pos(b, pos, what);
 		return false;
 	}

@@ -17,9 +17,9 @@ enum node_kind { NODE_EMPTY, NODE_WORD, NODE_LIST, NODE_MAP };
 
 struct node {
 	enum node_kind kind;
-	bool refused;	    /* its error is told: no other shall follow from it */
+	bool refused;	       /* its error is told: no other shall follow from it */
 	unsigned line, column; /* from 1; columns count characters */
-	struct node *child; /* NODE_LIST: its items; NODE_MAP: its keys */
+	struct node *child;    /* NODE_LIST: its items; NODE_MAP: its keys */
 	struct node *next;
 	struct node *value; /* of a key */
 	struct node *all;   /* of the tree, for tree_free() */

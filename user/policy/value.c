@@ -82,7 +82,8 @@ int count_parse(const char *text, uint64_t *count, const char **error)
 	if (!end)
 		return refuse(error, "not a count, '%s': write a whole number: 128, 20k, 2M", quoted(text, word));
 	if (*end == '%')
-		return refuse(error, "a count takes no share, '%s': write a whole number: 128, 20k, 2M", quoted(text, word));
+		return refuse(error, "a count takes no share, '%s': write a whole number: 128, 20k, 2M",
+			      quoted(text, word));
 	if (*end)
 		return refuse(error, "not a count, '%s': write a whole number: 128, 20k, 2M", quoted(text, word));
 	*count = n;
@@ -112,7 +113,8 @@ int share_parse(const char *text, uint16_t *permille, const char **error)
 	return 0;
 }
 
-int range_parse(const char *text, const char *what, unsigned min, unsigned max, struct port_range *out, const char **error)
+int range_parse(const char *text, const char *what, unsigned min, unsigned max, struct port_range *out,
+		const char **error)
 {
 	char word[QUOTED_LEN];
 	uint64_t from, to;
@@ -123,12 +125,13 @@ int range_parse(const char *text, const char *what, unsigned min, unsigned max, 
 	if (end && *end == '-')
 		end = digits(end + 1, &to);
 	if (!end || *end)
-		return refuse(error, "not a %s, '%s': write a number, or a range as 8000-8100; names are not looked up", what,
-			      word);
+		return refuse(error, "not a %s, '%s': write a number, or a range as 8000-8100; names are not looked up",
+			      what, word);
 	if (from < min || to < min || from > max || to > max)
 		return refuse(error, "out of range, '%s': a %s is %u to %u", word, what, min, max);
 	if (from > to)
-		return refuse(error, "a range that ends before it begins, '%s': %u-%u", word, (unsigned)to, (unsigned)from);
+		return refuse(error, "a range that ends before it begins, '%s': %u-%u", word, (unsigned)to,
+			      (unsigned)from);
 	*out = (struct port_range){ .from = (uint16_t)from, .to = (uint16_t)to };
 	return 0;
 }
@@ -138,8 +141,8 @@ static const struct unit {
 	const char *name;
 	uint64_t ns;
 } units[] = {
-	{ "d", POLICY_DAY }, { "h", POLICY_HOUR },	{ "m", POLICY_MINUTE },
-	{ "s", POLICY_SECOND }, { "ms", POLICY_SECOND / 1000 }, { "us", POLICY_SECOND / 1000000 },
+	{ "d", POLICY_DAY },	  { "h", POLICY_HOUR },		  { "m", POLICY_MINUTE },
+	{ "s", POLICY_SECOND },	  { "ms", POLICY_SECOND / 1000 }, { "us", POLICY_SECOND / 1000000 },
 	{ "min", POLICY_MINUTE }, /* read, never written */
 };
 
@@ -177,10 +180,11 @@ int duration_parse(const char *text, uint64_t *ns, const char **error)
 			return refuse(error, "a duration needs a unit, '%s': %ss, %sm", word, word, word);
 		unit = unit_at(at);
 		if (!unit)
-			return refuse(error, "unknown unit '%.8s' of a duration, '%s': us, ms, s, m, h or d%s", at, word,
-				      *at == '.' ? "; 1.5h is written 1h30m" : "");
+			return refuse(error, "unknown unit '%.8s' of a duration, '%s': us, ms, s, m, h or d%s", at,
+				      word, *at == '.' ? "; 1.5h is written 1h30m" : "");
 		if (last && unit->ns >= last->ns)
-			return refuse(error, "units out of order, '%s': the larger ones come first, each once: 1h30m", word);
+			return refuse(error, "units out of order, '%s': the larger ones come first, each once: 1h30m",
+				      word);
 		if (n > (INT64_MAX - sum) / unit->ns)
 			return refuse(error, "out of range, '%s': a duration of more than 292 years", word);
 		sum += n * unit->ns;
@@ -280,7 +284,8 @@ static int prefix_length(const char *word, const char *text, unsigned max, unsig
 	if (!end || *end || strchr(text, '_'))
 		return refuse(error, "not a prefix length, '%s': after the '/' comes a number of 0 to %u", word, max);
 	if (n > max)
-		return refuse(error, "out of range, '%s': an IPv%d prefix has 0 to %u bits", word, max == 32 ? 4 : 6, max);
+		return refuse(error, "out of range, '%s': an IPv%d prefix has 0 to %u bits", word, max == 32 ? 4 : 6,
+			      max);
 	*len = (unsigned)n;
 	return 0;
 }
@@ -316,8 +321,10 @@ int cidr_parse(const char *text, struct cidr *out, const char **error)
 		return -EINVAL;
 	made.prefix.len = v4 ? len + 96 : len;
 	if (cut_host_bits(made.prefix.addr, made.prefix.len))
-		return refuse(error, "bits beyond the prefix length are set, '%s': was the network %s meant, or the address %s?",
-			      quoted(text, word), cidr_text(&made, meant), address);
+		return refuse(
+			error,
+			"bits beyond the prefix length are set, '%s': was the network %s meant, or the address %s?",
+			quoted(text, word), cidr_text(&made, meant), address);
 	*out = made;
 	return 0;
 }

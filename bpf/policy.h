@@ -46,18 +46,17 @@ static __always_inline __u32 masked(__u32 i, __u32 mask)
 	return i & mask;
 }
 
-/* The number of the lowest bit that is set; 63 if none is. */
+/* The number of the lowest bit that is set; 0 if none is. By de Bruijn's sequence: the verifier would follow every branch. */
 static __always_inline __u32 lowest_bit(__u64 bits)
 {
-	__u64 low = bits & -bits;
-	__u32 n = 63;
+	static const __u8 number[64] = {
+		0, 1, 48, 2, 57, 49, 28, 3, 61, 58, 50, 42, 38, 29, 17, 4,
+		62, 55, 59, 36, 53, 51, 43, 22, 45, 39, 33, 30, 24, 18, 12, 5,
+		63, 47, 56, 27, 60, 41, 37, 16, 54, 35, 52, 21, 44, 32, 23, 11,
+		46, 26, 40, 15, 34, 20, 31, 10, 25, 14, 19, 9, 13, 8, 7, 6,
+	};
 
-	n -= low & 0x00000000ffffffffULL ? 32 : 0;
-	n -= low & 0x0000ffff0000ffffULL ? 16 : 0;
-	n -= low & 0x00ff00ff00ff00ffULL ? 8 : 0;
-	n -= low & 0x0f0f0f0f0f0f0f0fULL ? 4 : 0;
-	n -= low & 0x3333333333333333ULL ? 2 : 0;
-	return n - (low & 0x5555555555555555ULL ? 1 : 0);
+	return *(const volatile __u8 *)&number[(bits & -bits) * 0x03f79d71b4cb0a89ULL >> 58];
 }
 
 /* The address that sent the segment. */

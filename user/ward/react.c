@@ -13,6 +13,7 @@
 
 #include "policy/prefix.h"
 #include "ward/inside.h"
+#include "ward/netns.h"
 #include "ward/sockets.h"
 
 #define CLOSES_AT_ONCE 256 /* of one look */
@@ -170,6 +171,16 @@ static void close_flow(struct ward *w, struct policy_react *r, const struct flow
 	     err == -EOPNOTSUPP ? " (this kernel lacks CONFIG_INET_DIAG_DESTROY)" : "");
 }
 
+static bool anything_to_close(const struct ward *w, struct policy_config *cfg)
+{
+	unsigned i;
+
+	for (i = 0; i < w->hits->count && i < HITS_MAX; i++)
+		if (to_close(cfg, w->hits->hit[i].mask))
+			return true;
+	return false;
+}
+
 static void close_flows(struct ward *w, struct policy_config *cfg, uint64_t now_ns)
 {
 	unsigned i, done = 0;
@@ -186,6 +197,22 @@ static void close_flows(struct ward *w, struct policy_config *cfg, uint64_t now_
 			close_flow(w, r, &hit->key);
 		else
 			r->would += counted(cfg, r);
+	}
+}
+
+/* Sockets are seen in their own network namespace only; a keeper lives in another one, so that it holds nobody's. */
+static void close_there(struct ward *w, struct policy_config *cfg, uint64_t now_ns)
+{
+	struct netns_visit visit;
+
+	if (!anything_to_close(w, cfg))
+		return;
+	if (!netns_enter(w->info->iface[0].netns, &visit)) {
+		close_flows(w, cfg, now_ns);
+		netns_leave(&visit);
+	} else if (!w->reactions->told) {
+		w->reactions->told = true;
+		tell(w, "cannot close sockets as the policy asks: their network namespace cannot be entered: %s", strerror(errno));
 	}
 }
 
@@ -207,5 +234,5 @@ void reactions_look(struct ward *w, uint64_t now_ns)
 		if (w->findings[i].id && !w->findings[i].cleared_ns)
 			block(w, cfg, &w->findings[i], i, now_ns);
 	if (cfg->has_close)
-		close_flows(w, cfg, now_ns);
+		close_there(w, cfg, now_ns);
 }

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "ward/netns.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Opens the file if it is the namespace with this inode, else -1. */
+static int open_if(const char *path, uint32_t inode)
+{
+	struct stat st;
+	int fd;
+
+	if (stat(path, &st) || (uint32_t)st.st_ino != inode)
+		return -1;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0 && (fstat(fd, &st) || (uint32_t)st.st_ino != inode)) { /* it went away meanwhile, and the name is another's */
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+static int search(const char *folder, const char *format, bool numbers, uint32_t inode)
+{
+	DIR *dir = opendir(folder);
+	struct dirent *entry;
+	char path[300];
+	int fd = -1;
+
+	while (dir && fd < 0 && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.' || (numbers && !isdigit((unsigned char)entry->d_name[0])))
+			continue;
+		snprintf(path, sizeof(path), format, entry->d_name);
+		fd = open_if(path, inode);
+	}
+	if (dir)
+		closedir(dir);
+	return fd;
+}
+
+int netns_enter(uint32_t inode, struct netns_visit *visit)
+{
+	struct stat st;
+	int there, saved;
+
+	visit->home = -1;
+	if (!stat("/proc/thread-self/ns/net", &st) && (uint32_t)st.st_ino == inode)
+		return 0;
+	there = search("/run/netns", "/run/netns/%s", false, inode);
+	if (there < 0)
+		there = search("/proc", "/proc/%s/ns/net", true, inode);
+	if (there < 0) {
+		errno = ENOENT;
+		return -1;
+	}
+	visit->home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (visit->home >= 0 && !setns(there, CLONE_NEWNET)) {
+		close(there);
+		return 0;
+	}
+	saved = errno;
+	close(there);
+	if (visit->home >= 0)
+		close(visit->home);
+	visit->home = -1;
+	errno = saved;
+	return -1;
+}
+
+void netns_leave(struct netns_visit *visit)
+{
+	if (visit->home < 0)
+		return;
+	/* the way back cannot fail for want of anything that the way there had */
+	if (setns(visit->home, CLONE_NEWNET))
+		_exit(1);
+	close(visit->home);
+	visit->home = -1;
+}

@@ -124,6 +124,8 @@ __weak __noinline int classify(void)
 	sc->policy.rules &= cfg->vlan_rules[ports->vlan[sc->seg.vlan & 0xfff]];
 	sc->policy.rules &= cfg->flags[POLICY_BITS(sc->seg.bits)];
 	sc->policy.rules &= cfg->iface[sc->seg.iface & (WARD_IFACES - 1)];
+	sc->policy.services &= cfg->vlan_services[ports->vlan[sc->seg.vlan & 0xfff]];
+	sc->policy.services &= cfg->iface_services[sc->seg.iface & (WARD_IFACES - 1)];
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "detect/detect.h"
 #include "report/internal.h"
 
 static const char *const then_names[] = {
@@ -37,10 +38,10 @@ const char *policy_flow_text(const struct flow_key *key, int local, char buf[128
 	return buf;
 }
 
-/* ---- one walk: the rules, the limits, the block list ---- */
+/* ---- one walk: the rules, the limits, the reactions, the block list ---- */
 struct row {
 	char name[2 * POLICY_NAME_LEN + 4];
-	const char *kind; /* "rule", "limit", "list" */
+	const char *kind; /* "rule", "limit", "finding", "list" */
 	const char *mode; /* in which it acts: the weaker of its own and the policy's */
 	const char *does;
 	const struct policy_count *count;
@@ -132,6 +133,26 @@ static void walk_limits(const struct walk *walk, const struct policy_view *v)
 		}
 }
 
+static void show_reaction(const struct walk *walk, const struct policy_view *v, unsigned finding, const char *does,
+			  const struct policy_react *react)
+{
+	struct policy_count count = { .hits = react->done + react->would, .dropped = react->done, .would = react->would };
+	struct row row = { .kind = "finding", .mode = weaker(react->mode, v->config->mode), .does = does, .count = &count };
+
+	if (!react->on)
+		return;
+	snprintf(row.name, sizeof(row.name), "%s", finding_name(finding));
+	show(walk, &row);
+}
+
+static void walk_reactions(const struct walk *walk, const struct policy_view *v)
+{
+	for (unsigned i = 0; i < FINDING_COUNT; i++) {
+		show_reaction(walk, v, i, "block", &v->config->block[i]);
+		show_reaction(walk, v, i, "close", &v->config->close[i]);
+	}
+}
+
 static void walk_all(const struct walk *walk, const struct policy_view *v)
 {
 	struct row list = { .name = "block list", .kind = "list", .does = "drop" };
@@ -140,6 +161,7 @@ static void walk_all(const struct walk *walk, const struct policy_view *v)
 	list.count = &v->count[SUBJECT_BLOCK_LIST];
 	if (v->config) {
 		walk_limits(walk, v);
+		walk_reactions(walk, v);
 		walk_rules(walk, v);
 	}
 	show(walk, &list);

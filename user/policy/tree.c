@@ -126,7 +126,8 @@ static bool refuse_decoration(struct build *b, struct fy_token *anchor, struct f
 			  "anchors are not taken, '&': write the value where it is used, or keep addresses in a file: "
 			  "\"@list.txt\"");
 	if (tag)
-		fault_pos(b, position_of(b, tag, pos, '!'), "tags are not taken, '!': write the plain value");
+		fault_pos(b, position_of(b, tag, pos, '!'),
+			  "tags are not taken, '!': write the plain value, or put it in quotes: \"!ack\"");
 	return anchor || tag;
 }
 
@@ -290,16 +291,31 @@ static struct node *build_node(struct build *b, struct fy_event *e, unsigned dep
 }
 
 /* ---- what libfyaml refuses ---- */
-static const char *syntax_hint(const struct build *b, size_t pos)
+/* What libfyaml says, as far as its words tell what to do; they may change with its version. */
+static const char *const hints[][2] = {
+	{ "closing quote", ": a quotation mark is missing" },
+	{ "closing bracket", ": a ']' is missing" },
+	{ "flow mapping without", ": a '}' is missing" },
+	{ "missing comma", ": a comma or a bracket is missing" },
+	{ "multiline plain key", ": write key: value, with a blank behind the colon" },
+	{ "value after mapping", ": write key: value, with a colon and a blank behind it" },
+	{ "'-' indicator", ": the items of a list, and the keys of a mapping, begin in the same column" },
+	{ "wrongly indented", ": the items of a list, and the keys of a mapping, begin in the same column" },
+};
+
+static const char *syntax_hint(const struct build *b, size_t pos, const char *message)
 {
 	char c = pos < b->len ? b->text[pos] : 0;
 
 	if (c == '@')
 		return ": a list in a file is written in quotes: \"@list.txt\"";
-	if (memchr(b->text, '\t', b->len) && (c == '\t' || (pos + 1 < b->len && memchr(b->text + pos, '\t', 2))))
+	if (memchr(b->text + pos, '\t', b->len - pos < 2 ? b->len - pos : 2))
 		return ": indent with blanks";
 	if (c == '%' || c == '`')
 		return ": put it in quotes";
+	for (size_t i = 0; i < ARRAY_SIZE(hints); i++)
+		if (strstr(message, hints[i][0]))
+			return hints[i][1];
 	return ": this is not YAML";
 }
 
@@ -307,6 +323,7 @@ static void syntax_error(struct build *b, struct fy_diag *diag)
 {
 	const struct fy_diag_error *e;
 	const struct fy_mark *m;
+	const char *message;
 	void *at = NULL;
 	char word[QUOTED_LEN], line[QUOTED_LEN];
 	size_t pos, len;
@@ -318,8 +335,9 @@ static void syntax_error(struct build *b, struct fy_diag *diag)
 		len++;
 	snprintf(line, sizeof(line), "%.*s", (int)(len < 40 ? len : 40), b->text + pos);
 	find_place(b, pos);
-	fault_at(b->faults, b->line, b->column, "%s, '%s'%s", e && e->msg ? e->msg : "cannot be read",
-		 quoted(line, word), syntax_hint(b, pos));
+	message = e && e->msg ? e->msg : "cannot be read";
+	fault_at(b->faults, b->line, b->column, "%s, '%s'%s", message, quoted(line, word),
+		 syntax_hint(b, pos, message));
 }
 
 /* ---- bytes ---- */

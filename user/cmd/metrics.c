@@ -8,6 +8,7 @@
 
 #include "cmd/news.h"
 #include "cmd/util.h"
+#include "enforce.h"
 #include "report/accounts.h"
 #include "tcp_seq.h"
 /* after tcp_seq.h */
@@ -22,6 +23,7 @@ struct reading {
 	char version[2 * WARD_NAME_LEN];
 	struct ward_counters counters;
 	struct ward_gauges gauges;
+	struct policy_drops drops;
 	uint64_t findings[FINDING_COUNT][SEVERITY_COUNT];
 	uint64_t edge[EDGE_COUNT];
 	uint64_t services, sources, prefixes;
@@ -141,6 +143,14 @@ static void put_edges(const struct exposition *e)
 	put_two(e, "from", "other", "to", "other", e->r->edge[EDGE_OTHER]);
 }
 
+static void put_drops(const struct exposition *e)
+{
+	for (unsigned i = DROP_NONE + 1; i < DROP_COUNT; i++) {
+		put_two(e, "reason", drop_name(i), "enforced", "true", e->r->drops.dropped[i]);
+		put_two(e, "reason", drop_name(i), "enforced", "false", e->r->drops.would[i]);
+	}
+}
+
 static void put_endpoints(const struct exposition *e)
 {
 	const struct ward_gauges *g = &e->r->gauges;
@@ -219,6 +229,9 @@ static void put_metric(const struct exposition *e, enum metric metric)
 		break;
 	case METRIC_TRANSITIONS:
 		put_edges(e);
+		break;
+	case METRIC_DROPS:
+		put_drops(e);
 		break;
 	case METRIC_ENDPOINTS:
 		put_endpoints(e);
@@ -312,6 +325,8 @@ static int read_instance(const char *name, struct reading *r)
 	err = ward_counters_read(w, &r->counters);
 	if (!err)
 		err = ward_gauges_read(w, &r->gauges);
+	if (!err)
+		err = ward_drops_read(w, &r->drops);
 	if (!err)
 		err = ward_services_each(w, add_service, r);
 	if (!err)

@@ -18,6 +18,7 @@
 	X(EVICTIONS, "evictions_total", COUNTER, "state", "Unfinished flows whose place was needed.")                  \
 	X(TABLE_FULL, "table_full_total", COUNTER, "", "Segments whose flow found the flow table full.")               \
 	X(EARLY, "early_expiry_total", COUNTER, "", "Closed flows removed early for want of room.")                    \
+	X(DROPS, "dropped_total", COUNTER, "reason, enforced", "Segments that the policy dropped, or in dry run would have.") \
 	X(FLAGS, "flags_total", COUNTER, "flag", "How often each flag was newly set on a flow.")                       \
 	X(TRANSITIONS, "transitions_total", COUNTER, "from, to", "How often an endpoint took each edge of Figure 5.")  \
 	X(EVENTS, "events_total", COUNTER, "", "Events delivered to readers.")                                         \

@@ -42,6 +42,7 @@ struct row {
 static const struct row reasons[] = { WARD_REASONS(X) };
 static const struct row counters[] = { WARD_COUNTERS(X) };
 static const struct row states[] = { WARD_STATES(X) };
+static const struct row drops[] = { WARD_DROPS(X) };
 #undef X
 #define X(id, text) { #id, text },
 static const struct row flags[] = { WARD_FLAGS(X) };
@@ -50,6 +51,7 @@ static const struct row flags[] = { WARD_FLAGS(X) };
 _Static_assert(sizeof(reasons) / sizeof(*reasons) == REASON_COUNT, "one row a reason");
 _Static_assert(sizeof(counters) / sizeof(*counters) == COUNTER_COUNT, "one row a counter");
 _Static_assert(sizeof(states) / sizeof(*states) == STATE_COUNT, "one row a state");
+_Static_assert(sizeof(drops) / sizeof(*drops) == DROP_COUNT, "one row a reason to drop");
 _Static_assert(sizeof(flags) / sizeof(*flags) == FLAG_COUNT, "one row a flag");
 
 static void rows(struct sheet *s, const char *name, const char *heading, const struct row *row, const __u64 *values,
@@ -116,6 +118,9 @@ static void show(const struct stat *st, const struct reading *now)
 		show_rates(s, now, &st->last);
 	rows(s, "counters", "counters", counters, now->counters.counter, COUNTER_COUNT, true);
 	rows(s, "not_followed", "not followed", reasons, now->counters.reason, REASON_COUNT, all);
+	/* Row 0, "none", is no drop. */
+	rows(s, "dropped", "dropped by the policy", drops + 1, now->drops.dropped + 1, DROP_COUNT - 1, all);
+	rows(s, "would_drop", "would have been dropped (dry run)", drops + 1, now->drops.would + 1, DROP_COUNT - 1, all);
 	rows(s, "flags", "flags set", flags, now->counters.flag, FLAG_COUNT, all);
 	show_gauges(s, &now->gauges, ward_info(st->w), all);
 	sheet_end(s);
@@ -127,6 +132,8 @@ int stat_read(struct ward *w, struct reading *out)
 
 	if (!err)
 		err = ward_gauges_read(w, &out->gauges);
+	if (!err)
+		err = ward_drops_read(w, &out->drops);
 	if (err)
 		return cmd_fail(err);
 	out->ns = ward_now_ns(w);

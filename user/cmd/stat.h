@@ -5,11 +5,13 @@
 
 #include "cmd/cmd.h"
 #include "cmd/loop.h"
+#include "enforce.h"
 
 /* One reading of all that is counted. */
 struct reading {
 	struct ward_counters counters;
 	struct ward_gauges gauges;
+	struct policy_drops drops;
 	uint64_t ns;
 };
 

@@ -43,6 +43,11 @@ static void footer_draw(struct stream *s, const struct ward_counters *now)
 }
 
 /* ---- events ---- */
+static const char *rule_name(unsigned subject, char buf[80], void *ctx)
+{
+	return ward_subject_name(ctx, subject, buf);
+}
+
 static void on_event(const struct event *ev, size_t size, void *ctx)
 {
 	struct stream *s = ctx;
@@ -142,6 +147,7 @@ int stream_open(struct stream *s, struct ward *w, const struct cmd_line *line, s
 		return cmd_error(EXIT_FAILED, NULL, "cannot make an event loop: %s", strerror(-err));
 	loop_each_second(s->loop, on_second, NULL, s);
 	s->report = report_events_begin(&s->style);
+	report_subjects(s->report, rule_name, s->w);
 	err = listen_for_findings(s);
 	return err ? cmd_fail(err) : EXIT_OK;
 }

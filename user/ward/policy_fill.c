@@ -2,6 +2,7 @@
 /* policy_fill: what stands in maps of its own for each policy (tables of addresses, classes of ports), and the counts that go
  * with its rules from one policy to the next. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -151,6 +152,31 @@ int policy_counts_read(struct ward *w, struct policy_count sum[POLICY_SUBJECTS])
 	return err;
 }
 
+int ward_drops_read(struct ward *w, struct policy_drops *sum)
+{
+	int cpus = libbpf_num_possible_cpus(), err = load_needed(w), cpu;
+	struct policy_drops *part;
+	__u32 zero = 0;
+	unsigned i;
+
+	if (err)
+		return err;
+	part = cpus > 0 ? calloc((size_t)cpus, sizeof(*part)) : NULL;
+	if (!part)
+		return ward_fail(-ENOMEM, "", "out of memory");
+	memset(sum, 0, sizeof(*sum));
+	if (bpf_map_lookup_elem(w->map[MAP_POLICY_DROPS], &zero, part))
+		err = ward_fail(-errno, errno == EPERM ? REMEDY_ROOT : "", "cannot read map '%s': %s",
+				ward_map_names[MAP_POLICY_DROPS], strerror(errno));
+	for (cpu = 0; !err && cpu < cpus; cpu++)
+		for (i = 0; i < DROP_COUNT; i++) {
+			sum->dropped[i] += part[cpu].dropped[i];
+			sum->would[i] += part[cpu].would[i];
+		}
+	free(part);
+	return err;
+}
+
 /* The name of a rule's or limit's subject, NULL: nobody's. Limits bear their service's; their place within it is their kind. */
 static const char *name_of_subject(const struct policy_config *config, unsigned subject)
 {
@@ -161,6 +187,29 @@ static const char *name_of_subject(const struct policy_config *config, unsigned 
 	if (subject < POLICY_RULES)
 		return subject < config->rule_count ? config->rule[subject].name : NULL;
 	return service < config->service_count ? config->service[service].name : NULL;
+}
+
+static const char *const limit_names[] = {
+#define X(id, name, text) name,
+	WARD_LIMITS(X)
+#undef X
+};
+
+const char *ward_subject_name(struct ward *w, unsigned subject, char buf[80])
+{
+	const struct policy_config *config = policy_now(w, ward_now_ns(w));
+	const char *name;
+
+	if (subject == SUBJECT_BLOCK_LIST)
+		return "block list";
+	name = subject < SUBJECT_BLOCK_LIST ? name_of_subject(config, subject) : NULL;
+	if (!name)
+		return NULL;
+	if (subject < POLICY_RULES)
+		snprintf(buf, 80, "%.*s", POLICY_NAME_LEN, name);
+	else
+		snprintf(buf, 80, "%.*s/%s", POLICY_NAME_LEN, name, limit_names[(subject - POLICY_RULES) % LIMIT_COUNT]);
+	return buf;
 }
 
 /* Where the subject of `to` stood in `from`; -1: nowhere. */

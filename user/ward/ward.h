@@ -177,6 +177,11 @@ struct ward_policy {
 	struct policy_count count[POLICY_SUBJECTS];
 };
 int ward_policy_get(struct ward *w, struct ward_policy *out);
+struct policy_drops;
+/* How many segments were dropped (or would have been) since the instance was made, by enum ward_drop; all CPUs. */
+int ward_drops_read(struct ward *w, struct policy_drops *sum);
+/* Who a drop is owed to: "known-bad", "web/half-open", "block list". NULL: nobody of the policy in force. */
+const char *ward_subject_name(struct ward *w, unsigned subject, char buf[80]);
 
 /* Called when an instance is loaded and knows its interfaces, before the first packet; its failure is that of ward_attach(). */
 void ward_before_attach(struct ward *w, int (*fn)(struct ward *w, void *ctx), void *ctx);

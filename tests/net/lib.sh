@@ -16,6 +16,7 @@ PINS=/sys/fs/bpf/tcpward
 ID=$$
 CPUS=$(nproc)
 work=$(mktemp -d)
+export STATE_DIRECTORY=$work # where instances leave their lists
 hosts=() pids=()
 
 clean_up() {

@@ -186,7 +186,36 @@ must a block add 198.51.100.7 --force
 must a block add 198.51.101.0/24
 unset SSH_CONNECTION
 
-# ---- an instance that goes ----
+# ---- an instance that goes, and the next one of its name ----
+must a block flush
+must a block add 203.0.113.0/24 203.0.113.9 --for 1h --reason "for a while"
+must a block add 203.0.113.8 --for 1s
+must a block add 2001:db8::/32
+must a allow add 192.0.2.7
 must a detach "$A"
 ward a block list --name "$A"
 exits "after detach there is no list" 3
+sleep 1
+must a attach "$A"
+says "the next one takes them over" "3 entries of the block list are back from the last '$A'"
+is "... as they were" "$(listed block)$(listed allow)" \
+	"203.0.113.0/24 hand for;203.0.113.9 hand for;2001:db8::/32 hand -;192.0.2.7 hand -;"
+left=$(json block | grep 203.0.113.9 | member left_ns)
+expect "... with the time left" "$left" -gt 3590000000000 -a "$left" -lt 3600000000000
+is "... and in force" "$(flags lists)" 13
+is "the files are gone" "$(ls "$STATE_DIRECTORY" | grep -c "^$A")" 0
+must a detach "$A"
+launch a "$TCPWARD" run "$A"
+listening() { on a "$TCPWARD" block list --name "$A" >/dev/null 2>&1; }
+await 10 listening
+is "... from attach to run" "$(json block | grep -c '"address"')" 3
+kill -KILL "$pid"
+killed() { [ ! -d "$PINS/$A" ]; }
+await 5 killed
+must a attach "$A"
+is "... and from a run that was killed" "$(json block | grep -c '"address"')" 3
+must a block flush
+must a allow flush
+must a detach "$A"
+must a attach "$A"
+is "what was taken out does not come back" "$(listed block)$(listed allow)" ""

@@ -77,7 +77,7 @@ static bool parent_died(int pipe_end, pid_t parent)
 	}
 }
 
-static void clean_up(const struct ward *w)
+static void clean_up(struct ward *w)
 {
 	struct ward_iface row;
 	unsigned i;
@@ -87,13 +87,15 @@ static void clean_up(const struct ward *w)
 		row.flags = w->info->iface[i].flags; /* shared memory: what the parent did since the fork */
 		detach_clsact(&row, &w->ids);
 	}
+	lists_save(w);
 	pins_remove(w->name);
 }
 
-static _Noreturn void guard(const struct ward *w, int pipe_end, pid_t parent)
+static _Noreturn void guard(struct ward *w, int pipe_end, pid_t parent)
 {
 	static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2, SIGTSTP, SIGALRM };
-	const int keep[] = { pipe_end, w->lock_fd };
+	const int keep[] = { pipe_end, w->lock_fd, w->map[MAP_ALLOW_ADDRS], w->map[MAP_ALLOW_PREFIXES], w->map[MAP_BLOCK_ADDRS],
+			     w->map[MAP_BLOCK_PREFIXES] };
 	sigset_t none;
 	size_t i;
 
@@ -102,7 +104,7 @@ static _Noreturn void guard(const struct ward *w, int pipe_end, pid_t parent)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	prctl(PR_SET_NAME, "tcpward-guard");
-	process_seclude(keep, 2);
+	process_seclude(keep, sizeof(keep) / sizeof(keep[0]));
 	if (parent_died(pipe_end, parent)) {
 		clean_up(w);
 		lock_drop(w->lock_fd, w->name);

@@ -117,6 +117,7 @@ struct ward {
 	struct finding *findings;
 	struct policy_live *live; /* these two mmapped: live.c */
 	__u64 *block_filter;
+	bool lists_taken_over;         /* they are saved when the instance ends */
 	struct list_sweep *list_sweep; /* of the process that sweeps */
 	struct policy_slots *slots;    /* policy.c */
 	struct reactions *reactions;   /* react.c: of the process that sweeps */
@@ -196,6 +197,12 @@ extern const struct list_place list_places[WARD_LISTS];
 int list_put(struct ward *w, enum ward_list list, const struct address_prefix *prefix, struct list_entry entry);
 /* If the map is empty, the packet path need not look there. */
 void list_close_empty(struct ward *w, enum ward_list list, int which);
+
+/* ---- lists_save.c ---- */
+/* What the last instance of this name has left; what becomes of it is told in notes. */
+void lists_take_over(struct ward *w);
+/* Leaves the lists to the next one. */
+int lists_save(struct ward *w);
 
 /* ---- policy.c ---- */
 /* Ends a rollback whose time has come; the packet path has gone back already. */

@@ -174,6 +174,8 @@ static int begin(struct ward *w, bool keep)
 	err = load_pin(w, dir, keep);
 	if (!err)
 		err = seed_before(w);
+	if (!err)
+		lists_take_over(w);
 	if (!err && w->before_attach)
 		err = w->before_attach(w, w->before_attach_ctx);
 	return err;
@@ -243,6 +245,7 @@ static void undo(struct ward *w)
 {
 	if (w->info != &w->plan)
 		attach_undo(w);
+	lists_save(w);
 	pins_remove(w->name);
 	guardian_dismiss(w);
 	lock_drop(w->lock_fd, w->name);
@@ -352,6 +355,7 @@ static int open_pinned(struct ward *w)
 	w->plan = *w->info;
 	w->opt.flows = w->plan.flows_max;
 	w->opt.key_vlan = w->plan.key_vlan;
+	w->lists_taken_over = true;
 	w->ids.tc_ingress = prog_id(w->prog[PROG_TC_INGRESS]);
 	w->ids.tc_egress = prog_id(w->prog[PROG_TC_EGRESS]);
 	return clock_measure(w, false);
@@ -478,6 +482,7 @@ int ward_detach(struct ward *w, const char *ifname)
 	err = keeper_end(w->name);
 	if (err)
 		return err;
+	lists_save(w);
 	w->lock_fd = lock_take(w->name, 0, NULL); /* nobody shall begin under this name before the pins are gone */
 	pins_remove(w->name);
 	lock_drop(w->lock_fd, w->name);

@@ -96,6 +96,7 @@ static void keep(struct ward *w)
 		while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL) == EINTR && !ended)
 			;
 	}
+	lists_save(w);
 	if (ended)
 		return; /* detach removes the pins, or the host goes down and they go with it */
 	pins_remove(w->name);

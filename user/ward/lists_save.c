@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * lists_save: an instance that ends leaves its lists in a file, and the next one of that name takes them over, with the time
+ * that is left then. So a restart neither opens what was blocked nor blocks what was allowed. The file goes when it has been
+ * read; while the instance lives, its maps are the lists. What it does badly: a machine that loses its power loses them.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "policy/list_file.h"
+#include "ward/inside.h"
+
+#define STATE_DIR "/var/lib/tcpward"
+#define SAVED_PATH 512
+
+/* systemd gives a service a folder of its own, perhaps several. */
+static const char *state_dir(char buf[256])
+{
+	const char *dir = getenv("STATE_DIRECTORY");
+
+	snprintf(buf, 256, "%.*s", dir && *dir ? (int)strcspn(dir, ":") : (int)strlen(STATE_DIR), dir && *dir ? dir : STATE_DIR);
+	return buf;
+}
+
+static void saved_path(const struct ward *w, enum ward_list list, char path[SAVED_PATH])
+{
+	char dir[256];
+
+	snprintf(path, SAVED_PATH, "%s/%s.%s", state_dir(dir), w->name, list_places[list].name);
+}
+
+/* ---- writing ---- */
+struct saving {
+	FILE *out;
+	uint64_t now_ns;
+};
+
+static int save_item(const struct list_item *item, void *ctx)
+{
+	const struct saving *s = ctx;
+	char addr[64], left[32], reason[32];
+
+	list_reason(&item->entry, reason);
+	fprintf(s->out, "%s %s %" PRIu64 " %s %s\n", prefix_text(&item->prefix, addr),
+		list_left_text(&item->entry, s->now_ns, left), (uint64_t)item->entry.hits, list_by_name(item->entry.by),
+		*reason ? reason : "-");
+	return 0;
+}
+
+static int save_failed(const char *path, int err)
+{
+	unlink(path);
+	return ward_fail(err, "", "cannot save a list to '%s': %s", path, strerror(-err));
+}
+
+static int save_list(struct ward *w, enum ward_list list, const char *path)
+{
+	struct saving saving = { .now_ns = ward_now_ns(w) };
+	char fresh[SAVED_PATH + 8], dir[256];
+	int err;
+
+	if (mkdir(state_dir(dir), 0700) && errno != EEXIST)
+		return save_failed(path, -errno);
+	snprintf(fresh, sizeof(fresh), "%s.new", path);
+	saving.out = fopen(fresh, "we");
+	if (!saving.out)
+		return save_failed(fresh, -errno);
+	fprintf(saving.out, "# %" PRIu64 ": the %s list of instance '%s', for the next one of that name\n", saving.now_ns,
+		list_places[list].name, w->name);
+	err = ward_list_each(w, list, save_item, &saving);
+	if (fflush(saving.out) && !err)
+		err = -errno;
+	fsync(fileno(saving.out));
+	fclose(saving.out);
+	if (!err && rename(fresh, path))
+		err = -errno;
+	return err ? save_failed(fresh, err) : 0;
+}
+
+int lists_save(struct ward *w)
+{
+	char path[SAVED_PATH];
+	int list, err = 0;
+
+	for (list = 0; w->lists_taken_over && list < WARD_LISTS; list++) {
+		int one = ward_list_count(w, list);
+
+		saved_path(w, list, path);
+		if (!one)
+			unlink(path);
+		else if (one > 0)
+			one = save_list(w, list, path);
+		err = one < 0 ? one : err;
+	}
+	if (err && w->on_notice)
+		w->on_notice(ward_reason(), w->on_notice_ctx);
+	return err;
+}
+
+/* ---- reading ---- */
+static size_t drop_over(struct list_item *items, size_t count, uint64_t now_ns)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (!items[i].entry.until_ns || items[i].entry.until_ns > now_ns)
+			items[kept++] = items[i];
+	return kept;
+}
+
+/* The time of saving stands in the first line. Returns how many entries are back, or a negative errno. */
+static int restore_from(struct ward *w, enum ward_list list, FILE *in, const char *path)
+{
+	struct list_file_opts opts = { 0 };
+	struct list_change change;
+	struct list_item *items;
+	FILE *nobody = fopen("/dev/null", "we");
+	size_t count;
+	int err;
+
+	if (!nobody)
+		return -errno;
+	err = fscanf(in, "# %" SCNu64 ":%*[^\n]\n", &opts.now_ns) == 1 && !list_file_read(in, path, &opts, &items, &count, nobody) ?
+		      0 :
+		      -EINVAL;
+	fclose(nobody);
+	if (err)
+		return err;
+	count = drop_over(items, count, ward_now_ns(w));
+	err = count ? ward_list_replace(w, list, items, count, &change) : 0;
+	free(items);
+	return err ? err : (int)count;
+}
+
+void lists_take_over(struct ward *w)
+{
+	char path[SAVED_PATH];
+	int list, back;
+	FILE *in;
+
+	for (list = 0; list < WARD_LISTS; list++) {
+		saved_path(w, list, path);
+		in = fopen(path, "re");
+		if (!in)
+			continue;
+		back = restore_from(w, list, in, path);
+		fclose(in);
+		if (back < 0) {
+			note(w, "cannot take over the %s list that '%s' saved, it is left there: %s", list_places[list].name, path,
+			     strerror(-back));
+			continue;
+		}
+		unlink(path);
+		if (back)
+			note(w, "%d entr%s of the %s list %s back from the last '%s' (tcpward %s flush takes them out)", back,
+			     back == 1 ? "y" : "ies", list_places[list].name, back == 1 ? "is" : "are", w->name,
+			     list_places[list].name);
+	}
+	w->lists_taken_over = true;
+}

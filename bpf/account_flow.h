@@ -127,6 +127,10 @@ static __always_inline void tally_moves(struct scratch *sc, struct flow *f, int 
 	was = old_states >> (8 * orig) & 0xff;
 	if (was != f->state[orig])
 		count_edge(was, f->state[orig]);
+	if (fresh && (sc->seg.opts & SEG_COOKIE)) { /* all that its SYN would have counted for */
+		sc->svc |= SVC(NEW) | SVC(ANSWERED) | SVC(COMPLETED);
+		sc->src |= SRC(NEW);
+	}
 	if (fresh && f->state[orig] == SYN_SENT) {
 		sc->svc |= SVC(NEW);
 		sc->src |= SRC(NEW);

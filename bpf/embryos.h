@@ -28,7 +28,6 @@ __weak __noinline int report_evicted_syn(struct syn *s)
 		return 0;
 	syn_key(s, &sc->gone);
 	syn_expand(s, &sc->fresh);
-	sc->fresh.flags |= MARK_ENDED;
 	sc->fresh.end_reason = END_EVICTED;
 	if (wanted) {
 		event_begin(sc, &sc->gone, &sc->fresh, EVENT_END, sc->seg.now_ns, 0);
@@ -47,7 +46,7 @@ __weak __noinline int report_eviction(struct embryo *e)
 	if (!sc || !e)
 		return 0;
 	f = &e->flow;
-	if (!(f->flags & MARK_ENDED)) {
+	if (!f->end_reason) {
 		emit_end(sc, SCRATCH_PACKET, &e->key, f, END_EVICTED, sc->seg.now_ns, 0);
 		if (f->state[0] == SYN_RECEIVED || f->state[1] == SYN_RECEIVED)
 			bump(CNT_EVICT_SYN_RECEIVED);

@@ -204,7 +204,6 @@ static __always_inline void count_end(enum ward_end_reason why)
 static __always_inline void emit_end(struct scratch *sc, __u32 owner, const struct flow_key *key, struct flow *f,
 				     enum ward_end_reason why, __u64 ts, int timer)
 {
-	f->flags |= MARK_ENDED;
 	f->end_reason = why;
 	count_end(why);
 	account_end((struct flow_key *)key, f, why);

@@ -74,11 +74,11 @@ __weak __noinline int apply_timer(struct flow *f, __u32 owner)
 		sc->ev.event.conf |= 1 << side;
 		if (wanted)
 			emit(owner, EMIT_PLAIN);
-		if (tcp_gone(f->state[0]) && tcp_gone(f->state[1]) && !(f->flags & MARK_ENDED))
+		if (tcp_gone(f->state[0]) && tcp_gone(f->state[1]) && !f->end_reason)
 			emit_end(sc, owner, key, f, END_CLOSED, t->at_ns, 1);
 		return 1;
 	}
-	if (!(f->flags & MARK_ENDED))
+	if (!f->end_reason)
 		emit_end(sc, owner, key, f, END_TIMEOUT, t->at_ns, 1);
 	emit_retire(sc, owner, key, f, t->at_ns);
 	return 0;
@@ -224,6 +224,11 @@ __weak __noinline int flow_report(struct flow *f, int fresh, __u32 old_states, _
 	return 0;
 }
 
+static __always_inline int tcp_over(__u8 state)
+{
+	return tcp_gone(state) || state == TIME_WAIT;
+}
+
 /* Policy, between judge and commit. Not 0: the segment does not count. */
 static __always_inline int policy_step(struct scratch *sc, struct flow *f)
 {
@@ -235,6 +240,8 @@ static __always_inline int policy_step(struct scratch *sc, struct flow *f)
 		what = POLICY_MIDSTREAM;
 	else if (sc->j.outcome == OUTCOME_NEW && (sc->seg.bits & (TH_SYN | TH_ACK)) == TH_SYN)
 		what = POLICY_OPENS;
+	else if (f && (tcp_over(f->state[0]) || tcp_over(f->state[1])))
+		what = POLICY_OVER;
 	return policy_asks(sc, f, what);
 }
 
@@ -270,7 +277,7 @@ static __always_inline int flow_step(struct scratch *sc, struct flow *f, int ali
 	if (alive && fresh) {
 		if (j->ended)
 			tcp_commit_old(f, &sc->seg);
-		if (!(f->flags & MARK_ENDED))
+		if (!f->end_reason)
 			emit_end(sc, SCRATCH_PACKET, &sc->seg.key, f, j->ended ? j->ended : END_REUSE, sc->seg.now_ns, 0);
 		emit_retire(sc, SCRATCH_PACKET, &sc->seg.key, f, sc->seg.now_ns);
 	} else if (alive) {

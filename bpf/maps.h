@@ -93,6 +93,7 @@ struct scratch {
 	__u8 next_header;      /* parser: IPv6 */
 	struct tcp_timer timer;
 	__u32 opt_at;          /* parser: position in opt, kept in memory so that the verifier forgets it */
+	__u32 echo_at;         /* parser: where in opt the echoed time stamp stands, if the options were walked */
 	__u32 emitted;         /* events sent, or tried: the sweep's budget */
 	__u32 stamps;          /* parser: SYNs in stamp_second */
 	__u32 holding;         /* sweep: it holds a record's lock on this CPU */

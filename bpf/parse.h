@@ -269,6 +269,7 @@ __weak __noinline int walk_options(__u32 n)
 			sc->seg.tsval = (__u32)sc->opt[(at + 2) & 63] << 24 | (__u32)sc->opt[(at + 3) & 63] << 16 |
 					(__u32)sc->opt[(at + 4) & 63] << 8 | sc->opt[(at + 5) & 63];
 			sc->seg.opts |= SEG_TS;
+			sc->echo_at = at + 6;
 		}
 		*(volatile __u32 *)&sc->opt_at = at + len;
 	}
@@ -479,6 +480,7 @@ static __always_inline int parse_plain(struct scratch *sc, void *data, void *dat
 		return reason == REASON_TRUNCATED ? NOT_PLAIN : reason;
 	tcp = (void *)ip + hlen;
 	sc->seg.vlan = vlan;
+	sc->l4_at = sizeof(*eth) + hlen;
 	reason = parse_header(sc, tcp, data_end, len);
 	if (reason == PARSED)
 		fill_key_v4(&sc->seg, ip->saddr, bpf_ntohs(tcp->source), ip->daddr, bpf_ntohs(tcp->dest));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* What the policy says of a segment: lists, what is wrong with it, the limits of its service, rules. */
 #include "service_limits.h"
+#include "syncookie.h"
 #include "tcp_track.h"
 
 /* ---- the block list ---- */
@@ -226,11 +227,14 @@ static __always_inline int awaits_cookie(struct scratch *sc, const struct policy
 	__u32 index = sc->policy.service;
 	struct guard_state *state;
 
-	if (cfg->service[masked(service, POLICY_SERVICES - 1)].limit[LIMIT_HALF_OPEN].then != THEN_SYNCOOKIE &&
-	    cfg->service[masked(service, POLICY_SERVICES - 1)].limit[LIMIT_NEW].then != THEN_SYNCOOKIE)
+	if (cfg->service[masked(service, POLICY_SERVICES - 1)].limit[LIMIT_HALF_OPEN].then == THEN_SYNCOOKIE)
+		sc->policy.subject = SUBJECT_LIMIT(service, LIMIT_HALF_OPEN);
+	else if (cfg->service[masked(service, POLICY_SERVICES - 1)].limit[LIMIT_NEW].then == THEN_SYNCOOKIE)
+		sc->policy.subject = SUBJECT_LIMIT(service, LIMIT_NEW);
+	else
 		return 0;
 	state = bpf_map_lookup_elem(&guard_state, &index);
-	return state && state->cookie_ns && state->cookie_ns + COOKIE_LIFE_NS > sc->seg.now_ns;
+	return state && state->cookie_ns && state->cookie_ns + COOKIE_LIFETIME_NS > sc->seg.now_ns;
 }
 
 /* Limits of the service that a SYN is for, and cookies that come back to it. */
@@ -264,7 +268,8 @@ static __always_inline __u32 lists_judge(struct scratch *sc, const struct policy
 /* An ACK that may bring a cookie back. */
 static __always_inline int may_bring_cookie(const struct scratch *sc, __u32 what)
 {
-	return (what & (POLICY_STRAY | POLICY_MIDSTREAM)) && (sc->seg.bits & (TH_SYN | TH_ACK | TH_RST | TH_FIN)) == TH_ACK;
+	return (what & (POLICY_STRAY | POLICY_MIDSTREAM | POLICY_OVER)) &&
+	       (sc->seg.bits & (TH_SYN | TH_ACK | TH_RST)) == TH_ACK && !(sc->seg.opts & SEG_COOKIE);
 }
 
 int policy_judge(struct flow *f, __u32 what)

@@ -21,7 +21,7 @@ enum verdict {
 #define POLICY_OPENS 1 /* the segment is a SYN that begins a flow */
 #define POLICY_STRAY 2 /* it belongs to no flow */
 #define POLICY_MIDSTREAM 4 /* it would begin one mid-way */
-#define COOKIE_LIFE_NS 120000000000ULL /* no cookie comes back later */
+#define POLICY_OVER 8 /* the flow that it belongs to is over, at one end at least: it may begin another one by a cookie */
 
 /* Asks lists, limits and rules about the segment in scratch; f: its record, locked, or NULL. what: POLICY_*. enum verdict. */
 int policy_judge(struct flow *f, __u32 what);

@@ -96,7 +96,7 @@ __weak __noinline int sweep_record(struct flow *f, struct flow_key *key)
 	if (!flow_timers(f, SCRATCH_SWEEP))
 		return FATE_OVER;
 	if (early(f, sc->fill, now)) {
-		if (!(f->flags & MARK_ENDED))
+		if (!f->end_reason)
 			emit_end(sc, SCRATCH_SWEEP, &sc->seg.key, f, END_EVICTED, now, 1);
 		emit_retire(sc, SCRATCH_SWEEP, &sc->seg.key, f, now);
 		bump(CNT_EARLY_EXPIRY);

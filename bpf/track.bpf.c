@@ -91,7 +91,8 @@ static __always_inline int moved_meanwhile(const struct scratch *sc)
 /* A segment that begins no flow. */
 static __always_inline int is_stray(const struct segment *seg)
 {
-	return tcp_bad_flags(seg->bits) || (seg->bits & TH_RST) || (!(seg->bits & TH_SYN) && !opts.loose);
+	return tcp_bad_flags(seg->bits) || (seg->bits & TH_RST) ||
+	       (!(seg->bits & TH_SYN) && !opts.loose && !(seg->opts & SEG_COOKIE));
 }
 
 /* A SYN that is kept in one cache line: the usual beginning, and every flood's. */

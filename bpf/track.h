@@ -132,6 +132,23 @@ missing:
 		track_embryo();
 }
 
+/* The segment in sc was held back by the policy, for the cookies' sake, and passes after all. */
+static __always_inline void track_again(struct scratch *sc)
+{
+	struct flow *f = bpf_map_lookup_elem(&flows, &sc->seg.key);
+
+	sc->policy.passed = 1;
+	sc->policy.verdict = VERDICT_PASS;
+	sc->promotions = *(volatile __u64 *)&promotions;
+	if (f) {
+		sc->word = record_word(f);
+		if (track_slow(f))
+			return;
+	}
+	sc->hash = key_hash(&sc->seg.key);
+	track_embryo();
+}
+
 /* Counts a segment that is followed. egress: it leaves. */
 static __always_inline void count_segment(struct ward_counters *c, const struct segment *seg, int egress)
 {

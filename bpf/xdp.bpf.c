@@ -3,8 +3,10 @@
  * Ingress by XDP, native or generic. Always passes. In native mode a frame is one wire segment (unless the NIC merges:
  * LRO); generic XDP sees super-segments, whose number of segments is estimated. Replay runs this program too.
  */
+#include "cookie.h"
 #include "parse.h"
 #include "track.h"
+#include "verdict.h"
 
 /* All of these return PARSED, a reason, or NOT_PLAIN. */
 __weak __noinline int parse_xdp_tcp(struct xdp_md *ctx)
@@ -64,6 +66,31 @@ static __always_inline int parse(struct xdp_md *ctx)
 	return reason == PARSED ? parse_xdp_tcp(ctx) : reason;
 }
 
+/*
+ * The policy wants a SYN answered by a cookie, or an ACK to bring one back. In replay nothing is answered: it is counted as
+ * what would be.
+ */
+static __always_inline int challenge(struct xdp_md *ctx, struct scratch *sc)
+{
+	__u32 subject = sc->policy.subject;
+	int verdict = COOKIE_PASS;
+
+	if (!replay)
+		verdict = sc->policy.verdict == VERDICT_COOKIE ? cookie_syn(ctx) : cookie_ack(ctx);
+	else if (sc->policy.verdict == VERDICT_COOKIE)
+		verdict_give(subject, DROP_SYNCOOKIE, MODE_DRY_RUN);
+	if (verdict == COOKIE_PASS) {
+		track_again(sc);
+		return sc->policy.verdict == VERDICT_DROP ? XDP_DROP : XDP_PASS;
+	}
+	verdict_give(subject,
+		     verdict == COOKIE_ANSWERED	 ? DROP_SYNCOOKIE :
+		     verdict == COOKIE_DROP_RATE ? DROP_COOKIE_RATE :
+						   DROP_COOKIE_BAD,
+		     MODE_ENFORCE);
+	return verdict == COOKIE_ANSWERED ? XDP_TX : XDP_DROP;
+}
+
 SEC("xdp.frags")
 int ward_xdp(struct xdp_md *ctx)
 {
@@ -88,6 +115,8 @@ int ward_xdp(struct xdp_md *ctx)
 		return XDP_DROP;
 	count_segment(c, &sc->seg, 0);
 	track(sc, c);
+	if (sc->policy.verdict == VERDICT_COOKIE || sc->policy.verdict == VERDICT_COOKIE_ACK)
+		return challenge(ctx, sc);
 	return sc->policy.verdict == VERDICT_DROP ? XDP_DROP : XDP_PASS;
 }
 

@@ -199,7 +199,7 @@ struct policy_config {
 	__u8 check; /* enum policy_check */
 	__u8 open_without_sweeper; /* nothing is dropped while nobody sweeps */
 	__u8 drop_unparsed;
-	__u8 cookie_flavour; /* enum cookie_flavour: cookie.h */
+	__u8 cookie_flavour; /* enum cookie_flavour: syncookie.h */
 	__u8 rule_count, service_count;
 	__u8 has_cookies; /* a limit answers with SYN cookies */
 	__u8 has_source_half_open; /* a limit counts half-open ones of a source */

@@ -205,6 +205,18 @@ static __always_inline void tcp_commit_pending_syn(struct flow *f, const struct 
 	history_add(f, side, 's');
 }
 
+/* Opened by a SYN cookie: SYN and SYN-ACK did pass here, though nothing was kept of them. */
+static __always_inline void tcp_commit_cookie(struct flow *f, const struct tcp_judgement *j)
+{
+	int side = f->orig & 1;
+
+	f->half[side].pkts = f->half[side ^ 1].pkts = 1;
+	history_new(f, side, 's', j->s.isn, 0);
+	history_add(f, side, 's');
+	history_new(f, side ^ 1, 'h', j->d.isn, 0);
+	history_add(f, side ^ 1, 'h');
+}
+
 /* Not for the fast path: anything but two confirmed, open ends of which everything is known. */
 static __always_inline int tcp_is_slow(const struct tcp_judgement *j, __u64 flags)
 {
@@ -230,6 +242,8 @@ static __always_inline void tcp_commit(struct flow *f, const struct segment *seg
 		tcp_commit_clear(f, seg, j);
 		if (j->from_pend)
 			tcp_commit_pending_syn(f, seg, j, j->orig_sent ? &j->s : &j->d);
+		if (seg->opts & SEG_COOKIE)
+			tcp_commit_cookie(f, j);
 	}
 	if (!reset) /* the RST that made way for the new object belongs to the old one (R12) */
 		tcp_commit_counts(f, seg, j);
@@ -257,12 +271,9 @@ static __always_inline void tcp_commit(struct flow *f, const struct segment *seg
 		f->flags &= ~MARK_SEEDED;
 	f->prev = tcp_prev_pack(j->prev_ack, j->has_prev_ack, s) | runs;
 	if (tcp_gone(j->s.state) && tcp_gone(j->d.state)) {
-		if (j->outcome == OUTCOME_UPDATE && j->ended) {
-			f->flags |= MARK_ENDED;
+		if (j->outcome == OUTCOME_UPDATE && j->ended)
 			f->end_reason = (enum ward_end_reason)j->ended;
-		}
-	} else if (f->flags & MARK_ENDED) { /* a late FIN brought it back (C12) */
-		f->flags &= ~MARK_ENDED;
+	} else { /* a late FIN may have brought it back (C12) */
 		f->end_reason = END_NONE;
 	}
 	flow_shut_update(f, seg->now_ns);

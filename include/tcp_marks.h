@@ -187,7 +187,7 @@ static __always_inline void tcp_mark_went_on(struct flow *f, const struct segmen
 {
 	int s = seg->dir & 1;
 
-	if (!(f->flags & MARK_ENDED) || f->end_reason != END_RESET || !(f->flags & FLAG_RESET) || !seg->len)
+	if (f->end_reason != END_RESET || !(f->flags & FLAG_RESET) || !seg->len)
 		return;
 	if (f->seq_rst[s] == seq_fold(f->half[s].nxt, 'r') && seg->seq + seg->len - f->half[s].nxt - 1 < WENT_ON_MAX)
 		f->flags |= MARK_WENT_ON;

@@ -153,6 +153,43 @@ static __always_inline void tcp_replace(struct tcp_judgement *j)
 	j->outcome = OUTCOME_NEW;
 }
 
+/*
+ * O24: the ACK of a SYN-ACK that was sent in the receiver's place, with a SYN cookie. Both ends stand as they would after the
+ * SYN-ACK; the segment is then judged like any other. An object that there was is replaced.
+ */
+static __always_inline void tcp_open_by_cookie(struct tcp_judgement *j, const struct segment *seg)
+{
+	__u8 tw = j->d.state == TIME_WAIT;
+	int scaled = seg->ws != WS_NONE && seg->peer_ws != WS_NONE;
+
+	if (j->outcome == OUTCOME_UPDATE) {
+		tcp_replace(j);
+		j->flags |= tw ? FLAG_TW_REUSE : FLAG_REUSE;
+	}
+	j->outcome = OUTCOME_NEW;
+	j->orig_sent = 1;
+	j->from_orig = 1;
+	j->was = 0;
+	j->has_last_ack = 0;
+	j->pend.valid = 0;
+	j->flags |= FLAG_COOKIE;
+	tcp_end_clear(&j->s, SYN_SENT);
+	tcp_end_clear(&j->d, SYN_RECEIVED);
+	j->s.isn = seg->seq - 1;
+	j->s.nxt = j->s.contig = seg->seq;
+	j->s.ws = scaled ? (seg->ws > WS_UNKNOWN ? WS_UNKNOWN : seg->ws) : 0;
+	j->s.known = KNOWN_CONF | KNOWN_ISN;
+	j->d.isn = seg->ack - 1;
+	j->d.nxt = j->d.contig = seg->ack;
+	j->d.ack = seg->seq;
+	j->d.redge = tcp_syn_redge(seg->seq, seg->peer_win);
+	j->d.win = seg->peer_win;
+	j->d.ws = scaled ? seg->peer_ws : 0;
+	j->d.known = KNOWN_CONF | KNOWN_ISN | KNOWN_ACK | KNOWN_REDGE;
+	tcp_move(&j->s, TCP_RCV_SYNACK, 0);
+	j->s.zeek = j->d.zeek = Z_ESTABLISHED;
+}
+
 /* N4, R12: a new object begun by the pending SYN; *from sent that SYN, *to is the other end. */
 static __always_inline void tcp_open_by_pend(struct tcp_judgement *j, struct tcp_end *from, struct tcp_end *to)
 {

@@ -123,11 +123,14 @@ static __always_inline void tcp_judge(const struct flow *f, const struct segment
 	tcp_judge_begin(j, o);
 	if (bad)
 		j->flags |= FLAG_BADFLAGS;
-	if (!f) {
+	if (!f && !(seg->opts & SEG_COOKIE)) {
 		tcp_judge_first(j, seg);
 		return;
 	}
-	tcp_judge_load(j, f, seg, o);
+	if (f)
+		tcp_judge_load(j, f, seg, o);
+	if (seg->opts & SEG_COOKIE)
+		tcp_open_by_cookie(j, seg);
 	was_gone = tcp_gone(j->s.state) && tcp_gone(j->d.state);
 	zeek_step(seg->bits, seg->len, j->from_orig, &j->s.zeek, &j->d.zeek);
 	if (bad && !(seg->bits & TH_RST))

@@ -84,7 +84,8 @@ enum tcp_state {
 	X(ZWP, "a zero-window probe (section 3.8.6.1)")                                                                \
 	X(STALE_SYN, "a SYN stayed unanswered for 10 s or longer")                                                     \
 	X(FW2_HANG, "idle in FIN-WAIT-2 for 60 s or longer")                                                           \
-	X(CW_LEAK, "idle in CLOSE-WAIT for 60 s or longer: the application does not close")
+	X(CW_LEAK, "idle in CLOSE-WAIT for 60 s or longer: the application does not close")                            \
+	X(COOKIE, "opened by a SYN cookie: the SYN was answered in the stack's place")
 
 enum ward_flag_bit {
 #define X(id, text) FLAG_BIT_##id,
@@ -98,9 +99,9 @@ WARD_FLAGS(X)
 #define FLAGS_REPORTED ((1ULL << FLAG_COUNT) - 1)
 
 /* The upper bits of flow.flags are the tracker's own memory and are not reported; tcp_marks.h writes those below MARK_PEND. */
-#define MARK_RSTS_SHIFT 41          /* two bits: inexact RSTs (R8, R9) that came closely enough; stays at 3 */
+#define MARK_RSTS_SHIFT 42          /* two bits: inexact RSTs (R8, R9) that came closely enough; stays at 3 */
 #define MARK_RSTS (3ULL << MARK_RSTS_SHIFT)
-#define MARK_RSTS_TW (1ULL << 43)   /* ... and they were aimed at a TIME-WAIT */
+#define MARK_RSTS_TW (1ULL << 55)   /* ... and they were aimed at a TIME-WAIT */
 #define MARK_RESTARTS_SHIFT 44      /* three bits: restarts of 2MSL; stays at 7 */
 #define MARK_RESTARTS (7ULL << MARK_RESTARTS_SHIFT)
 #define MARK_ASSASSIN (1ULL << 47)  /* an exact RST into TIME-WAIT from an end that wanted no new connection */
@@ -111,7 +112,6 @@ WARD_FLAGS(X)
 #define MARK_BADACK_A (1ULL << 52)  /* fin[A] holds the unacceptable ack of A's SYN-ACK (O7) */
 #define MARK_BADACK_B (1ULL << 53)
 #define MARK_SEEDED (1ULL << 54)    /* came from the kernel's socket table: numbers are not known yet */
-#define MARK_ENDED (1ULL << 55)     /* its end was reported: end_reason */
 #define MARK_SENT_A (1ULL << 56)    /* A has sent an accepted segment with ACK after the handshake (row O16) */
 #define MARK_SENT_B (1ULL << 57)
 /* 58 to 61: tcp_history.h */
@@ -221,7 +221,7 @@ struct flow {
 	__u8 synack_rtx;
 	__u16 fin_rtx;
 	__u16 vlan; /* outer VLAN id, VLAN_UNSEEN if none was seen */
-	enum ward_end_reason end_reason;
+	enum ward_end_reason end_reason; /* not END_NONE: its end was reported */
 	__u8 iface; /* row of the instance's interface table */
 	__u8 zeek;  /* enum zeek_state: A in the low nibble, B in the high one */
 	__u8 unseen; /* acks of unseen data in a row: A in the low nibble, B in the high one */
@@ -251,6 +251,7 @@ _Static_assert(__builtin_offsetof(struct flow, flags) == 104, "hot bytes come fi
 #define SEG_SACK_OK 0x04   /* SACK permitted */
 #define SEG_MSS 0x08       /* mss is valid */
 #define SEG_ESTIMATED 0x10 /* segs is estimated from length and MSS */
+#define SEG_COOKIE 0x20    /* completes a handshake by a SYN cookie: mss, ws (15: none) and peer_* are those of its SYNs */
 
 struct segment {
 	struct flow_key key;
@@ -269,7 +270,8 @@ struct segment {
 	__u8 ws;
 	__u8 dir;   /* 0: side A sent it, 1: side B */
 	__u8 iface; /* row of the interface table */
-	__u8 pad;
+	__u8 peer_ws;   /* SEG_COOKIE: the other end's window scale, 15: none ... */
+	__u16 peer_win; /* ... and the window of its SYN-ACK */
 };
 
 /* ---- counters ---- */
@@ -326,7 +328,15 @@ enum ward_reason {
 	X(SWEEP_RACE, "sweep-race", "records that moved while the sweep looked: left for the next one")                \
 	X(SERVICES_FULL, "services-full", "services without a record, for want of room")                               \
 	X(SOURCES_REPLACED, "sources-replaced", "records of quiet sources that gave way to busier ones")               \
-	X(CORRECTED, "gauges-corrected", "by how much the half-open gauges had drifted from their recount")
+	X(CORRECTED, "gauges-corrected", "by how much the half-open gauges had drifted from their recount")             \
+	X(COOKIE_SENT, "cookies-sent", "SYNs answered by a SYN cookie")                                                \
+	X(COOKIE_RATE, "cookies-beyond-rate", "SYNs dropped, for more cookies were asked for than may be sent")        \
+	X(COOKIE_OK, "cookies-good", "ACKs that brought a good cookie back")                                           \
+	X(COOKIE_BAD, "cookies-bad", "ACKs dropped, for they answer no cookie")                                        \
+	X(COOKIE_REFUSED, "cookies-refused", "good cookies that the stack would not take")                             \
+	X(COOKIE_KNOWN, "cookies-known", "SYNs left to the stack, which has a connection of these ports, or TIME-WAIT") \
+	X(COOKIE_MPTCP, "cookies-mptcp", "SYNs left to the stack, whose listener speaks Multipath TCP")                \
+	X(COOKIE_UNPROTECTED, "cookies-no-listener", "SYNs left to the stack, for nobody listens on the port here")
 
 enum ward_counter {
 #define X(id, name, text) CNT_##id,

@@ -10,6 +10,9 @@
 #define LICENSE license_of_track
 #include "track.bpf.c"
 #undef LICENSE
+#define LICENSE license_of_cookie
+#include "cookie.bpf.c"
+#undef LICENSE
 #define LICENSE license_of_xdp
 int ward_xdp(struct xdp_md *ctx) __attribute__((always_inline)); /* into each program below */
 #include "xdp.bpf.c"

@@ -20,6 +20,7 @@ const volatile __u32 source_bits;
 const volatile __u16 first_port;
 const volatile __u16 ip_sum, tcp_sum; /* of the rest, not inverted, in the frame's order */
 
+__u8 whole[54]; /* the frame: the receiver may have written into the page that comes back */
 __u64 sent;  /* frames made */
 __u64 limit; /* and no more */
 
@@ -41,6 +42,7 @@ int flood(struct xdp_md *ctx)
 	if ((void *)(f + 1) > (void *)(long)ctx->data_end || n >= limit)
 		return XDP_DROP;
 	sent = n + 1;
+	__builtin_memcpy(f, whole, sizeof(*f));
 	source = bpf_htonl(source_base + ((__u32)n * source_stride & source_mask));
 	port = bpf_htons(first_port + (__u16)(n >> source_bits)); /* another one each time round: always a new 4-tuple */
 	seq = (__u32)n * 2654435761U;

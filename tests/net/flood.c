@@ -163,6 +163,7 @@ static struct flood_bpf *load(const uint8_t *frame, unsigned ifindex, uint32_t b
 	skel->rodata->tcp_sum = fold(sum16(tcp, 20) + sum16(ip + 16, 4) + sum16(pseudo, sizeof(pseudo)));
 	if (flood_bpf__load(skel))
 		die("cannot load", "flood.bpf.o", strerror(errno));
+	memcpy(skel->bss->whole, frame, FRAME_LEN);
 	return skel;
 }
 

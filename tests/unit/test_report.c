@@ -139,7 +139,7 @@ static void test_flow_findings(void **state)
 	report_flow(r, &view);
 	report_end(r);
 	assert_non_null(strstr(output_text(&out), " SYN_RTX,CW_LEAK [half-open,syn-data]\n"));
-	assert_non_null(strstr(out.text, "CW_LEAK [stale-syn,"));
+	assert_non_null(strstr(out.text, "COOKIE [stale-syn,"));
 	assert_non_null(strstr(out.text, ",syn-data]\n"));
 	output_end(&out);
 }
@@ -274,7 +274,7 @@ static void test_table_long(void **state)
 		report_flow(r, &view);
 	}
 	report_end(r);
-	for (const char *at = output_text(&out); (at = strstr(at, "CW_LEAK\n")); at++)
+	for (const char *at = output_text(&out); (at = strstr(at, "COOKIE\n")); at++)
 		lines++;
 	assert_int_equal(lines, 600);
 	output_end(&out);

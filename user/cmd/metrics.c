@@ -101,6 +101,14 @@ static const struct counter_row {
 	{ METRIC_UNCOUNTED, NULL, NULL, CNT_SERVICES_FULL },
 	{ METRIC_REPLACED, NULL, NULL, CNT_SOURCES_REPLACED },
 	{ METRIC_CORRECTIONS, NULL, NULL, CNT_CORRECTED },
+	{ METRIC_COOKIES, "what", "sent", CNT_COOKIE_SENT },
+	{ METRIC_COOKIES, "what", "beyond-rate", CNT_COOKIE_RATE },
+	{ METRIC_COOKIES, "what", "good", CNT_COOKIE_OK },
+	{ METRIC_COOKIES, "what", "bad", CNT_COOKIE_BAD },
+	{ METRIC_COOKIES, "what", "refused", CNT_COOKIE_REFUSED },
+	{ METRIC_COOKIES, "what", "known", CNT_COOKIE_KNOWN },
+	{ METRIC_COOKIES, "what", "mptcp", CNT_COOKIE_MPTCP },
+	{ METRIC_COOKIES, "what", "no-listener", CNT_COOKIE_UNPROTECTED },
 };
 #define COUNTER_ROWS (sizeof(counter_rows) / sizeof(*counter_rows))
 _Static_assert(COUNTER_ROWS == COUNTER_COUNT, "each counter is in one metric");

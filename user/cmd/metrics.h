@@ -27,6 +27,7 @@
 	X(UNCOUNTED, "services_without_record_total", COUNTER, "", "Services without a record for want of room.")      \
 	X(REPLACED, "sources_replaced_total", COUNTER, "", "Records of quiet sources that gave way to busier ones.")   \
 	X(CORRECTIONS, "corrections_total", COUNTER, "", "By how much half-open counts had drifted from a recount.")   \
+	X(COOKIES, "syn_cookies_total", COUNTER, "what", "SYN cookies: SYNs answered or not, and ACKs.")                \
 	X(RECORDS, "flows", GAUGE, "table", "Live flows at the last sweep.")                                           \
 	X(CAPACITY, "flows_capacity", GAUGE, "table", "How many flows there is room for.")                             \
 	X(TOMBSTONES, "tombstones", GAUGE, "", "Ended flows that are not yet removed.")                                \

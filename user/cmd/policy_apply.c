@@ -107,6 +107,25 @@ static int secure_session(const struct policy *p, const struct policy_put *how, 
 }
 
 /* ---- applying ---- */
+/* Before the policy is in force: what SYN cookies lack is a reason not to apply it. */
+static int cookies_on(struct ward *w, const struct policy *p, const struct policy_image *image)
+{
+	const struct ward_cookie_options opt = {
+		.flavour = (enum cookie_flavour)p->cookie_flavour,
+		.set_sysctls = p->set_sysctls,
+	};
+	const char *const *notes;
+	int i, count, before = ward_notes(w, &notes), err;
+
+	if (!image->config.has_cookies || p->mode < MODE_ENFORCE)
+		return 0;
+	err = ward_cookies_on(w, &opt);
+	count = ward_notes(w, &notes);
+	for (i = before; !err && i < count && ward_info(w)->iface[0].hooks; i++) /* not attached yet: whoever does tells them */
+		fprintf(stderr, "tcpward: %s\n", notes[i]);
+	return err;
+}
+
 int policy_put(struct ward *w, struct policy *p, const struct policy_put *how)
 {
 	const char *error = NULL;
@@ -128,7 +147,11 @@ int policy_put(struct ward *w, struct policy *p, const struct policy_put *how)
 	if (!image)
 		return cmd_error(EXIT_USAGE, NULL, "cannot apply policy '%s' to instance '%s': %s", how->path, ward_name(w), error);
 	code = secure_session(p, how, &session);
-	err = code ? 0 : ward_policy_apply(w, image, &apply);
+	err = code ? 0 : cookies_on(w, p, image);
+	if (!code && !err)
+		err = ward_policy_apply(w, image, &apply);
+	if (!code && !err && !image->config.has_cookies)
+		ward_cookies_off(w);
 	policy_image_free(image);
 	return err ? cmd_fail(err) : code;
 }

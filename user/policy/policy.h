@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "syncookie.h"
 #include "finding.h"
 #include "enforce.h"
 #include "tcp_opts.h"
@@ -89,8 +90,6 @@ struct policy {
 	struct detect_opts detect;
 	char *text; /* the file as it was read, for `policy show` */
 };
-
-enum cookie_flavour { COOKIE_AUTO, COOKIE_OWN, COOKIE_KERNEL };
 
 /* ---- reading ---- */
 /*

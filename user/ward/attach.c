@@ -19,6 +19,7 @@
 #include <bpf/libbpf.h>
 
 #include "ward/checks.h"
+#include "ward/cookie.h"
 #include "ward/filters.h"
 #include "ward/inside.h"
 
@@ -330,6 +331,7 @@ int attach_all(struct ward *w)
 		if (err)
 			return err;
 	}
+	cookie_note(w);
 	return 0;
 }
 
@@ -347,7 +349,7 @@ int attach_pin(struct ward *w)
 			if (bpf_obj_pin(w->link[row][dir], path))
 				return ward_fail(-errno, "", "cannot pin '%s': %s", path, strerror(errno));
 		}
-	return 0;
+	return cookie_pin(w);
 }
 
 void attach_open_links(struct ward *w)
@@ -375,6 +377,7 @@ void attach_undo(struct ward *w)
 {
 	int row;
 
+	cookie_drop_links(w, true);
 	for (row = 0; row < WARD_IFACES; row++) {
 		end_link(&w->link[row][0]);
 		end_link(&w->link[row][1]);
@@ -390,6 +393,7 @@ int detach_row(const char *name, const struct ward_iface *row, const struct prog
 	char path[PIN_PATH], leaf[64];
 	int dir, fd, links = 0;
 
+	cookie_detach(name, row);
 	for (dir = 0; dir < 2; dir++) {
 		pins_link_leaf(leaf, sizeof(leaf), row->name, dir);
 		pins_path(path, name, leaf);

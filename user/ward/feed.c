@@ -7,7 +7,7 @@
 #include <bpf/libbpf.h>
 
 #include "sweep.h"
-#include "ward/inside.h"
+#include "ward/cookie.h"
 
 #define FRAME_MAX 2048
 #define FRAME_MIN 14 /* the kernel runs nothing over less than an Ethernet header */
@@ -66,6 +66,7 @@ int ward_sweep(struct ward *w, uint64_t now_ns)
 	w->control->keeper_ns = now_ns;
 	if (!w->opt.replay)
 		readers_clear_stale(w);
+	cookie_keys_rotate(w, now_ns);
 	if (!run.retval && !args.more) {
 		accounts_look(w, now_ns);
 		lists_sweep(w, now_ns);

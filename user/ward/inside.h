@@ -51,6 +51,9 @@
 	X(BLOCK_ADDRS, "block_addrs")                                                                                  \
 	X(BLOCK_PREFIXES, "block_prefixes")                                                                            \
 	X(BLOCK_FILTER, "block_filter")                                                                                \
+	X(COOKIE_KEYS, "cookie_keys")                                                                                  \
+	X(COOKIE_CONF, "cookie_conf")                                                                                  \
+	X(COOKIE_UNPROTECTED, "cookie_unprotected")                                                                    \
 	X(EVENTS, "events")
 
 #define WARD_PROGS(X)                                                                                                  \
@@ -58,6 +61,7 @@
 	X(TC_INGRESS, "ward_tc_ingress")                                                                               \
 	X(TC_EGRESS, "ward_tc_egress")                                                                                 \
 	X(MARK, "ward_mark")                                                                                           \
+	X(TC_COOKIE, "ward_tc_cookie")                                                                                 \
 	X(SWEEP, "ward_sweep")                                                                                         \
 	X(CLOCK, "ward_clock")
 
@@ -102,6 +106,8 @@ struct ward {
 	struct ward_instance *info;   /* mmapped */
 	struct ward_instance plan;    /* what will become the instance record; info points here before */
 	int link[WARD_IFACES][2];     /* ingress, egress; -1 */
+	int cookie_link[WARD_IFACES]; /* ward_tc_cookie */
+	uint32_t cookie_look;         /* the slot in which the cookies' keys are looked at next */
 	int iter_link;
 	bool attached; /* by this process, to go with it */
 	int lock_fd;

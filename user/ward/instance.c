@@ -15,7 +15,7 @@
 
 #include <bpf/bpf.h>
 
-#include "ward/inside.h"
+#include "ward/cookie.h"
 
 #define INSTANCES_MAX 256
 #define GUARDIAN_MS 3000 /* as long a guardian may take to clean up */
@@ -215,6 +215,7 @@ static void drop_links(struct ward *w)
 			close(*fd);
 		*fd = -1;
 	}
+	cookie_drop_links(w, false);
 }
 
 void ward_before_attach(struct ward *w, int (*fn)(struct ward *w, void *ctx), void *ctx)
@@ -243,8 +244,10 @@ int ward_keeper_restart(struct ward *w)
 /* Takes all back that attaching has done, in the reverse order. */
 static void undo(struct ward *w)
 {
-	if (w->info != &w->plan)
+	if (w->info != &w->plan) {
+		ward_cookies_off(w);
 		attach_undo(w);
+	}
 	lists_save(w);
 	pins_remove(w->name);
 	guardian_dismiss(w);
@@ -479,6 +482,7 @@ int ward_detach(struct ward *w, const char *ifname)
 	err = detach_rows(w, ifname, &left);
 	if (err || left)
 		return err;
+	ward_cookies_off(w);
 	err = keeper_end(w->name);
 	if (err)
 		return err;

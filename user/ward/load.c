@@ -24,7 +24,7 @@
 #include "sweep.h"
 #include "tcp_opts.h"
 #include "tcpward.skel.h"
-#include "ward/inside.h"
+#include "ward/cookie.h"
 
 #define EVENTS_PER_S 20000	/* of each type and CPU; embryos and other flows each */
 #define FLOW_BYTES 336		/* an element of the hash with its share of buckets */
@@ -76,6 +76,8 @@ uint64_t layout_hash(void)
 		sizeof(struct ward_instance),
 		sizeof(struct ward_iface),
 		sizeof(struct ward_control),
+		sizeof(struct cookie_keys),
+		sizeof(struct cookie_conf),
 		offsetof(struct ward_control, fill_permille),
 		sizeof(struct event),
 		offsetof(struct event, type),
@@ -177,7 +179,7 @@ struct ward *ward_new(void)
 	for (i = 0; i < PROG_COUNT; i++)
 		w->prog[i] = -1;
 	for (i = 0; i < WARD_IFACES; i++)
-		w->link[i][0] = w->link[i][1] = -1;
+		w->link[i][0] = w->link[i][1] = w->cookie_link[i] = -1;
 	w->iter_link = w->lock_fd = w->guardian_pipe = -1;
 	w->info = &w->plan;
 	return w;
@@ -390,6 +392,13 @@ static void spare_iterator(struct tcpward_bpf *skel)
 		bpf_program__set_autoload(prog, false);
 }
 
+/* A kernel without bpf_sk_assign_tcp_reqsk() must not see the program that calls it: cookies are the kernel's there. */
+static void spare_cookie(struct ward *w, struct tcpward_bpf *skel)
+{
+	if (w->opt.replay || !cookie_has_kfunc())
+		bpf_program__set_autoload(skel->progs.ward_tc_cookie, false);
+}
+
 /* Captures go through XDP alone: what is not loaded is not verified either. */
 static void spare_tc(struct tcpward_bpf *skel)
 {
@@ -471,6 +480,7 @@ int load_programs(struct ward *w)
 	if (!err)
 		err = size_maps(w, skel);
 	spare_iterator(skel);
+	spare_cookie(w, skel);
 	if (w->opt.replay && !w->opt.all_hooks)
 		spare_tc(skel);
 	if (!err)
@@ -491,6 +501,9 @@ int load_programs(struct ward *w)
 	if (err)
 		return err;
 	skel->bss->epoch_offset_ns = w->plan.epoch_offset_ns;
+	err = cookie_keys_make(w);
+	if (err)
+		return err;
 	*w->info = w->plan;
 	live_init(w);
 	return 0;

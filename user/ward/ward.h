@@ -18,6 +18,7 @@
 #include "enforce.h"
 #include "policy/prefix.h"
 #include "tcp_opts.h"
+#include "syncookie.h"
 #include "tcpward.h"
 #include "ward/session.h"
 
@@ -187,6 +188,23 @@ const char *ward_subject_name(struct ward *w, unsigned subject, char buf[80]);
 void ward_before_attach(struct ward *w, int (*fn)(struct ward *w, void *ctx), void *ctx);
 /* One line of what ward_sweep() did by itself, in the process that sweeps. */
 void ward_on_notice(struct ward *w, void (*fn)(const char *line, void *ctx), void *ctx);
+
+/* ---- SYN cookies ---- */
+struct ward_cookie_options {
+	enum cookie_flavour flavour; /* COOKIE_AUTO: our own where the kernel can take them, else the kernel's */
+	bool set_sysctls;            /* set the stack's settings where they lack; set back by ward_cookies_off() */
+};
+/*
+ * Makes everything ready for the packet path to answer the SYNs that the policy says: checks settings, attaches what hands
+ * the cookies to the stack. In the network namespace of the instance's interfaces, which may not be attached yet. Before
+ * it every SYN goes to the stack. Again: with other options.
+ */
+int ward_cookies_on(struct ward *w, const struct ward_cookie_options *opt);
+void ward_cookies_off(struct ward *w);
+/* The flavour in use; COOKIE_AUTO: cookies are off. */
+enum cookie_flavour ward_cookies(struct ward *w);
+/* Ports of services in cookie state on which nobody listens here: at most max of them; returns how many there are. */
+int ward_unprotected(struct ward *w, uint16_t *ports, int max);
 
 /* ---- sweeping: by its keeper only (run, the daemon of attach, replay) ---- */
 /* One sweep at now_ns: timers, expiry, deletion, gauges. Returns > 0 when it stopped early and wants to be called again. */

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* cookie: what the files about SYN cookies share, and what load, attach and the sweeper call. */
+#ifndef WARD_COOKIE_H
+#define WARD_COOKIE_H
+
+#include "syncookie.h"
+#include "ward/inside.h"
+
+/* ---- cookie.c ---- */
+/* Has the kernel bpf_sk_assign_tcp_reqsk()? 1 or 0. */
+int cookie_has_kfunc(void);
+/* First keys for a new instance; its clock is set. */
+int cookie_keys_make(struct ward *w);
+/* Pins the links of ward_tc_cookie; the instance stays. */
+int cookie_pin(struct ward *w);
+/* Detaches it from a row of instance name, by its pin. */
+void cookie_detach(const char *name, const struct ward_iface *iface);
+/* Closes this process's links. */
+void cookie_drop_links(struct ward *w, bool detach);
+/* A note for each interface where cookies are wanted, and cannot be had. */
+void cookie_note(struct ward *w);
+/* Every few minutes a new key; called by whoever sweeps. */
+void cookie_keys_rotate(struct ward *w, uint64_t now_ns);
+
+/* ---- cookie_settings.c: the stack's settings, of this process's network namespace ---- */
+struct cookie_settings {
+	uint8_t features; /* COOKIE_HAS_* that an answer may offer */
+	uint8_t wscale;   /* that the stack will use */
+	uint16_t window;
+};
+/*
+ * Checks the settings that the flavour needs; set: changes those that lack, and notes in conf what they were. Fills *out. An error
+ * names the setting and the command; what is merely less good becomes a note of w.
+ */
+int cookie_settings_prepare(struct ward *w, enum cookie_flavour flavour, bool set, struct cookie_conf *conf,
+			    struct cookie_settings *out);
+/* Sets back what was set, where nobody has set it to something else since. */
+void cookie_settings_restore(struct cookie_conf *conf);
+/* net.ipv4.NAME, -1 if it cannot be read. */
+long cookie_setting(const char *name);
+
+#endif

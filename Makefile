@@ -197,15 +197,15 @@ $(O)/tests/$(notdir $(1:.bpf.c=.skel.h)): $(O)/tests/$(notdir $(1:.c=.o))
 endef
 $(foreach f,$(TEST_BPF),$(eval $(call test_skeleton,$(f))))
 
-# ---- bench: tests/bench/run.sh where there is one, else every program in turn ----
-bench-programs: $(call binaries,bench)
+# ---- bench: every program in turn, then the floods ----
+bench-programs: $(call binaries,bench) $(addprefix $(O)/tests/,crowd flood connects sink.bpf.o pass.bpf.o)
 .PHONY: bench-programs
 
 bench:
 	$(as_root)
 	@$(AGAIN) all bench-programs
-	@if [ -x tests/bench/run.sh ]; then tests/bench/run.sh; else \
-		for b in $(call binaries,bench); do $$b || exit; done; fi
+	@for b in $(call binaries,bench); do $$b || exit; done
+	@tests/bench/synflood.sh
 
 # ---- man pages and docs: lines like "@flags@" become tables made from the headers ----
 MAN_SRC := $(wildcard man/*.scd)

@@ -42,7 +42,11 @@ kernel_cookies() {
 		/^TcpExt:/ { for (i = 1; i <= NF; i++) if (name[i] == "SyncookiesSent") print $i }' /proc/net/netstat
 }
 synproxy_syns() {
-	on v awk 'NR > 1 { n += strtonum("0x" $2) } END { print n + 0 }' /proc/net/stat/synproxy
+	local entries syns more sum=0
+	while read -r entries syns more; do
+		[ "$entries" = entries ] || sum=$((sum + 16#$syns))
+	done < <(on v cat /proc/net/stat/synproxy)
+	echo $sum
 }
 nothing() { echo 0; }
 
@@ -66,7 +70,7 @@ tcpward_on() {
 	cat >"$work/policy.yaml" <<-END
 		version: 1
 		mode: enforce
-		syncookie: {flavour: own, rate: 20M/s}
+		syncookie: {flavour: own, rate: 10M/s}
 		services:
 		  - name: web
 		    match: {dport: [443]}

@@ -253,15 +253,16 @@ static __always_inline int service_judge(struct scratch *sc, const struct policy
 /* 0: go on; else 1 + enum verdict. */
 static __always_inline __u32 lists_judge(struct scratch *sc, const struct policy_live *live)
 {
+	__u32 found;
+
 	if (list_allows())
 		return 1 + VERDICT_PASS;
 	if (!(live->lists & LIST_BLOCK_PREFIXES))
 		return 0;
-	struct list_entry *e = prefix_entry(sc);
-
-	if (!e)
+	found = prefix_listed(0);
+	if (!found)
 		return 0;
-	__sync_fetch_and_add(&e->hits, 1);
+	prefix_hit(found);
 	return block_list_verdict() ? 1 + VERDICT_DROP : 0;
 }
 
@@ -372,7 +373,7 @@ __weak __noinline int policy_catches(__u32 slot, __u32 dir)
 	cfg = config_get(slot);
 	if (slot && cfg && cfg->static_rules)
 		classify_tuple();
-	if ((live->lists & LIST_BLOCK_PREFIXES) && prefix_entry(sc))
+	if ((live->lists & LIST_BLOCK_PREFIXES) && prefix_listed(0))
 		return 1;
 	return slot && cfg && (sc->policy.rules & cfg->invalid_any);
 }

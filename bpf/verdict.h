@@ -16,6 +16,50 @@ static __always_inline int entry_counts(const struct list_entry *e, __u64 now)
 	return e && (!e->until_ns || e->until_ns > now);
 }
 
+struct prefix_walk {
+	struct address_prefix key;
+	__u32 found; /* 1 + the length of the prefix that counts; 0: none does */
+	__u32 allow;
+	__u64 now;
+};
+
+static long prefix_step(__u32 i, struct prefix_walk *w)
+{
+	struct list_entry *e = w->allow ? bpf_map_lookup_elem(&allow_prefixes, &w->key) :
+					  bpf_map_lookup_elem(&block_prefixes, &w->key);
+
+	(void)i;
+	if (!e)
+		return 1;
+	if (entry_counts(e, w->now)) {
+		w->found = 1 + e->len;
+		return 1;
+	}
+	if (!e->len)
+		return 1;
+	w->key.len = e->len - 1;
+	return 0;
+}
+
+/*
+ * 1 + the length of the longest prefix that counts of those that hold the sender's address; 0: none does. One whose time is
+ * over may stand before a wider one, and ::/0 holds no IPv4 address: see struct list_entry. A function of its own: less
+ * stack.
+ */
+__weak __noinline __u32 prefix_listed(__u32 allow)
+{
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+	struct prefix_walk w = {.key.len = 128};
+
+	if (!sc)
+		return 0;
+	w.allow = allow;
+	w.now = sc->seg.now_ns;
+	__builtin_memcpy(w.key.addr, segment_saddr(&sc->seg), 16);
+	bpf_loop(129, prefix_step, &w, 0);
+	return w.found && w.found <= 96 && address_is_v4(segment_saddr(&sc->seg)) ? 0 : w.found;
+}
+
 /* 1: the sender is on an allow list. */
 __weak __noinline int list_allows(void)
 {
@@ -31,7 +75,7 @@ __weak __noinline int list_allows(void)
 		return 0;
 	__builtin_memcpy(key.addr, segment_saddr(&sc->seg), 16);
 	return entry_counts(bpf_map_lookup_elem(&allow_addrs, &key), sc->seg.now_ns) ||
-	       entry_counts(bpf_map_lookup_elem(&allow_prefixes, &key), sc->seg.now_ns);
+	       ((live->lists & LIST_ALLOW_PREFIXES) && prefix_listed(1));
 }
 
 /* ---- verdicts ---- */
@@ -199,14 +243,20 @@ static __always_inline struct list_entry *block_entry(const struct scratch *sc, 
 	return entry_counts(e, sc->seg.now_ns) ? e : (struct list_entry *)0;
 }
 
-static __always_inline struct list_entry *prefix_entry(const struct scratch *sc)
+/* The sender is in a prefix of the block list: counted there. */
+__weak __noinline int prefix_hit(__u32 found)
 {
-	struct address_prefix key = {.len = 128};
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+	struct address_prefix key = {.len = found - 1};
 	struct list_entry *e;
 
+	if (!sc)
+		return 0;
 	__builtin_memcpy(key.addr, segment_saddr(&sc->seg), 16);
 	e = bpf_map_lookup_elem(&block_prefixes, &key);
-	return entry_counts(e, sc->seg.now_ns) ? e : (struct list_entry *)0;
+	if (e)
+		__sync_fetch_and_add(&e->hits, 1);
+	return 0;
 }
 
 /* The source of a limit, which stands in policy.prefix, goes on the block list for so long. */

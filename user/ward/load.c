@@ -306,6 +306,10 @@ static int size_maps(struct ward *w, struct tcpward_bpf *skel)
 	if (!err)
 		err = bpf_map__set_max_entries(skel->maps.service_counts, account_sets(w->opt.services) * ACCOUNT_WAYS);
 	if (!err)
+		err = bpf_map__set_max_entries(skel->maps.guards, account_sets(w->opt.services) * ACCOUNT_WAYS);
+	if (!err)
+		err = bpf_map__set_max_entries(skel->maps.guard_state, account_sets(w->opt.services) * ACCOUNT_WAYS);
+	if (!err)
 		err = bpf_map__set_max_entries(skel->maps.service_sets, account_sets(w->opt.services));
 	if (!err)
 		err = bpf_map__set_max_entries(skel->maps.sources, account_sets(w->opt.sources) * ACCOUNT_WAYS);

@@ -190,7 +190,7 @@ __weak __noinline int account_step(struct flow *f, int fresh, __u32 old_states, 
 	if (sc->svc)
 		service_note(&sc->seg.key, orig ^ 1, sc->svc);
 	if (sc->svc & (SVC(COMPLETED) | SVC(REFUSED) | SVC(HALF_OPEN_LEFT)))
-		policy_settled(&sc->seg.key, orig);
+		policy_settled(&sc->seg.key, orig, f->start_ns);
 	if (side == orig)
 		sc->src |= sc->did;
 	if (sc->src)

@@ -48,6 +48,8 @@ __weak __noinline int report_eviction(struct embryo *e)
 	f = &e->flow;
 	if (!f->end_reason) {
 		emit_end(sc, SCRATCH_PACKET, &e->key, f, END_EVICTED, sc->seg.now_ns, 0);
+		if (evicted_ns != sc->seg.now_ns)
+			evicted_ns = sc->seg.now_ns;
 		if (f->state[0] == SYN_RECEIVED || f->state[1] == SYN_RECEIVED)
 			bump(CNT_EVICT_SYN_RECEIVED);
 		else if (f->state[0] == SYN_SENT || f->state[1] == SYN_SENT)

@@ -26,7 +26,7 @@ static __always_inline int rate_take(__u64 *tat, const struct policy_rate *rate,
 
 	if (!rate->interval_ns)
 		return 1;
-	if (at - now > rate->interval_ns * rate->burst + CLOCK_NS)
+	if (at - now > rate->interval_ns * (rate->burst - !!rate->burst) + CLOCK_NS)
 		return 0;
 	/* another CPU may be faster: then this one is not counted, which errs on the side of letting it pass */
 	__sync_val_compare_and_swap(tat, was, at + rate->interval_ns);
@@ -53,16 +53,25 @@ static __always_inline __u32 window_now(__u64 now)
 	return now >> LIMIT_WINDOW_SHIFT;
 }
 
-static __always_inline void guard_add(struct guard *g, __s32 n, __u64 now)
+static __always_inline void guard_roll(struct guard *g, __u64 now)
 {
 	__u32 window = window_now(now);
 
-	if (g->window != window) {
-		g->open[1] = g->window + 1 == window ? g->open[0] : 0;
-		g->open[0] = 0;
-		g->window = window;
-	}
-	g->open[0] += n;
+	if (g->window == window)
+		return;
+	g->open[1] = g->window + 1 == window ? g->open[0] : 0;
+	g->open[0] = 0;
+	g->window = window;
+}
+
+/* One of those that began at that time is half-open no more. What is forgotten already is not taken away once more. */
+static __always_inline void guard_settle(struct guard *g, __u64 began, __u64 now)
+{
+	guard_roll(g, now);
+	if (window_now(began) == g->window)
+		g->open[0]--;
+	else if (window_now(began) + 1 == g->window)
+		g->open[1]--;
 }
 
 struct guard_sum {
@@ -119,11 +128,40 @@ static __always_inline __u64 meter_id(const __u64 addr[2], __u32 limit)
 	return mix_address(boot_secret[1] ^ (__u64)limit << 32, addr) | 1;
 }
 
-/* The meter of this id; the one whose state is least gives way to a new one. NULL: lost a race, let it pass. */
-static __always_inline struct meter *meter_find(struct meter_set *set, __u64 id, int make)
+#define OPEN_WINDOW(state) ((state) >> 32)
+#define OPEN_NOW(state) ((state) & 0xffff)
+#define OPEN_BEFORE(state) ((state) >> 16 & 0xffff)
+#define OPEN_TOTAL(state) (OPEN_NOW(state) + OPEN_BEFORE(state))
+
+/* The state as it is in this window. */
+static __always_inline __u64 open_state(__u64 state, __u64 now)
+{
+	__u64 window = window_now(now);
+
+	if (OPEN_WINDOW(state) == window)
+		return state;
+	return window << 32 | (OPEN_WINDOW(state) + 1 == window ? OPEN_NOW(state) << 16 : 0);
+}
+
+enum meter_kind { METER_FIND, METER_RATE, METER_OPEN };
+
+/*
+ * How much would be forgotten with it. Half-open ones are compared as they are now: by its state as it stands a source that
+ * was busy in the window before would be worth less than one SYN of this one.
+ */
+static __always_inline __u64 meter_worth(const struct meter *m, enum meter_kind kind, __u64 now)
+{
+	return kind == METER_OPEN ? OPEN_TOTAL(open_state(m->state, now)) : m->state;
+}
+
+/*
+ * The meter of this id. METER_RATE, METER_OPEN: makes one where there is none, in place of the one that is worth least. NULL:
+ * there is none, or it lost a race: let it pass.
+ */
+static __always_inline struct meter *meter_find(struct meter_set *set, __u64 id, enum meter_kind kind, __u64 now)
 {
 	struct meter *least = &set->way[0];
-	__u64 was;
+	__u64 was, worth, other;
 
 	if (set->way[0].id == id)
 		return &set->way[0];
@@ -133,13 +171,17 @@ static __always_inline struct meter *meter_find(struct meter_set *set, __u64 id,
 		return &set->way[2];
 	if (set->way[3].id == id)
 		return &set->way[3];
-	if (!make)
+	if (kind == METER_FIND)
 		return (struct meter *)0;
-	if (set->way[1].state < least->state)
-		least = &set->way[1];
-	if (set->way[2].state < least->state)
-		least = &set->way[2];
-	if (set->way[3].state < least->state)
+	worth = meter_worth(least, kind, now);
+	other = meter_worth(&set->way[1], kind, now);
+	if (other < worth)
+		least = &set->way[1], worth = other;
+	other = meter_worth(&set->way[2], kind, now);
+	if (other < worth)
+		least = &set->way[2], worth = other;
+	other = meter_worth(&set->way[3], kind, now);
+	if (other < worth)
 		least = &set->way[3];
 	was = least->id;
 	if (__sync_val_compare_and_swap(&least->id, was, id) != was)
@@ -154,46 +196,44 @@ static __always_inline void source_cut(const struct policy_limit *l, __u64 addr[
 	address_cut(addr, address_is_v4(addr) ? 96 + l->prefix_v4 : l->prefix_v6);
 }
 
-#define OPEN_WINDOW(state) ((state) >> 32)
-#define OPEN_NOW(state) ((state) & 0xffff)
-#define OPEN_BEFORE(state) ((state) >> 16 & 0xffff)
-
-/* The state as it is in this window. */
-static __always_inline __u64 open_state(__u64 state, __u64 now)
-{
-	__u64 window = window_now(now);
-
-	if (OPEN_WINDOW(state) == window)
-		return state;
-	return window << 32 | (OPEN_WINDOW(state) + 1 == window ? OPEN_NOW(state) << 16 : 0);
-}
-
-/* Half-open connections of a source at this limit: adds n (1 or -1) and returns how many there are then. */
-__weak __noinline __u32 source_open_add(__u64 id, int n, __u64 now)
+/* The source has one half-open connection more at this limit. */
+__weak __noinline int source_begins(__u64 id, __u64 now)
 {
 	__u32 index = id >> 20 & METER_MASK;
 	struct meter_set *set = bpf_map_lookup_elem(&source_open, &index);
-	struct meter *m;
+	struct meter *m = set ? meter_find(set, id, METER_OPEN, now) : (struct meter *)0;
 	__u64 was, state;
 
-	if (!set)
-		return 0;
-	m = meter_find(set, id, n > 0);
 	if (!m)
 		return 0;
 	was = *(volatile __u64 *)&m->state;
 	state = open_state(was, now);
-	if (n > 0 && OPEN_NOW(state) < 0xffff)
-		state += 1;
-	else if (n < 0 && OPEN_NOW(state))
-		state -= 1;
-	else if (n < 0 && OPEN_BEFORE(state))
-		state -= 1 << 16;
-	__sync_val_compare_and_swap(&m->state, was, state);
-	return OPEN_NOW(state) + OPEN_BEFORE(state);
+	if (OPEN_NOW(state) < 0xffff)
+		__sync_val_compare_and_swap(&m->state, was, state + 1);
+	return 0;
 }
 
-/* ... without adding. */
+/* One less, of those that began at that time; what is forgotten already is not taken away once more. */
+__weak __noinline int source_settles(__u64 id, __u64 began, __u64 now)
+{
+	__u32 index = id >> 20 & METER_MASK;
+	struct meter_set *set = bpf_map_lookup_elem(&source_open, &index);
+	struct meter *m = set ? meter_find(set, id, METER_FIND, now) : (struct meter *)0;
+	__u64 was, state, window = window_now(now);
+
+	if (!m)
+		return 0;
+	was = *(volatile __u64 *)&m->state;
+	state = open_state(was, now);
+	if (window_now(began) == window && OPEN_NOW(state))
+		state -= 1;
+	else if (window_now(began) + 1 == window && OPEN_BEFORE(state))
+		state -= 1 << 16;
+	__sync_val_compare_and_swap(&m->state, was, state);
+	return 0;
+}
+
+/* Half-open connections of a source at this limit. */
 static __always_inline __u32 source_open_now(__u64 id, __u64 now)
 {
 	__u32 index = id >> 20 & METER_MASK;
@@ -203,11 +243,11 @@ static __always_inline __u32 source_open_now(__u64 id, __u64 now)
 
 	if (!set)
 		return 0;
-	m = meter_find(set, id, 0);
+	m = meter_find(set, id, METER_FIND, now);
 	if (!m)
 		return 0;
 	state = open_state(m->state, now);
-	return OPEN_NOW(state) + OPEN_BEFORE(state);
+	return OPEN_TOTAL(state);
 }
 
 /* One new connection by the source. 0: it is too many. */
@@ -215,7 +255,7 @@ static __always_inline int source_rate_take(__u64 id, const struct policy_rate *
 {
 	__u32 index = id >> 20 & METER_MASK;
 	struct meter_set *set = bpf_map_lookup_elem(&source_rates, &index);
-	struct meter *m = set ? meter_find(set, id, 1) : (struct meter *)0;
+	struct meter *m = set ? meter_find(set, id, METER_RATE, now) : (struct meter *)0;
 
 	return !m || rate_take(&m->state, rate, now);
 }

@@ -58,8 +58,8 @@ int policy_blocked(void)
 	addr = segment_saddr(&sc->seg);
 	if (block_filter_has(live, addr[0], addr[1], 128)) {
 		e = block_entry(sc, 128);
-		if (e && blocked_by(e))
-			return 1;
+		if (e)
+			return blocked_by(e);
 	}
 	return live->block_len[!address_is_v4(addr)] && prefix_blocked();
 }
@@ -69,7 +69,7 @@ int policy_blocked(void)
 static __always_inline __u32 segment_invalid(const struct scratch *sc, const struct flow *f, __u32 what, __u32 check)
 {
 	const struct tcp_judgement *j = &sc->j;
-	__u32 invalid = 0, other;
+	__u32 invalid = 0, other, certain;
 
 	if (tcp_bad_flags(sc->seg.bits))
 		invalid |= 1 << INVALID_BAD_FLAGS;
@@ -77,37 +77,50 @@ static __always_inline __u32 segment_invalid(const struct scratch *sc, const str
 		invalid |= 1 << INVALID_SYN_DATA;
 	if (what & POLICY_STRAY)
 		return invalid | 1 << INVALID_NO_FLOW;
+	if (what & POLICY_OPENS) /* a plain SYN is not judged: what stands in sc->j is of another segment */
+		return invalid;
 	if (j->outcome == OUTCOME_STRAY ||
 	    (j->outcome == OUTCOME_NEW && (j->flags & FLAG_MIDSTREAM) && check == CHECK_STRICT))
 		invalid |= 1 << INVALID_NO_FLOW;
 	if (!f || j->outcome != OUTCOME_UPDATE)
 		return invalid;
+	other = (sc->seg.dir & 1) ^ 1;
+	/* not where the states are guesses, unless it is asked for */
+	certain = !(f->flags & (FLAG_MIDSTREAM | FLAG_ASYM)) && (f->known[other] & KNOWN_CONF);
+	if (check != CHECK_STRICT && !certain)
+		return invalid;
+	if (f->state[other] == TIME_WAIT) {
+		if (sc->seg.bits & TH_RST)
+			invalid |= 1 << INVALID_RST_TIME_WAIT;
+		else if ((sc->seg.bits & TH_FIN) && j->fin_rtx && f->fin_rtx >= 3)
+			invalid |= 1 << INVALID_FIN_TIME_WAIT;
+		else if (j->d.in_tw && (f->flags & MARK_RESTARTS) >> MARK_RESTARTS_SHIFT > 5)
+			invalid |= 1 << INVALID_ACK_TIME_WAIT;
+	}
+	if (check != CHECK_STRICT && !(f->known[other ^ 1] & KNOWN_CONF))
+		return invalid;
 	if (j->flags & (FLAG_RST_INWIN | FLAG_RST_OOW))
 		invalid |= 1 << INVALID_RST_INEXACT;
 	if (j->flags & FLAG_SYN_IN_CONN)
 		invalid |= 1 << INVALID_SYN_IN_CONN;
-	/* not where the states are guesses, unless it is asked for */
-	if (check == CHECK_STRICT ||
-	    (!(f->flags & (FLAG_MIDSTREAM | FLAG_ASYM)) && (f->known[0] & f->known[1] & KNOWN_CONF))) {
-		if (j->flags & (FLAG_OOS | FLAG_DATA_AFTER_FIN))
-			invalid |= 1 << INVALID_OUT_OF_STATE;
-		if (j->flags & FLAG_OOW)
-			invalid |= 1 << INVALID_OUT_OF_WINDOW;
-	}
-	other = (sc->seg.dir & 1) ^ 1;
-	if (f->state[other] != TIME_WAIT)
-		return invalid;
-	if (sc->seg.bits & TH_RST)
-		invalid |= 1 << INVALID_RST_TIME_WAIT;
-	else if ((sc->seg.bits & TH_FIN) && j->fin_rtx && f->fin_rtx >= 3)
-		invalid |= 1 << INVALID_FIN_TIME_WAIT;
-	else if (!(sc->seg.bits & TH_SYN) && (f->flags & MARK_RESTARTS) >> MARK_RESTARTS_SHIFT > 5)
-		invalid |= 1 << INVALID_ACK_TIME_WAIT;
+	if (j->flags & (FLAG_OOS | FLAG_DATA_AFTER_FIN))
+		invalid |= 1 << INVALID_OUT_OF_STATE;
+	if (j->flags & FLAG_OOW)
+		invalid |= 1 << INVALID_OUT_OF_WINDOW;
 	return invalid;
 }
 
 #define STRICT_KINDS (1 << INVALID_NO_FLOW | 1 << INVALID_OUT_OF_STATE | 1 << INVALID_OUT_OF_WINDOW)
 #define LOSS_NS 10000000000ULL /* embryos were lost so lately: flows may be unknown because of that */
+
+/* A service that the segment is for has a limit of half-open connections: its embryos may be those that are being lost. */
+static __always_inline int counts_half_open(const struct scratch *sc, const struct policy_config *cfg)
+{
+	__u32 i = masked(lowest_bit(sc->policy.services), POLICY_SERVICES - 1);
+
+	return sc->policy.services &&
+	       (cfg->service[i].limit[LIMIT_HALF_OPEN].on || cfg->service[i].limit[LIMIT_HALF_OPEN_SOURCE].on);
+}
 
 /* What the tables' state does not allow to be held against a segment: the flow may be missing for want of room. */
 static __always_inline __u32 invalid_believed(const struct scratch *sc, const struct policy_config *cfg, __u32 invalid)
@@ -116,7 +129,7 @@ static __always_inline __u32 invalid_believed(const struct scratch *sc, const st
 
 	if (cfg->check == CHECK_OFF || !ctl || ctl->fill_permille >= 950)
 		return invalid & ~STRICT_KINDS;
-	if ((invalid & 1 << INVALID_NO_FLOW) && sc->policy.services && evicted_ns + LOSS_NS > sc->seg.now_ns)
+	if ((invalid & 1 << INVALID_NO_FLOW) && evicted_ns + LOSS_NS > sc->seg.now_ns && counts_half_open(sc, cfg))
 		return invalid & ~(1 << INVALID_NO_FLOW);
 	return invalid;
 }
@@ -173,48 +186,47 @@ static __always_inline int rule_acts(__u32 i)
 		return RULE_PASS;
 	r = &cfg->rule[i];
 	mode = mode_now(cfg, r->mode, sc->seg.now_ns);
-	if (r->action == ACTION_PASS) {
+	if (mode == MODE_MONITOR)
+		return RULE_NEXT;
+	if (r->action == ACTION_PASS ||
+	    (r->above.interval_ns && rate_take(&state->above_tat, &r->above, sc->seg.now_ns))) {
 		count = bpf_map_lookup_elem(&policy_counts, &subject);
 		if (count)
 			count->hits++;
-		return mode == MODE_MONITOR ? RULE_NEXT : RULE_PASS;
+		return r->mode == MODE_ENFORCE ? RULE_PASS : RULE_NEXT;
 	}
-	if (r->above.interval_ns && rate_take(&state->above_tat, &r->above, sc->seg.now_ns))
-		return RULE_PASS;
 	sc->policy.value = 0;
-	return verdict_give(subject, rule_reason(cfg, i, sc->policy.invalid), mode) ? RULE_DROP : RULE_NEXT;
+	if (verdict_give(subject, rule_reason(cfg, i, sc->policy.invalid), r->mode))
+		return RULE_DROP;
+	return sc->policy.decided ? RULE_PASS : RULE_NEXT;
 }
 
 struct rules_walk {
 	__u64 rules;
-	__u64 verdict;
+	__u64 acts;
 };
 
 static long rules_step(__u32 unused, struct rules_walk *w)
 {
 	__u32 i;
-	int acts;
 
 	(void)unused;
 	if (!w->rules)
 		return 1;
 	i = lowest_bit(w->rules);
 	w->rules &= w->rules - 1;
-	acts = rule_acts(i);
-	if (acts == RULE_NEXT)
-		return 0;
-	w->verdict = acts == RULE_DROP ? VERDICT_DROP : VERDICT_PASS;
-	return 1;
+	w->acts = rule_acts(i);
+	return w->acts != RULE_NEXT;
 }
 
-/* The first rule of these that acts decides: enum verdict. One in dry run is counted, and the next one asked. */
-static __always_inline int rules_judge(__u64 rules)
+/* The first rule of these that acts decides. One that is itself in dry run is counted, and the next one asked. */
+static __always_inline int rules_judge(const struct scratch *sc, __u64 rules)
 {
-	struct rules_walk w = {.rules = rules, .verdict = VERDICT_PASS};
+	struct rules_walk w = {.rules = rules, .acts = RULE_NEXT};
 
-	if (rules)
+	if (rules && !sc->policy.decided)
 		bpf_loop(POLICY_RULES, rules_step, &w, 0);
-	return w.verdict;
+	return w.acts;
 }
 
 /* ---- the whole ---- */
@@ -242,7 +254,6 @@ static __always_inline int service_judge(struct scratch *sc, const struct policy
 {
 	__u32 i = lowest_bit(sc->policy.services) & (POLICY_SERVICES - 1);
 
-	guard_service(what & POLICY_OPENS);
 	if (!(what & POLICY_OPENS))
 		return awaits_cookie(sc, cfg, i) ? VERDICT_COOKIE_ACK : VERDICT_PASS;
 	if (limit_source(i))
@@ -273,6 +284,27 @@ static __always_inline int may_bring_cookie(const struct scratch *sc, __u32 what
 	       (sc->seg.bits & (TH_SYN | TH_ACK | TH_RST)) == TH_ACK && !(sc->seg.opts & SEG_COOKIE);
 }
 
+/* What the policy says of a segment whose sender no list has: enum verdict. */
+static __always_inline int config_judge(struct scratch *sc, const struct policy_config *cfg, struct flow *f, __u32 what)
+{
+	__u64 bad;
+	int verdict;
+
+	sc->policy.invalid = invalid_believed(sc, cfg, segment_invalid(sc, f, what, cfg->check));
+	bad = sc->policy.invalid & 1 << INVALID_BAD_FLAGS ? cfg->invalid[INVALID_BAD_FLAGS] : 0;
+	verdict = rules_judge(sc, sc->policy.rules & bad);
+	if (verdict != RULE_NEXT)
+		return verdict == RULE_DROP ? VERDICT_DROP : VERDICT_PASS;
+	sc->policy.rules &= ~bad; /* asked already */
+	if (sc->policy.services && ((what & POLICY_OPENS) || may_bring_cookie(sc, what)) && !sc->policy.passed) {
+		verdict = service_judge(sc, cfg, what);
+		if (verdict != VERDICT_PASS)
+			return verdict;
+	}
+	return rules_judge(sc, sc->policy.rules & rules_invalid(sc->policy.invalid)) == RULE_DROP ? VERDICT_DROP :
+												  VERDICT_PASS;
+}
+
 int policy_judge(struct flow *f, __u32 what)
 {
 	struct policy_live *live = policy_live_get();
@@ -286,27 +318,23 @@ int policy_judge(struct flow *f, __u32 what)
 	sc->policy.rules = sc->policy.services = sc->policy.allowed = 0;
 	if (sc->policy.slot)
 		classify();
+	if (sc->policy.services && ((what & POLICY_OPENS) || may_bring_cookie(sc, what)))
+		guard_service(what & POLICY_OPENS);
+	cfg = config_get(sc->policy.slot);
 	verdict = lists_judge(sc, live);
 	if (verdict)
-		return verdict - 1;
-	cfg = config_get(sc->policy.slot);
-	if (!sc->policy.slot || !cfg)
-		return VERDICT_PASS;
-	sc->policy.invalid = invalid_believed(sc, cfg, segment_invalid(sc, f, what, cfg->check));
-	if ((sc->policy.invalid & 1 << INVALID_BAD_FLAGS) &&
-	    rules_judge(sc->policy.rules & cfg->invalid[INVALID_BAD_FLAGS]) == VERDICT_DROP)
-		return VERDICT_DROP;
-	if (sc->policy.services && ((what & POLICY_OPENS) || may_bring_cookie(sc, what)) && !sc->policy.passed) {
-		verdict = service_judge(sc, cfg, what);
-		if (verdict != VERDICT_PASS)
-			return verdict;
-	}
-	return rules_judge(sc->policy.rules & rules_invalid(sc->policy.invalid));
+		verdict--;
+	else if (sc->policy.slot && cfg)
+		verdict = config_judge(sc, cfg, f, what);
+	/* whoever began it: what ends it takes one away */
+	if (sc->policy.services && (what & POLICY_OPENS) && verdict != VERDICT_DROP && !sc->policy.passed)
+		connection_begins(lowest_bit(sc->policy.services));
+	return verdict;
 }
 
 /* ---- what follows from flows ---- */
 /* The limits of a source of service i: one half-open connection less. */
-__weak __noinline int source_settled(__u32 i)
+__weak __noinline int source_settled(__u32 i, __u64 began)
 {
 	struct scratch *sc = scratch_get(SCRATCH_PACKET);
 	struct policy_config *cfg;
@@ -319,11 +347,11 @@ __weak __noinline int source_settled(__u32 i)
 		return 0;
 	l = &cfg->service[masked(i, POLICY_SERVICES - 1)].limit[LIMIT_HALF_OPEN_SOURCE];
 	if (l->on)
-		source_open_add(limit_source_id(sc, l, SUBJECT_LIMIT(i, LIMIT_HALF_OPEN_SOURCE)), -1, sc->seg.now_ns);
+		source_settles(limit_source_id(sc, l, SUBJECT_LIMIT(i, LIMIT_HALF_OPEN_SOURCE)), began, sc->seg.now_ns);
 	return 0;
 }
 
-int policy_settled(struct flow_key *key, __u32 orig)
+int policy_settled(struct flow_key *key, __u32 orig, __u64 began)
 {
 	struct policy_live *live = policy_live_get();
 	struct scratch *sc = scratch_get(SCRATCH_PACKET);
@@ -339,7 +367,7 @@ int policy_settled(struct flow_key *key, __u32 orig)
 	index = service_search(&e, service_hash(&e));
 	g = bpf_map_lookup_elem(&guards, &index);
 	if (g)
-		guard_add(g, -1, sc->seg.now_ns);
+		guard_settle(g, began, sc->seg.now_ns);
 	sc->policy.slot = policy_slot(live, sc->seg.now_ns) + 1;
 	cfg = config_get(sc->policy.slot);
 	if (!sc->policy.slot || !cfg || !cfg->has_source_half_open)
@@ -349,7 +377,7 @@ int policy_settled(struct flow_key *key, __u32 orig)
 	sc->policy.rules = 0;
 	classify_tuple();
 	if (sc->policy.services)
-		source_settled(lowest_bit(sc->policy.services));
+		source_settled(lowest_bit(sc->policy.services), began);
 	sc->seg.dir = dir;
 	return 0;
 }

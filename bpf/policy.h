@@ -27,8 +27,8 @@ enum verdict {
 int policy_judge(struct flow *f, __u32 what);
 /* Is the sender of the segment in scratch on the block list? 1: dropped. */
 int policy_blocked(void);
-/* Handshakes that are over, one way or the other: they are half-open no more. key of the flow, orig: its originator's side. */
-int policy_settled(struct flow_key *key, __u32 orig);
+/* A handshake is over, one way or the other: it is half-open no more. key of the flow, orig: its originator's side. */
+int policy_settled(struct flow_key *key, __u32 orig, __u64 began);
 /* 1: addresses and ports of the flow in scratch could be enough to drop a segment of it. */
 int policy_rules_flow(void);
 
@@ -98,7 +98,7 @@ static __always_inline int policy_first(struct scratch *sc)
 	struct policy_live *live = policy_live_get();
 
 	sc->policy.verdict = VERDICT_PASS;
-	sc->policy.passed = 0;
+	sc->policy.passed = sc->policy.decided = 0;
 	if (!live)
 		return 0;
 	sc->policy.on = live->loaded | live->lists;

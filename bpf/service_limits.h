@@ -20,8 +20,10 @@ __weak __noinline int guard_service(int make)
 	side = (sc->seg.dir & 1) ^ 1;
 	e = key_end(&sc->seg.key, side);
 	sc->policy.service = service_search(&e, service_hash(&e));
-	if (sc->policy.service == NO_INDEX && make)
-		service_make(&sc->seg.key, side, sc->seg.now_ns); /* the next SYN will find it */
+	if (sc->policy.service != NO_INDEX || !make)
+		return 0;
+	service_make(&sc->seg.key, side, sc->seg.now_ns);
+	sc->policy.service = service_find(&e, service_hash(&e));
 	return 0;
 }
 
@@ -69,7 +71,7 @@ __weak __noinline int guard_acts(struct policy_limit *l)
 	g = bpf_map_lookup_elem(&guards, &index);
 	if (!state || !g)
 		return 0;
-	guard_add(g, 0, sc->seg.now_ns);
+	guard_roll(g, sc->seg.now_ns);
 	if (++g->unsummed >= GUARD_SUM_EACH || state->summed_ns != sc->seg.now_ns) {
 		g->unsummed = 0;
 		state->open = guard_total(index, sc->seg.now_ns);
@@ -92,23 +94,13 @@ __weak __noinline int guard_acts(struct policy_limit *l)
 	return state->on;
 }
 
-/* A SYN begins a connection (or will, by a cookie): it is half-open. */
-static __always_inline void guard_begin(struct scratch *sc)
-{
-	__u32 index = sc->policy.service;
-	struct guard *g = bpf_map_lookup_elem(&guards, &index);
-
-	if (g)
-		guard_add(g, 1, sc->seg.now_ns);
-}
-
 /* A limit of a source is exceeded. 1: the SYN is dropped. */
-static __always_inline int source_over(struct policy_limit *l, __u32 subject, __u32 drop, __u32 mode)
+static __always_inline int source_over(struct policy_limit *l, __u32 subject, __u32 drop)
 {
 	struct scratch *sc = scratch_get(SCRATCH_PACKET);
 	__u64 addr[2];
 
-	if (!sc || !l || !verdict_give(subject, drop, mode))
+	if (!sc || !l || !verdict_give(subject, drop, l->mode))
 		return 0;
 	if (l->then != THEN_BLOCK || !l->for_ns)
 		return 1;
@@ -150,7 +142,7 @@ __weak __noinline int limit_source(__u32 i)
 		id = limit_source_id(sc, l, SUBJECT_LIMIT(i, LIMIT_NEW_SOURCE));
 		sc->policy.value = 0;
 		if (!source_rate_take(id, &l->rate, sc->seg.now_ns) &&
-		    source_over(l, SUBJECT_LIMIT(i, LIMIT_NEW_SOURCE), DROP_NEW_SOURCE, mode_now(cfg, l->mode, sc->seg.now_ns)))
+		    source_over(l, SUBJECT_LIMIT(i, LIMIT_NEW_SOURCE), DROP_NEW_SOURCE))
 			return 1;
 	}
 	l = &cfg->service[i].limit[LIMIT_HALF_OPEN_SOURCE];
@@ -158,10 +150,35 @@ __weak __noinline int limit_source(__u32 i)
 		return 0;
 	id = limit_source_id(sc, l, SUBJECT_LIMIT(i, LIMIT_HALF_OPEN_SOURCE));
 	sc->policy.value = source_open_now(id, sc->seg.now_ns);
-	if (sc->policy.value >= l->max && source_over(l, SUBJECT_LIMIT(i, LIMIT_HALF_OPEN_SOURCE), DROP_HALF_OPEN_SOURCE,
-						       mode_now(cfg, l->mode, sc->seg.now_ns)))
+	if (sc->policy.value >= l->max && source_over(l, SUBJECT_LIMIT(i, LIMIT_HALF_OPEN_SOURCE), DROP_HALF_OPEN_SOURCE))
 		return 1;
-	source_open_add(id, 1, sc->seg.now_ns);
+	return 0;
+}
+
+/* A SYN for service i passed, or will be answered by a cookie: there is one half-open connection more. */
+__weak __noinline int connection_begins(__u32 i)
+{
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+	struct policy_config *cfg;
+	struct policy_limit *l;
+	struct guard *g;
+	__u32 index;
+
+	if (!sc)
+		return 0;
+	index = sc->policy.service;
+	g = bpf_map_lookup_elem(&guards, &index);
+	if (g) {
+		guard_roll(g, sc->seg.now_ns);
+		g->open[0]++;
+	}
+	cfg = config_get(sc->policy.slot);
+	if (!cfg)
+		return 0;
+	i = masked(i, POLICY_SERVICES - 1);
+	l = &cfg->service[i].limit[LIMIT_HALF_OPEN_SOURCE];
+	if (l->on)
+		source_begins(limit_source_id(sc, l, SUBJECT_LIMIT(i, LIMIT_HALF_OPEN_SOURCE)), sc->seg.now_ns);
 	return 0;
 }
 
@@ -172,13 +189,13 @@ static __always_inline int limit_then(struct policy_limit *l, __u32 subject, __u
 		return VERDICT_PASS;
 	if (l->then == THEN_SYNCOOKIE) /* counted when it is answered, since the stack may have to see it after all */
 		return mode == MODE_ENFORCE && !is_exempt() ? VERDICT_COOKIE :
-							      (verdict_give(subject, DROP_SYNCOOKIE, mode), VERDICT_PASS);
+							      (verdict_give(subject, DROP_SYNCOOKIE, l->mode), VERDICT_PASS);
 	if (l->then == THEN_FIRST_SYN) {
 		if (mode == MODE_ENFORCE && first_syn_again())
 			return VERDICT_PASS;
 		drop = DROP_FIRST_SYN;
 	}
-	return verdict_give(subject, drop, mode) ? VERDICT_DROP : VERDICT_PASS;
+	return verdict_give(subject, drop, l->mode) ? VERDICT_DROP : VERDICT_PASS;
 }
 
 /* The limits of service i itself: enum verdict. */
@@ -216,8 +233,6 @@ __weak __noinline int limit_service(__u32 i)
 	}
 	if (verdict == VERDICT_COOKIE)
 		state->cookie_ns = sc->seg.now_ns;
-	if (verdict != VERDICT_DROP)
-		guard_begin(sc);
 	return verdict;
 }
 

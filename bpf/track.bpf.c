@@ -138,6 +138,15 @@ __weak __noinline int enter(struct syn_set *set, struct embryo_set *records, __u
 		open_syn(sc, set, tag);
 		return 1;
 	}
+	/* what is dropped takes no place: it would evict another flow */
+	if (old >= NO_WAY && sc->policy.on) {
+		flow_judge((struct flow *)0);
+		if (policy_step(sc, (struct flow *)0)) {
+			word_unlock(&set->lock);
+			return 1;
+		}
+		sc->policy.on = 0; /* it has been asked */
+	}
 	i = claim_record(sc, set, records, tag);
 	if (i < 0)
 		goto again;

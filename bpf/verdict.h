@@ -115,7 +115,7 @@ static __always_inline __u32 mode_now(const struct policy_config *cfg, __u32 mod
 }
 
 /* The flow of the session that the policy was applied from. */
-static __always_inline int is_exempt(void)
+__weak __noinline int is_exempt(void)
 {
 	struct scratch *sc = scratch_get(SCRATCH_PACKET);
 	struct policy_config *cfg;
@@ -181,21 +181,27 @@ static __always_inline void report_drop(struct scratch *sc, __u32 subject, __u32
 }
 
 /*
- * Something is too much, or forbidden: counts it, tells of it, and returns 1 if it is to be enforced. mode: of the item, as
- * it is now. MODE_MONITOR: nothing is counted.
+ * Something is too much, or forbidden: counts it, tells of it, and returns 1 if it is to be enforced. own: the mode of the
+ * item itself. In monitor mode nothing is counted. Where an item in force is not enforced, since the whole policy is in dry
+ * run, learns, or exempts the session, the segment is decided: it is counted once, by whom would have dropped it.
  */
-__weak __noinline int verdict_give(__u32 subject, __u32 drop, __u32 mode)
+__weak __noinline int verdict_give(__u32 subject, __u32 drop, __u32 own)
 {
 	struct scratch *sc = scratch_get(SCRATCH_PACKET);
 	struct policy_rate sample = {.interval_ns = NS_PER_S / 10, .burst = 10};
 	struct policy_config *cfg;
-	int enforced;
+	int enforced, mode = own;
 
-	if (!sc || mode < MODE_DRY_RUN)
+	if (!sc || sc->policy.decided)
+		return 0;
+	cfg = config_get(sc->policy.slot);
+	if (cfg && sc->policy.slot)
+		mode = mode_now(cfg, own, sc->seg.now_ns);
+	if (mode < MODE_DRY_RUN)
 		return 0;
 	enforced = mode == MODE_ENFORCE && !is_exempt();
+	sc->policy.decided = own == MODE_ENFORCE && !enforced;
 	count_verdict(subject, drop, enforced);
-	cfg = config_get(sc->policy.slot);
 	if (cfg && sc->policy.slot && subject < POLICY_RULES) {
 		struct policy_rate *own = &cfg->rule[masked(subject, POLICY_RULES - 1)].sample;
 
@@ -211,17 +217,11 @@ __weak __noinline int block_list_verdict(void)
 {
 	struct policy_live *live = policy_live_get();
 	struct scratch *sc = scratch_get(SCRATCH_PACKET);
-	struct policy_config *cfg;
-	__u32 mode;
 
 	if (!sc || !live)
 		return 0;
-	mode = live->lists_mode;
-	cfg = config_get(sc->policy.slot);
-	if (sc->policy.slot && cfg)
-		mode = mode_now(cfg, MODE_ENFORCE, sc->seg.now_ns);
 	sc->policy.value = 0;
-	if (!verdict_give(SUBJECT_BLOCK_LIST, DROP_BLOCK_LIST, mode))
+	if (!verdict_give(SUBJECT_BLOCK_LIST, DROP_BLOCK_LIST, sc->policy.slot ? MODE_ENFORCE : live->lists_mode))
 		return 0;
 	sc->policy.verdict = VERDICT_DROP;
 	return 1;
@@ -276,8 +276,9 @@ __weak __noinline int block_source(__u32 subject, __u64 for_ns)
 	e->added_ns = sc->seg.now_ns;
 	e->until_ns = sc->seg.now_ns + for_ns;
 	e->subject = subject - POLICY_RULES;
-	/* what stands there by hand stays as it is */
-	if (bpf_map_update_elem(&block_addrs, &sc->policy.prefix, e, BPF_NOEXIST))
+	/* what stands there by hand stays as it is; what is over is only waiting for the sweeper, which need not live */
+	if (entry_counts(bpf_map_lookup_elem(&block_addrs, &sc->policy.prefix), sc->seg.now_ns) ||
+	    bpf_map_update_elem(&block_addrs, &sc->policy.prefix, e, BPF_ANY))
 		return 0;
 	bit = block_bit(&sc->policy.prefix);
 	index = bit >> 6;

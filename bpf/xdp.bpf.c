@@ -79,16 +79,16 @@ static __always_inline int challenge(struct xdp_md *ctx, struct scratch *sc)
 		verdict = sc->policy.verdict == VERDICT_COOKIE ? cookie_syn(ctx) : cookie_ack(ctx);
 	else if (sc->policy.verdict == VERDICT_COOKIE)
 		verdict_give(subject, DROP_SYNCOOKIE, MODE_DRY_RUN);
-	if (verdict == COOKIE_PASS) {
-		track_again(sc);
-		return sc->policy.verdict == VERDICT_DROP ? XDP_DROP : XDP_PASS;
-	}
-	verdict_give(subject,
-		     verdict == COOKIE_ANSWERED	 ? DROP_SYNCOOKIE :
-		     verdict == COOKIE_DROP_RATE ? DROP_COOKIE_RATE :
-						   DROP_COOKIE_BAD,
-		     MODE_ENFORCE);
-	return verdict == COOKIE_ANSWERED ? XDP_TX : XDP_DROP;
+	if (verdict != COOKIE_PASS && verdict_give(subject,
+						   verdict == COOKIE_ANSWERED  ? DROP_SYNCOOKIE :
+						   verdict == COOKIE_DROP_RATE ? DROP_COOKIE_RATE :
+										 DROP_COOKIE_BAD,
+						   MODE_ENFORCE))
+		return verdict == COOKIE_ANSWERED ? XDP_TX : XDP_DROP;
+	if (verdict == COOKIE_ANSWERED) /* the frame is its answer already */
+		return XDP_TX;
+	track_again(sc); /* also a bad cookie, in a dry run */
+	return sc->policy.verdict == VERDICT_DROP ? XDP_DROP : XDP_PASS;
 }
 
 SEC("xdp.frags")

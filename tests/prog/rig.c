@@ -82,8 +82,8 @@ static int run_tc(struct rig *rig, bool egress, const uint8_t *frame, size_t len
 	return (int)run.retval;
 }
 
-void rig_send(struct rig *rig, enum rig_hook hook, const uint8_t *frame, size_t len, uint32_t wire_len, bool l3,
-	      uint32_t gso_segs)
+int rig_send(struct rig *rig, enum rig_hook hook, const uint8_t *frame, size_t len, uint32_t wire_len, bool l3,
+	     uint32_t gso_segs)
 {
 	int verdict;
 
@@ -93,12 +93,13 @@ void rig_send(struct rig *rig, enum rig_hook hook, const uint8_t *frame, size_t 
 		if (verdict < 0)
 			die("ward_feed");
 		rig->wrong_verdicts += verdict != XDP_PASS;
-		return;
+		return verdict;
 	}
 	rig->w->control->replay_now_ns = rig->now_ns;
 	rig->w->control->replay_pkt = rig->packets;
 	verdict = run_tc(rig, hook == HOOK_TC_OUT, frame, len, gso_segs);
 	rig->wrong_verdicts += verdict != -1;
+	return verdict;
 }
 
 void rig_wait(struct rig *rig, uint64_t ns)

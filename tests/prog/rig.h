@@ -26,9 +26,9 @@ struct rig {
 void rig_options_init(struct rig_options *opt);
 void rig_open(struct rig *rig, const struct rig_options *opt);
 void rig_close(struct rig *rig);
-/* One frame of wire_len bytes on the wire. gso_segs: tc only, 0 = one. Exits if it cannot be run. */
-void rig_send(struct rig *rig, enum rig_hook hook, const uint8_t *frame, size_t len, uint32_t wire_len, bool l3,
-	      uint32_t gso_segs);
+/* One frame of wire_len bytes on the wire. gso_segs: tc only, 0 = one. Returns the verdict. Exits if it cannot be run. */
+int rig_send(struct rig *rig, enum rig_hook hook, const uint8_t *frame, size_t len, uint32_t wire_len, bool l3,
+	     uint32_t gso_segs);
 /* Moves the clock and sweeps until nothing is left to do. */
 void rig_wait(struct rig *rig, uint64_t ns);
 /* Moves the clock until all records are gone. */

@@ -96,13 +96,21 @@ out:
 	return 0;
 }
 
+/* No cookie can come back any more. */
+static __always_inline int over(const struct cookie_conf *conf)
+{
+	__u64 now = now_ns();
+
+	return now > cookie_ns + COOKIE_LIFETIME_NS && now > conf->test_until_ns;
+}
+
 SEC("tc")
 int ward_tc_cookie(struct __sk_buff *skb)
 {
 	struct cookie_conf *conf = cookie_conf_get();
 	struct scratch *sc;
 
-	if (!conf || conf->flavour != COOKIE_OWN || now_ns() > cookie_ns + COOKIE_LIFETIME_NS || parse_skb(skb) != PARSED)
+	if (!conf || conf->flavour != COOKIE_OWN || over(conf) || parse_skb(skb) != PARSED)
 		return TC_ACT_UNSPEC;
 	sc = scratch_get(SCRATCH_PACKET);
 	if (!sc || (sc->seg.bits & (TH_SYN | TH_RST | TH_ACK)) != TH_ACK || goes_on(sc))

@@ -171,12 +171,57 @@ kernel_cookies() {
 	connects "kernel, IPv6" 300 2001:db8:30::1 bytes 100
 	option_cases kernel 1288
 	forged_acks kernel
+	rules_of_the_host kernel
 	printf 'version: 1\nmode: enforce\n' >"$work/empty.yaml"
 	must server policy apply --name "$a" "$work/empty.yaml"
 	is "no policy with cookies: they are off" "$(on server "$BIN/cookies" "$a" | cut -d' ' -f1)" off
 	is "the settings are put back" "$(on server sysctl -n net.ipv4.tcp_syncookies net.ipv4.tcp_timestamps | xargs)" "1 1"
 	connects_plain=$(on client "$BIN/options" connect 10.30.0.1 80 5 | sed -n 's/^done //p')
 	is "cookies off: the stack answers" "$connects_plain" 5
+}
+
+# ---- the host's own rules ----
+rules() { # lines of the chain
+	on server nft -f - <<-EOF
+		table inet filter
+		delete table inet filter
+		table inet filter {
+			chain input {
+				type filter hook input priority 0; policy ${policy:-accept};
+				$1
+			}
+		}
+	EOF
+}
+apply_again() {
+	ward server policy apply --name "$a" "$work/cookies.yaml"
+}
+rules_of_the_host() { # flavour
+	local kills='ct state new tcp flags & (fin|syn|rst|ack) != syn drop' mends='tcp flags & (syn|rst|ack) == ack tcp dport 80-83 accept'
+	rules "ct state established accept" || { skip "the host's own rules" "no nft with conntrack"; return; }
+	apply_again
+	exits "$1: a harmless rule set" 0
+	rules "$kills"
+	apply_again
+	exits "$1: a rule that kills cookie connections: apply is refused" 1
+	says "... and says why" "SYN cookies would not work on '$a': a firewall rule drops the ACK"
+	says "... and names the rule that mends it" 'nft insert rule inet filter input tcp flags'
+	expect "... rightly" "$(on client timeout 10 "$BIN/options" connect 10.30.0.1 80 1 bytes 10 | sed -n 's/^done //p')" = 0
+	rules "$mends; $kills"
+	connects "$1: with the rule that mends it" 20 10.30.0.1 bytes 10
+	rules "ct state invalid drop; ct state established accept"
+	sysctls server net.netfilter.nf_conntrack_tcp_loose=0
+	apply_again
+	exits "$1: nf_conntrack_tcp_loose is 0: apply is refused" 1
+	says "... and says so" 'sysctl -w net.netfilter.nf_conntrack_tcp_loose=1'
+	sysctls server net.netfilter.nf_conntrack_tcp_loose=1
+	policy=drop rules "ct state established,related accept; tcp dport 80-83 accept"
+	apply_again
+	exits "$1: a firewall that is closed but for the service" 0
+	says "... is not judged by a port that is shut" 'could not be tested: it lets nothing in to port'
+	on server nft delete table inet filter
+	apply_again
+	exits "$1: without rules" 0
 }
 
 if grep -qw bpf_sk_assign_tcp_reqsk /proc/kallsyms; then
@@ -189,6 +234,7 @@ if grep -qw bpf_sk_assign_tcp_reqsk /proc/kallsyms; then
 	nobody_listens
 	forged_acks own
 	syn_flood
+	rules_of_the_host own
 else
 	skip "cookies of our own" "this kernel has no bpf_sk_assign_tcp_reqsk()"
 	cookies kernel 500k/s 80-83 "set-sysctls: true"

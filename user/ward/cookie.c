@@ -19,6 +19,7 @@
 #include "ward/cookie.h"
 
 #define ATTACH_TCX_INGRESS ((enum bpf_attach_type)46) /* Linux 6.6; older headers lack it */
+#define TEST_NS 2000000000ULL
 #define KEY_SLOTS 9 /* a key for 5 minutes, of 34 s each; the one before is good for two slots more */
 
 _Static_assert(KEY_SLOTS > 2, "a key may only be overwritten when no cookie of it is good any more");
@@ -229,8 +230,14 @@ int ward_cookies_on(struct ward *w, const struct ward_cookie_options *opt)
 		conf->features = settings.features;
 		conf->wscale = settings.wscale;
 		conf->window = settings.window;
+		conf->test_until_ns = ward_now_ns(w) + TEST_NS * w->info->iface_count;
 		__atomic_store_n(&conf->flavour, (uint8_t)flavour, __ATOMIC_RELEASE);
 	}
+	for (i = 0; !err && i < w->info->iface_count; i++)
+		err = cookie_self_test(w, &w->info->iface[i], flavour);
+	conf->test_until_ns = 0;
+	if (err && before != COOKIE_AUTO)
+		conf->flavour = (uint8_t)before;
 	munmap(conf, sizeof(*conf));
 	if (err && before == COOKIE_AUTO)
 		ward_cookies_off(w);

@@ -22,6 +22,13 @@ void cookie_note(struct ward *w);
 /* Every few minutes a new key; called by whoever sweeps. */
 void cookie_keys_rotate(struct ward *w, uint64_t now_ns);
 
+/* ---- cookie_test.c ---- */
+/*
+ * One handshake by a cookie through the host's own rules. 0, also if nothing could be found out, which becomes a note of w; an
+ * error names the rule or setting that mends it.
+ */
+int cookie_self_test(struct ward *w, const struct ward_iface *iface, enum cookie_flavour flavour);
+
 /* ---- cookie_settings.c: the stack's settings, of this process's network namespace ---- */
 struct cookie_settings {
 	uint8_t features; /* COOKIE_HAS_* that an answer may offer */

@@ -273,6 +273,41 @@ ls -d "$PINS/$A" >/dev/null 2>&1 && fail "... and nothing stays" "$(ls "$PINS/$A
 ward a policy show
 exits "... no policy without an instance" 3
 
+# ---- over a capture: raw IPv4, so many SYNs from two addresses, each answered ----
+hex() { # bytes in hexadecimal
+	printf '%b' "$(sed 's/../\\x&/g' <<<"${1// /}")"
+}
+packet() { # second from to control-bits
+	hex "$(printf '%02x%02x%02x%02x' $(($1 & 255)) $(($1 >> 8 & 255)) $(($1 >> 16 & 255)) $(($1 >> 24 & 255))) 00000000 28000000 28000000"
+	hex "45000028 00000000 40060000 $2 $3 0fa00050 000003e8 00000000 50 $4 faf0 0000 0000"
+}
+server=c0000201 blocked=c0000203 other=c0000205
+{
+	hex "d4c3b2a1 02000400 00000000 00000000 ffff0000 65000000"
+	for i in 1 2 3 4 5; do
+		packet $((1700000000 + i)) $blocked $server 02
+		packet $((1700000000 + i)) $server $blocked 14
+		packet $((1700000000 + i)) $other $server 02
+	done
+} >"$work/some.pcap"
+ward a policy test "$work/three.yaml" --replay "$work/some.pcap"
+exits "policy test" 0
+says "... what would have been dropped" "would have dropped 5 of 15 packets"
+says "... by which rule" "^third +rule +dry-run +drop +5 +0 +5$"
+is "... with the first three" "$(grep -c 'would drop: rule by third' "$work/out")" 3
+says "... in both directions, if nobody tells" "both directions were judged"
+ward a policy test "$work/three.yaml" --replay "$work/some.pcap" --local 192.0.2.1 -j
+is "... what comes in alone" "$(member judged <"$work/out")/$(grep -o '"would_drop":[0-9]*' "$work/out" | head -n 1)" '10/"would_drop":5'
+policy server enforce '{name: server, match: {saddr: 192.0.2.1}, action: drop}'
+ward a policy test "$work/server.yaml" --replay "$work/some.pcap" --local 192.0.2.0/31 -j
+is "... what goes out is not judged" "$(member would_drop <"$work/out")" 0
+ward a policy test "$work/server.yaml" --replay "$work/some.pcap" -j
+is "... unless it is taken for what comes in" "$(member would_drop <"$work/out")" 5
+ward a policy test "$work/server.yaml" --replay "$work/none.pcap"
+exits "no such capture" 1
+ward a policy test "$work/server.yaml"
+exits "no capture" 2
+
 # ---- run and attach --policy ----
 ward a attach "$A" --policy "$work/bad.yaml"
 exits "attach with a policy for another interface" 2

@@ -9,6 +9,7 @@
 
 const struct command policy_commands[] = {
 	{ "check", cmd_policy_check, "read policy files and report every error" },
+	{ "test", cmd_policy_test, "what a policy would have done to a capture" },
 	{ "apply", cmd_policy_apply, "put a policy in force" },
 	{ "confirm", cmd_policy_confirm, "let it stay" },
 	{ "rollback", cmd_policy_rollback, "bring back the one before" },

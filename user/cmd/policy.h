@@ -14,6 +14,7 @@ int cmd_policy_confirm(int argc, char **argv);
 int cmd_policy_rollback(int argc, char **argv);
 int cmd_policy_diff(int argc, char **argv);
 int cmd_policy_show(int argc, char **argv);
+int cmd_policy_test(int argc, char **argv);
 int cmd_policy_remove(int argc, char **argv);
 
 #endif

@@ -198,6 +198,8 @@ static int feed(struct replay *r, const struct capture_packet *p)
 		r->cut++;
 		return 0;
 	}
+	if (r->before)
+		r->before(p, r->ctx);
 	err = ward_feed(r->w, p->data, p->len, p->wire_len, p->l3, now, r->packets);
 	return err < 0 ? err : 0;
 }

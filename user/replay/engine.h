@@ -36,6 +36,7 @@ struct replay {
 	ward_finding_fn finding_fn;
 	struct replay_news *news; /* since the last sweep */
 	uint32_t news_count, news_size;
+	void (*before)(const struct capture_packet *packet, void *ctx); /* each packet is fed; NULL */
 	uint64_t fed_ns;   /* the last packet's time */
 	uint64_t quiet_ns; /* so long after it nothing new can be found */
 };

@@ -259,6 +259,86 @@ static void show_json(const struct report_style *style, const struct policy_view
 	fputc('\n', style->out);
 }
 
+/* ---- over captures ---- */
+static uint64_t would(const struct policy_view *v)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < POLICY_SUBJECTS; i++)
+		sum += v->count[i].would;
+	return sum;
+}
+
+static const char *sample_rule(unsigned subject, char buf[80], void *ctx)
+{
+	const struct policy_sample **at = ctx;
+
+	(void)subject;
+	snprintf(buf, 80, "%s", (*at)->rule);
+	return buf;
+}
+
+static void samples_text(const struct report_style *style, const struct policy_trial *trial)
+{
+	struct report *r = report_events_begin(style);
+	const struct policy_sample *at;
+
+	report_subjects(r, sample_rule, &at);
+	for (unsigned i = 0; i < trial->sample_count; i++) {
+		at = &trial->sample[i];
+		report_event(r, &at->event, NULL);
+	}
+	report_end(r);
+}
+
+static void trial_text(const struct report_style *style, const struct policy_view *v, const struct policy_trial *trial)
+{
+	struct report *r = calloc(1, sizeof(*r));
+	const struct walk walk = { .report = r };
+
+	if (!r)
+		return;
+	fprintf(style->out, "policy '%s' would have dropped %llu of %llu packets\n", v->config->file, (unsigned long long)would(v),
+		(unsigned long long)trial->judged);
+	r->style = *style;
+	r->table = table_new(style, columns, COLUMNS, false);
+	walk_limits(&walk, v);
+	walk_rules(&walk, v);
+	report_end(r);
+	if (trial->sample_count)
+		fputs("the first of each:\n", style->out);
+	samples_text(style, trial);
+}
+
+static void trial_json(const struct report_style *style, const struct policy_view *v, const struct policy_trial *trial)
+{
+	struct walk walk = { .list = json_object_new_array() };
+	struct json_object *o = json_object_new_object(), *samples = json_object_new_array();
+
+	walk_limits(&walk, v);
+	walk_rules(&walk, v);
+	for (unsigned i = 0; i < trial->sample_count; i++)
+		json_object_array_add(samples, event_json(&trial->sample[i].event, NULL, trial->sample[i].rule));
+	json_add(o, "v", json_number(VERSION_OF_OBJECTS));
+	json_add(o, "file", json_text(v->config->file));
+	json_add(o, "packets", json_number(trial->packets));
+	json_add(o, "judged", json_number(trial->judged));
+	json_add(o, "would_drop", json_number(would(v)));
+	json_add(o, "subjects", walk.list);
+	json_add(o, "samples", samples);
+	json_print(style, o);
+	fputc('\n', style->out);
+}
+
+void report_policy_trial(const struct report_style *style, const struct policy_view *v, const struct policy_trial *trial)
+{
+	if (style->json)
+		trial_json(style, v, trial);
+	else
+		trial_text(style, v, trial);
+	fflush(style->out);
+}
+
 void report_policy(const struct report_style *style, const struct policy_view *v)
 {
 	if (style->json)

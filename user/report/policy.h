@@ -23,4 +23,16 @@ const char *policy_mode_name(unsigned mode);
 const char *policy_flow_text(const struct flow_key *key, int local, char buf[128]);
 void report_policy(const struct report_style *style, const struct policy_view *v);
 
+/* What a policy would have done to captures. */
+struct policy_sample {
+	struct event event;
+	const char *rule; /* whom it is owed to */
+};
+struct policy_trial {
+	uint64_t packets, judged;
+	const struct policy_sample *sample;
+	unsigned sample_count;
+};
+void report_policy_trial(const struct report_style *style, const struct policy_view *v, const struct policy_trial *trial);
+
 #endif

@@ -324,6 +324,11 @@ int ward_policy_remove(struct ward *w)
 	return err;
 }
 
+void ward_policy_judge(struct ward *w, bool judge)
+{
+	STORE(w->live->loaded, judge);
+}
+
 /* ---- reading ---- */
 
 int ward_policy_get(struct ward *w, struct ward_policy *out)

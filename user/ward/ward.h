@@ -169,6 +169,9 @@ int ward_policy_rollback(struct ward *w);
 /* No policy any more; rollback brings it back. -ESRCH: there is none. */
 int ward_policy_remove(struct ward *w);
 
+/* In replay: the packets that come now are judged by policy and lists, or only followed. */
+void ward_policy_judge(struct ward *w, bool judge);
+
 /* What is in force; the pointers are good until ward_close(). */
 struct ward_policy {
 	const struct policy_config *config; /* NULL: no policy */

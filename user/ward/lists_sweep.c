@@ -15,7 +15,7 @@
 
 #define PER_BATCH 1024
 #define BATCHES 8 /* of one slice */
-#define REST_NS 5000000000ULL
+#define REST_NS 1000000000ULL /* what is over may stand before a wider entry that is not */
 #define MAPS (WARD_LISTS * 2)
 
 struct list_sweep {

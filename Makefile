@@ -23,7 +23,7 @@ Q := @
 say = @printf '  %-5s %s\n' $(1) $(2);
 endif
 
-.PHONY: all deps run test test-kernels unit tests bench install uninstall man docs vmlinux clean format help
+.PHONY: all deps run test test-kernels unit tests bench install install-unit uninstall man docs vmlinux clean format help
 all: $(O)/tcpward
 
 help:
@@ -239,14 +239,21 @@ examples: all tests
 # ---- install ----
 EXAMPLES := web-server.yaml router.yaml strict.yaml blocklist.txt
 COMPLETIONS := bash-completion/completions/tcpward zsh/site-functions/_tcpward fish/vendor_completions.d/tcpward.fish
-install: all man
+UNIT := tcpward@.service
+UNITDIR ?= $(or $(shell pkg-config --variable=systemdsystemunitdir systemd 2>/dev/null),$(PREFIX)/lib/systemd/system)
+install: all man install-unit
 	install -Dm755 $(O)/tcpward $(DESTDIR)$(SBINDIR)/tcpward
 	for m in $(notdir $(MAN)); do install -Dm644 $(O)/man/$$m $(DESTDIR)$(MANDIR)/man$${m##*.}/$$m || exit; done
 	for c in $(COMPLETIONS); do mkdir -p $(DESTDIR)$(DATADIR)/$${c%/*} && \
 		$(O)/tcpward completion $$(echo $$c | sed 's/[^a-z].*//') >$(DESTDIR)$(DATADIR)/$$c || exit; done
 	for e in $(EXAMPLES); do install -Dm644 docs/examples/$$e $(DESTDIR)$(DATADIR)/doc/tcpward/examples/$$e || exit; done
 
+install-unit:
+	mkdir -p $(DESTDIR)$(UNITDIR)
+	sed 's,@SBINDIR@,$(SBINDIR),' packaging/systemd/$(UNIT) >$(DESTDIR)$(UNITDIR)/$(UNIT)
+
 uninstall:
+	rm -f $(DESTDIR)$(UNITDIR)/$(UNIT)
 	rm -f $(DESTDIR)$(SBINDIR)/tcpward $(COMPLETIONS:%=$(DESTDIR)$(DATADIR)/%) $(EXAMPLES:%=$(DESTDIR)$(DATADIR)/doc/tcpward/examples/%)
 	for m in $(notdir $(MAN)); do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$$m; done
 

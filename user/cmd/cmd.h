@@ -8,6 +8,7 @@
 #include <argp.h>
 #include <stdbool.h>
 
+#include "cmd/journal.h"
 #include "report/report.h"
 #include "ward/ward.h"
 
@@ -51,6 +52,8 @@ void cmd_style(const struct cmd_line *line, struct report_style *style);
 int cmd_fail(int err);
 /* The same with a text of the command's own. */
 int cmd_error(int exit_code, const char *remedy, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* "tcpward: <text>" to stderr, of this priority in the journal. */
+void cmd_say(enum journal_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 int cmd_status(int argc, char **argv);
 int cmd_run(int argc, char **argv);

@@ -18,6 +18,7 @@
 
 #define USEC_PER_SEC 1000000ULL
 #define POLL_USEC 100000ULL
+#define LOOP_EVERY 4
 
 struct loop {
 	sd_event *event;
@@ -28,9 +29,12 @@ struct loop {
 	void (*second)(void *ctx);
 	void (*polled)(void *ctx);
 	void *ctx;
-	uint64_t every_usec;
-	void (*every)(void *ctx);
-	void *every_ctx;
+	struct every {
+		uint64_t usec;
+		void (*fn)(void *ctx);
+		void *ctx;
+	} every[LOOP_EVERY];
+	int every_count;
 	void (*hangup)(void *ctx); /* SIGHUP, NULL: it ends the loop */
 	void *hangup_ctx;
 };
@@ -112,11 +116,11 @@ static int on_second(sd_event_source *s, uint64_t usec, void *ctx)
 
 static int on_every(sd_event_source *s, uint64_t usec, void *ctx)
 {
-	struct loop *l = ctx;
+	struct every *every = ctx;
 
 	(void)usec;
-	l->every(l->every_ctx);
-	return sd_event_source_set_time_relative(s, l->every_usec);
+	every->fn(every->ctx);
+	return sd_event_source_set_time_relative(s, every->usec);
 }
 
 static int on_deadline(sd_event_source *s, uint64_t usec, void *ctx)
@@ -127,10 +131,10 @@ static int on_deadline(sd_event_source *s, uint64_t usec, void *ctx)
 	return 0;
 }
 
-static int add_timer(struct loop *l, uint64_t usec, sd_event_time_handler_t fn, bool repeat)
+static int add_timer(struct loop *l, uint64_t usec, sd_event_time_handler_t fn, void *ctx, bool repeat)
 {
 	sd_event_source *s;
-	int err = sd_event_add_time_relative(l->event, &s, CLOCK_MONOTONIC, usec, 1000, fn, l);
+	int err = sd_event_add_time_relative(l->event, &s, CLOCK_MONOTONIC, usec, 1000, fn, ctx);
 
 	if (err < 0)
 		return err;
@@ -150,9 +154,9 @@ static int add_sources(struct loop *l)
 	if (err >= 0 && l->reader)
 		err = sd_event_add_io(l->event, NULL, ward_reader_fd(l->reader), EPOLLIN, on_ring, l);
 	if (err >= 0)
-		err = add_timer(l, POLL_USEC, on_poll_timer, true);
+		err = add_timer(l, POLL_USEC, on_poll_timer, l, true);
 	if (err >= 0)
-		err = add_timer(l, USEC_PER_SEC, on_second, true);
+		err = add_timer(l, USEC_PER_SEC, on_second, l, true);
 	/* Fails for a regular file, which is always there. */
 	sd_event_add_io(l->event, NULL, STDOUT_FILENO, 0, on_output, l);
 	return err < 0 ? err : 0;
@@ -188,10 +192,13 @@ int loop_each_second(struct loop *l, void (*fn)(void *ctx), void (*fn_polled)(vo
 
 int loop_every(struct loop *l, uint64_t usec, void (*fn)(void *ctx), void *ctx)
 {
-	l->every_usec = usec;
-	l->every = fn;
-	l->every_ctx = ctx;
-	return add_timer(l, usec, on_every, true);
+	struct every *every = &l->every[l->every_count];
+
+	if (l->every_count == LOOP_EVERY)
+		return -ENOSPC;
+	l->every_count++;
+	*every = (struct every){ .usec = usec, .fn = fn, .ctx = ctx };
+	return add_timer(l, usec, on_every, every, true);
 }
 
 void loop_on_hangup(struct loop *l, void (*fn)(void *ctx), void *ctx)
@@ -202,7 +209,7 @@ void loop_on_hangup(struct loop *l, void (*fn)(void *ctx), void *ctx)
 
 int loop_end_after(struct loop *l, uint64_t seconds)
 {
-	return add_timer(l, seconds * USEC_PER_SEC, on_deadline, false);
+	return add_timer(l, seconds * USEC_PER_SEC, on_deadline, l, false);
 }
 
 /* ---- interfaces that go away ---- */

@@ -17,7 +17,7 @@ void loop_hold_signals(void);
 int loop_open(struct ward_reader *reader, struct loop **out);
 /* Calls fn once a second, and after each poll of the reader that brought records if fn_polled is not NULL. */
 int loop_each_second(struct loop *l, void (*fn)(void *ctx), void (*fn_polled)(void *ctx), void *ctx);
-/* Calls fn every usec microseconds, too: one such function a loop. */
+/* Calls fn every usec microseconds, too: at most four such functions a loop. 0 or a negative errno. */
 int loop_every(struct loop *l, uint64_t usec, void (*fn)(void *ctx), void *ctx);
 /* SIGHUP calls fn and ends nothing. */
 void loop_on_hangup(struct loop *l, void (*fn)(void *ctx), void *ctx);

@@ -352,24 +352,35 @@ int cmd_fail(int err)
 {
 	int code = ward_exit_code(err);
 
+	return cmd_error(code, ward_remedy(), "%s", *ward_reason() ? ward_reason() : strerror(-err));
+}
+
+static void say(enum journal_level level, const char *fmt, va_list args)
+{
 	fflush(stdout);
-	fprintf(stderr, "tcpward: %s\n", *ward_reason() ? ward_reason() : strerror(-err));
-	if (*ward_remedy())
-		fprintf(stderr, "  %s\n", ward_remedy());
-	return code;
+	fprintf(stderr, "%stcpward: ", journal_prefix(stderr, level));
+	vfprintf(stderr, fmt, args);
+	fputc('\n', stderr);
+}
+
+void cmd_say(enum journal_level level, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	say(level, fmt, args);
+	va_end(args);
 }
 
 int cmd_error(int exit_code, const char *remedy, const char *fmt, ...)
 {
+	enum journal_level level = exit_code ? LEVEL_ERROR : LEVEL_WARNING;
 	va_list args;
 
-	fflush(stdout);
-	fputs("tcpward: ", stderr);
 	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
+	say(level, fmt, args);
 	va_end(args);
-	fputc('\n', stderr);
 	if (remedy && *remedy)
-		fprintf(stderr, "  %s\n", remedy);
+		fprintf(stderr, "%s  %s\n", journal_prefix(stderr, level), remedy);
 	return exit_code;
 }

@@ -220,7 +220,7 @@ void policy_reload(struct ward *w, const char *path)
 	struct policy *p = policy_load(path);
 
 	if (p && !policy_put(w, p, &how)) {
-		fprintf(stderr, "tcpward: policy '%s' is read again and in force: %s\n", path, policy_mode_name(p->mode));
+		cmd_say(LEVEL_NOTICE, "policy '%s' is read again and in force: %s", path, policy_mode_name(p->mode));
 		policy_warn_track(w, p);
 	}
 	policy_free(p);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cmd/policy_apply.h"
+#include "cmd/systemd.h"
 #include "cmd/stream.h"
 #include "cmd/util.h"
 
@@ -11,13 +12,16 @@ enum { KEY_DURATION = 0x200, KEY_POLICY };
 
 struct run {
 	uint64_t seconds;
+	bool quiet;
 	struct policy_start start;
+	struct systemd systemd;
 	struct ward *w;
 };
 
 static const struct argp_option options[] = {
 	{ "duration", KEY_DURATION, "SECONDS", 0, "End after so long", 0 },
 	{ "policy", KEY_POLICY, "FILE", 0, "Put this policy in force before the first packet; SIGHUP reads it again", 0 },
+	{ "quiet", 'q', NULL, 0, "No events: what is found, changes of the policy, notices", 0 },
 	{ 0 },
 };
 
@@ -32,6 +36,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_POLICY:
 		return run->start.path = arg, 0;
+	case 'q':
+		return run->quiet = true, 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -122,26 +128,38 @@ static void on_hangup(void *ctx)
 {
 	struct run *run = ctx;
 
+	systemd_reloading(&run->systemd);
 	policy_reload(run->w, run->start.path);
+	systemd_reloaded(&run->systemd);
+}
+
+static void on_second(void *ctx, bool swept)
+{
+	struct run *run = ctx;
+
+	systemd_second(&run->systemd, swept);
 }
 
 static void on_notice(const char *line, void *ctx)
 {
 	(void)ctx;
-	fflush(stdout);
-	fprintf(stderr, "tcpward: %s\n", line);
+	cmd_say(LEVEL_NOTICE, "%s", line);
 }
 
 static int watch(struct run *run, const struct cmd_line *line, struct filter *filter, bool sweeps)
 {
+	const struct stream_options opt = { .sweeps = sweeps, .quiet = run->quiet, .second = on_second, .ctx = run };
 	struct stream stream;
-	int code = stream_open(&stream, run->w, line, filter, sweeps);
+	int code = stream_open(&stream, run->w, line, filter, &opt);
 
 	ward_on_notice(run->w, on_notice, NULL);
+	if (!code && systemd_begin(&run->systemd, run->w, stream.loop, sweeps))
+		code = cmd_error(EXIT_FAILED, NULL, "cannot make the timer of the watchdog");
 	if (!code) {
 		if (run->start.path)
 			loop_on_hangup(stream.loop, on_hangup, run);
 		code = stream_run(&stream, run->seconds);
+		systemd_end(&run->systemd);
 		stream_summary(&stream);
 	}
 	stream_close(&stream);

@@ -63,6 +63,11 @@ static void on_event(const struct event *ev, size_t size, void *ctx)
 	report_event(s->report, ev, iface);
 }
 
+static enum journal_level finding_level(const struct finding *f)
+{
+	return f->severity >= SEVERITY_CRITICAL ? LEVEL_CRITICAL : f->severity >= SEVERITY_WARNING ? LEVEL_WARNING : LEVEL_NOTICE;
+}
+
 static void on_finding(const struct finding *f, enum detect_news news, void *ctx)
 {
 	struct stream *s = ctx;
@@ -70,6 +75,8 @@ static void on_finding(const struct finding *f, enum detect_news news, void *ctx
 	if (!findings_wanted(s->line, s->filter, f, ward_now_ns(s->w)))
 		return;
 	footer_erase(s);
+	if (!s->line->json)
+		fputs(journal_prefix(stdout, news == DETECT_CLEARED ? LEVEL_INFO : finding_level(f)), stdout);
 	report_finding_event(s->report, f, news);
 }
 
@@ -82,8 +89,12 @@ static void look_for_news(void *ctx)
 
 static void tell_lost(struct stream *s)
 {
-	uint64_t lost = ward_reader_lost(s->reader), stood = ward_reader_stood_ns(s->reader);
+	uint64_t lost, stood;
 
+	if (!s->reader)
+		return;
+	lost = ward_reader_lost(s->reader);
+	stood = ward_reader_stood_ns(s->reader);
 	if (stood) {
 		char why[96];
 
@@ -104,11 +115,14 @@ static void on_second(void *ctx)
 {
 	struct stream *s = ctx;
 	struct ward_counters now;
+	int more = s->opt.sweeps;
 
-	for (int i = 0; s->sweeps && i < SWEEP_SLICES && ward_sweep(s->w, ward_now_ns(s->w)) > 0; i++)
-		;
+	for (int i = 0; i < SWEEP_SLICES && more > 0; i++)
+		more = ward_sweep(s->w, ward_now_ns(s->w));
+	if (s->opt.second)
+		s->opt.second(s->opt.ctx, more >= 0);
 	tell_lost(s);
-	if (!s->sweeps && !cmd_still_pinned(s->w)) {
+	if (!s->opt.sweeps && !cmd_still_pinned(s->w)) {
 		footer_erase(s);
 		loop_end(s->loop, cmd_error(EXIT_FAILED, NULL, "instance '%s' was detached", ward_name(s->w)));
 		return;
@@ -122,7 +136,7 @@ static void on_second(void *ctx)
 /* From the sweep, if it is ours; else from the table that its keeper writes. */
 static int listen_for_findings(struct stream *s)
 {
-	if (s->sweeps) {
+	if (s->opt.sweeps) {
 		ward_on_finding(s->w, on_finding, s);
 		return 0;
 	}
@@ -130,16 +144,17 @@ static int listen_for_findings(struct stream *s)
 	return s->news ? loop_every(s->loop, NEWS_USEC, look_for_news, s) : -EIO;
 }
 
-int stream_open(struct stream *s, struct ward *w, const struct cmd_line *line, struct filter *filter, bool sweeps)
+int stream_open(struct stream *s, struct ward *w, const struct cmd_line *line, struct filter *filter,
+		const struct stream_options *opt)
 {
 	int err;
 
-	*s = (struct stream){ .w = w, .line = line, .filter = filter, .sweeps = sweeps };
+	*s = (struct stream){ .w = w, .line = line, .filter = filter, .opt = *opt };
 	cmd_style(line, &s->style);
-	s->footer = !line->json && isatty(STDOUT_FILENO) && isatty(STDERR_FILENO);
+	s->footer = !opt->quiet && !line->json && isatty(STDOUT_FILENO) && isatty(STDERR_FILENO);
 	ward_counters_read(w, &s->first);
 	s->last = s->first;
-	err = ward_reader_open(w, RING_BYTES, on_event, s, &s->reader);
+	err = opt->quiet ? 0 : ward_reader_open(w, RING_BYTES, on_event, s, &s->reader);
 	if (err)
 		return cmd_fail(err);
 	err = loop_open(s->reader, &s->loop);
@@ -161,7 +176,8 @@ int stream_run(struct stream *s, uint64_t seconds)
 	if (err < 0)
 		return cmd_error(EXIT_FAILED, NULL, "cannot watch interfaces: %s", strerror(-err));
 	code = loop_run(s->loop);
-	ward_reader_poll(s->reader);
+	if (s->reader)
+		ward_reader_poll(s->reader);
 	tell_lost(s);
 	footer_erase(s);
 	return code;

@@ -7,11 +7,19 @@
 #include "cmd/loop.h"
 #include "report/filter.h"
 
+/* Besides what the options of a line say. */
+struct stream_options {
+	bool sweeps; /* this process is the keeper */
+	bool quiet;  /* findings, no events: no reader */
+	void (*second)(void *ctx, bool swept); /* once a second, after the sweep; NULL: nobody wants to know */
+	void *ctx;
+};
+
 struct stream {
 	struct ward *w;
 	const struct cmd_line *line;
 	struct filter *filter; /* NULL: all */
-	struct ward_reader *reader;
+	struct ward_reader *reader; /* NULL: quiet */
 	struct loop *loop;
 	struct report_style style;
 	struct report *report;
@@ -20,11 +28,12 @@ struct stream {
 	uint64_t lost;
 	bool footer; /* a line of rates below the events: text on a terminal only */
 	bool footer_drawn;
-	bool sweeps; /* this process is the keeper */
+	struct stream_options opt;
 };
 
-/* Starts to listen to w; sweeps: this process is its keeper. On error reports it. 0, or the exit code. */
-int stream_open(struct stream *s, struct ward *w, const struct cmd_line *line, struct filter *filter, bool sweeps);
+/* Starts to listen to w. On error reports it. 0, or the exit code. */
+int stream_open(struct stream *s, struct ward *w, const struct cmd_line *line, struct filter *filter,
+		const struct stream_options *opt);
 /* Prints until Ctrl-C, or after seconds (0: no limit), or until the instance is gone; returns the exit code. */
 int stream_run(struct stream *s, uint64_t seconds);
 /* What happened since it began, in a few lines to stderr. */

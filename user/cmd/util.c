@@ -216,7 +216,7 @@ void cmd_notes(const struct ward *w)
 	int count = ward_notes(w, &lines);
 
 	for (int i = 0; i < count; i++)
-		fprintf(stderr, "tcpward: %s\n", lines[i]);
+		cmd_say(LEVEL_NOTICE, "%s", lines[i]);
 }
 
 static bool reader_gone(void)

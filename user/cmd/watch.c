@@ -39,7 +39,7 @@ int cmd_watch(int argc, char **argv)
 		filter_free(filter);
 		return code;
 	}
-	code = stream_open(&stream, w, &line, filter, false);
+	code = stream_open(&stream, w, &line, filter, &(struct stream_options){ 0 });
 	if (!code)
 		code = stream_run(&stream, seconds);
 	stream_close(&stream);

@@ -331,6 +331,18 @@ void ward_policy_judge(struct ward *w, bool judge)
 
 /* ---- reading ---- */
 
+bool ward_policy_brief(struct ward *w, struct ward_policy_brief *out)
+{
+	const struct policy_config *config = policy_now(w, ward_now_ns(w));
+
+	if (!config)
+		return false;
+	out->mode = config->mode;
+	out->applied_ns = config->applied_ns;
+	snprintf(out->file, sizeof(out->file), "%.*s", (int)sizeof(config->file), config->file);
+	return true;
+}
+
 int ward_policy_get(struct ward *w, struct ward_policy *out)
 {
 	struct ward_policy got = { 0 };

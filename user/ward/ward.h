@@ -181,6 +181,13 @@ struct ward_policy {
 	struct policy_count count[POLICY_SUBJECTS];
 };
 int ward_policy_get(struct ward *w, struct ward_policy *out);
+/* The same in short, without waiting for anybody. false: no policy is in force. */
+struct ward_policy_brief {
+	unsigned mode;       /* enum policy_mode */
+	uint64_t applied_ns; /* tells one apply from another */
+	char file[128];
+};
+bool ward_policy_brief(struct ward *w, struct ward_policy_brief *out);
 struct policy_drops;
 /* How many segments were dropped (or would have been) since the instance was made, by enum ward_drop; all CPUs. */
 int ward_drops_read(struct ward *w, struct policy_drops *sum);

@@ -1,0 +1,98 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# daemon: `run --policy FILE --quiet` as systemd runs it: readiness, reload, watchdog, status; what stands in the journal.
+. "$(dirname "$0")/lib.sh"
+A=$(dev a)
+
+host a b
+wire a "$A" 192.0.2.1/24 b "$(dev b)" 192.0.2.2/24
+start b "$BIN/crowd" serve 9000 || exit
+cat >"$work/one.yaml" <<END
+version: 1
+mode: enforce
+rules:
+  - {name: no-81, match: {dport: 81}, action: drop}
+END
+sed 's/no-81/no-82/; s/81/82/' "$work/one.yaml" >"$work/two.yaml"
+sed 's/action: drop/action: dorp/' "$work/one.yaml" >"$work/wrong.yaml"
+policy=$work/policy.yaml
+
+start a "$BIN/notified" "$work/notify" || exit
+notified=$log
+tells() { grep -qE "^$run $1" "$notified"; }
+told() { # name pattern
+	if await 8 tells "$2"; then ok "$1"; else fail "$1" "$(tail -n 5 "$notified" | tr '\n' ';')"; fi
+}
+begin() { # words...: run as a unit would, its output to $out; $run
+	out=$work/journal.$RANDOM
+	: >"$out"
+	(
+		export NOTIFY_SOCKET=$work/notify JOURNAL_STREAM=$(stat -c %d:%i "$out") TCPWARD_UNIT=tcpward@x.service
+		[ -z "${WATCHDOG_USEC:-}" ] || export WATCHDOG_USEC
+		exec nsenter --net="/run/netns/tw-$ID-a" "$TCPWARD" run --quiet --policy "$policy" "$@"
+	) >"$out" 2>&1 </dev/null &
+	run=$!
+	pids+=("$run")
+}
+logged() { # name pattern
+	sees() { grep -qE -- "$1" "$out"; }
+	if await 5 sees "$2"; then ok "$1"; else fail "$1" "$(tail -n 4 "$out" | tr '\n' ';')"; fi
+}
+
+# ---- a policy that cannot be read: nothing is attached ----
+cp "$work/wrong.yaml" "$policy"
+begin "$A"
+wait "$run"
+is "a wrong policy at the start: exit code" $? 2
+is "... nothing is attached" "$(ls "$PINS/$A" 2>/dev/null)$(on a ip link show "$A" | grep -c xdp)" 0
+grep -q "^$run READY" "$notified" && fail "... and it is never ready" "READY" || ok "... and it is never ready"
+logged "... the journal has it as an error" "^<3>tcpward: policy '$policy' has 1 error: nothing was changed"
+
+# ---- life ----
+cp "$work/one.yaml" "$policy"
+WATCHDOG_USEC=1000000 begin "$A"
+told "ready" "READY=1"
+[ "$(on a "$TCPWARD" policy show -j | member file)" = "$policy" ] && ok "... with its policy in force" || fail "... with its policy in force" "no"
+told "status: policy and counts" "STATUS=policy '$policy': enforce; [0-9]+ flows, 0 segments dropped"
+sleep 2.2
+beats=$(grep -c "^$run WATCHDOG=1" "$notified")
+expect "the watchdog hears of it twice a WatchdogSec" "$beats" -ge 3
+cp "$work/two.yaml" "$policy"
+kill -HUP "$run"
+told "SIGHUP: reloading" "RELOADING=1"
+told "... with the time" "MONOTONIC_USEC=[0-9]{4,}"
+is "... ready again" "$(await 5 grep -cE "^$run READY=1" "$notified" >/dev/null; sleep 0.3; grep -cE "^$run READY=1" "$notified")" 2
+logged "... said" "^<5>tcpward: policy '$policy' is read again and in force: enforce"
+cp "$work/wrong.yaml" "$policy"
+kill -HUP "$run"
+logged "a wrong policy at a reload is an error" "^<3>tcpward: policy '$policy' has 1 error: nothing was changed"
+is "... and the old one stays" "$(on a "$TCPWARD" policy show | grep -c no-82)" 1
+three() { [ "$(grep -cE "^$run READY=1" "$notified")" = 3 ]; }
+await 5 three && ok "... and it is ready again" || fail "... and it is ready again" "$(grep -c READY "$notified")"
+
+must a policy rollback
+logged "a change of the policy by another is told" "^<5>tcpward: (no policy is in force any more|policy '.*' is in force: enforce)"
+start a "$BIN/crowd" load 192.0.2.2 9000 20 4 nsi || exit
+sleep 1.2
+grep -qE "SYN-SENT|ESTABLISHED" "$out" && fail "quiet: no events" "$(grep -m1 ESTAB "$out")" || ok "quiet: no events"
+grep -q $'\033' "$out" && fail "no colours" "there are" || ok "no colours"
+
+# ---- a second one on this interface ----
+ward a run "$A"
+exits "two daemons on one interface: the second is refused" 1
+says "... and says why" "'$A' is already watched by tcpward run, pid $run"
+ward a attach "$A"
+exits "... so is attach" 1
+
+# Stopped, it cannot sweep: nobody speaks for it.
+kill -STOP "$run"
+sleep 0.3
+beats=$(grep -c "^$run WATCHDOG=1" "$notified")
+sleep 1.5
+is "stopped: the watchdog hears nothing" "$(grep -c "^$run WATCHDOG=1" "$notified")" "$beats"
+kill -CONT "$run"
+stop "$run"
+code=$?
+is "SIGTERM: exit code" $code 0
+told "... stopping" "STOPPING=1"
+is "... and nothing is left" "$(ls "$PINS/$A" 2>/dev/null)$(on a ip link show "$A" | grep -c xdp)" 0

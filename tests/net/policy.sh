@@ -102,6 +102,9 @@ connects 192.0.2.3 && ok "--dry-run drops nothing" || fail "--dry-run drops noth
 would=$(on a "$TCPWARD" policy show -H --name "$A" | awk '$1 == "third" { print $7 }')
 expect "... and counts what it would have dropped" "$would" -ge 1
 is "... in mode dry-run" "$(shown mode)" dry-run
+ward a block add 192.0.2.3
+says "... the block list too, which is said" "nothing is dropped, for policy '$work/three.yaml' is in mode dry-run"
+must a block del 192.0.2.3
 
 # ---- locked out: a policy against everybody, over a live session ----
 holder

@@ -8,6 +8,7 @@
 #include "policy/list_file.h"
 #include "policy/policy.h"
 #include "report/lists.h"
+#include "report/policy.h"
 
 enum { KEY_FOR = 0x200, KEY_REASON, KEY_FORCE };
 
@@ -127,6 +128,17 @@ static int find_overlap(const struct list_item *allowed, void *ctx)
 	return 1;
 }
 
+/* The block list has the mode of the policy. */
+static void warn_mode(const struct listing *l)
+{
+	struct ward_policy policy;
+
+	if (l->list != WARD_BLOCK || ward_policy_get(l->w, &policy) || !policy.config || policy.config->mode == MODE_ENFORCE)
+		return;
+	fprintf(stderr, "tcpward: nothing is dropped, for policy '%s' is in mode %s\n", policy.config->file,
+		policy_mode_name(policy.config->mode));
+}
+
 /* ---- the subcommands ---- */
 static int add(struct listing *l)
 {
@@ -152,6 +164,8 @@ static int add(struct listing *l)
 		if (l->list == WARD_BLOCK)
 			ward_list_each(l->w, WARD_ALLOW, find_overlap, &items[i].prefix);
 	}
+	if (!code && !err)
+		warn_mode(l);
 	free(prefixes);
 	free(items);
 	return err ? cmd_fail(err) : code;
@@ -228,8 +242,10 @@ static int import(struct listing *l)
 		int err = ward_list_replace(l->w, l->list, items, count, &change);
 
 		code = err ? cmd_fail(err) : EXIT_OK;
-		if (!err)
+		if (!err) {
 			tell_change(l, &change);
+			warn_mode(l);
+		}
 	}
 	free(items);
 	return code;
@@ -242,15 +258,25 @@ struct printing {
 	uint64_t now_ns;
 };
 
+/* Its own words; else, of what a limit put there, the limit. */
+static const char *reason_of(const struct printing *p, const struct list_entry *entry, char buf[80])
+{
+	if (entry->by == LISTED_BY_LIMIT && !*entry->reason)
+		return ward_subject_name(p->l->w, POLICY_RULES + entry->subject, buf);
+	return list_reason(entry, buf);
+}
+
 static int print_item(const struct list_item *item, void *ctx)
 {
 	const struct printing *p = ctx;
 	bool v4 = prefix_is_v4(&item->prefix);
-	char why[32];
+	const char *why;
+	char buf[80];
 
 	if ((p->l->line.only_v4 && !v4) || (p->l->line.only_v6 && v4))
 		return 0;
-	report_list_item(p->report, p->l->name, item, list_reason(&item->entry, why), p->now_ns);
+	why = reason_of(p, &item->entry, buf);
+	report_list_item(p->report, p->l->name, item, why ? why : "", p->now_ns);
 	return 0;
 }
 

@@ -274,8 +274,8 @@ static const char *sample_rule(unsigned subject, char buf[80], void *ctx)
 	const struct policy_sample **at = ctx;
 
 	(void)subject;
-	snprintf(buf, 80, "%s", (*at)->rule);
-	return buf;
+	(void)buf;
+	return (*at)->rule;
 }
 
 static void samples_text(const struct report_style *style, const struct policy_trial *trial)

@@ -26,7 +26,7 @@ void report_policy(const struct report_style *style, const struct policy_view *v
 /* What a policy would have done to captures. */
 struct policy_sample {
 	struct event event;
-	const char *rule; /* whom it is owed to */
+	const char *rule; /* whom it is owed to; NULL: nobody's */
 };
 struct policy_trial {
 	uint64_t packets, judged;

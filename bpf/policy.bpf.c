@@ -97,13 +97,15 @@ static __always_inline __u32 segment_invalid(const struct scratch *sc, const str
 		else if (j->d.in_tw && (f->flags & MARK_RESTARTS) >> MARK_RESTARTS_SHIFT > 5)
 			invalid |= 1 << INVALID_ACK_TIME_WAIT;
 	}
+	if (j->flags & FLAG_DATA_AFTER_FIN) /* its own FIN, which the receiver has shown to have: nothing is guessed */
+		invalid |= 1 << INVALID_OUT_OF_STATE;
 	if (check != CHECK_STRICT && !(f->known[other ^ 1] & KNOWN_CONF))
 		return invalid;
 	if (j->flags & (FLAG_RST_INWIN | FLAG_RST_OOW))
 		invalid |= 1 << INVALID_RST_INEXACT;
 	if (j->flags & FLAG_SYN_IN_CONN)
 		invalid |= 1 << INVALID_SYN_IN_CONN;
-	if (j->flags & (FLAG_OOS | FLAG_DATA_AFTER_FIN))
+	if (j->flags & FLAG_OOS)
 		invalid |= 1 << INVALID_OUT_OF_STATE;
 	if (j->flags & FLAG_OOW)
 		invalid |= 1 << INVALID_OUT_OF_WINDOW;

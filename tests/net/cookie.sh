@@ -134,6 +134,10 @@ nobody_listens() {
 	expect "nobody listens: the stack refuses" "$(grep -c 'refused' "$work/connects")" = 1
 	expect "... and it is counted" "$(count cookies-no-listener)" -ge 1
 	is "... with its port" "$(on server "$BIN/cookies" "$a")" "own 83"
+	ward server status --name "$a"
+	says "... and status tells" 'unprotected ports +83 '
+	says "... and which cookies" 'SYN cookies +own'
+
 }
 
 # ---- floods ----

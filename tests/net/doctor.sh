@@ -38,7 +38,7 @@ exits() { # name code
 ask
 exits "this kernel has all that is needed" 0
 says "kernel release" "^OK +kernel +Linux $(uname -r)"
-for check in capabilities btf ring-buffer xdp tc syscall-program tcx tracing jit bpffs; do
+for check in capabilities btf ring-buffer xdp tc syscall-program tcx tracing jit bpffs syn-cookies; do
 	says "checks $check" "^(OK|WARN) +$check "
 done
 

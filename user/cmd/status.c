@@ -189,6 +189,26 @@ static void show_unseen(struct sheet *s, const struct snapshot *snap, bool all)
 	sheet_close(s);
 }
 
+#define PORTS_SHOWN 64
+
+/* SYN cookies, and the ports that they cannot protect. */
+static void show_cookies(struct sheet *s, const struct snapshot *snap, const struct policy_config *c)
+{
+	static const char *const flavours[] = { [COOKIE_AUTO] = "off", [COOKIE_OWN] = "own", [COOKIE_KERNEL] = "kernel" };
+	bool wanted = c && c->has_cookies;
+	char text[PORTS_SHOWN * 6 + 16] = "";
+	uint16_t ports[PORTS_SHOWN];
+	int i, used = 0, count = ward_unprotected(snap->w, ports, PORTS_SHOWN);
+
+	for (i = 0; i < count && i < PORTS_SHOWN; i++)
+		used += snprintf(text + used, sizeof(text) - used, "%s%u", i ? " " : "", ports[i]);
+	if (count > PORTS_SHOWN)
+		snprintf(text + used, sizeof(text) - used, " ...");
+	sheet_text(s, "cookies", wanted ? "SYN cookies" : "", flavours[ward_cookies(snap->w)], NULL);
+	sheet_text(s, "unprotected_ports", text[0] ? "unprotected ports" : "", text,
+		   "nobody listens there: their SYNs are not answered with cookies");
+}
+
 /* What is enforced, and what the lists hold. */
 static void show_policy(struct sheet *s, const struct snapshot *snap, bool all)
 {
@@ -213,6 +233,7 @@ static void show_policy(struct sheet *s, const struct snapshot *snap, bool all)
 	sheet_text(s, "mode", c ? "policy mode" : "", c ? policy_mode_name(c->mode) : NULL, NULL);
 	sheet_duration(s, "rollback_left_ns", left ? "takes itself back in" : "", left ? &left : NULL, "unless: tcpward policy confirm");
 	sheet_duration(s, "learn_left_ns", learn ? "learns for another" : "", learn ? &learn : NULL, "drops nothing yet");
+	show_cookies(s, snap, c);
 	sheet_number(s, "allowed", allowed ? "allow list" : "", (uint64_t)allowed, NULL);
 	sheet_number(s, "blocked", blocked ? "block list" : "", (uint64_t)blocked, NULL);
 	sheet_number(s, "dropped", dropped ? "segments dropped" : "", dropped, NULL);

@@ -33,6 +33,10 @@ void doctor_link(const char *ifname, const struct link_facts *link, struct check
 void native_xdp_cost(const char *ifname, char *text, size_t size);
 void doctor_relations(const char *ifname, const struct link_facts *link, struct check_list *list);
 
+/* ---- doctor_cookie.c: SYN cookies, of this kernel and network namespace; what is in their way on an interface ---- */
+void doctor_cookies(struct check_list *list);
+void doctor_cookies_link(const char *ifname, const struct link_facts *link, struct check_list *list);
+
 /* ---- doctor_hooks.c: who hangs on the interface already ---- */
 void doctor_hooks(const char *ifname, unsigned ifindex, struct check_list *list);
 /* 1: the kernel has tcx, 0: it has not, negative errno: could not be asked. */

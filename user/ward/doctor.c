@@ -167,6 +167,7 @@ static void doctor_kernel(struct check_list *list)
 	}
 	check_jit(list);
 	check_bpffs(list);
+	doctor_cookies(list);
 }
 
 /* ---- one interface ---- */
@@ -186,6 +187,7 @@ static void doctor_interface(const char *ifname, struct check_list *list)
 	if (list->privileged)
 		doctor_hooks(ifname, link.ifindex, list);
 	doctor_relations(ifname, &link, list);
+	doctor_cookies_link(ifname, &link, list);
 }
 
 int ward_doctor(const char *ifname, struct ward_check *checks, int max)

@@ -151,6 +151,7 @@ __weak __noinline int cookie_write(struct xdp_md *ctx)
 	struct cookie_work *w = cookie_work_get();
 	struct cookie_conf *conf = cookie_conf_get();
 	__u32 l3, n, ip_len, tcp_len;
+	int grow;
 	struct cookie_tuple t;
 	void *data, *end;
 	__s64 sum;
@@ -163,7 +164,8 @@ __weak __noinline int cookie_write(struct xdp_md *ctx)
 		return COOKIE_PASS;
 	ip_len = w->v6 ? 40 : 20;
 	tcp_len = 20 + 4 * n;
-	if (bpf_xdp_adjust_tail(ctx, (int)(l3 + ip_len + tcp_len) - (int)bpf_xdp_get_buff_len(ctx)))
+	grow = (int)(l3 + ip_len + tcp_len) - (int)bpf_xdp_get_buff_len(ctx);
+	if (grow && bpf_xdp_adjust_tail(ctx, grow))
 		return COOKIE_PASS;
 	data = (void *)(long)ctx->data;
 	end = (void *)(long)ctx->data_end;

@@ -30,6 +30,16 @@ struct frame {
 	__u8 options[12];
 } __attribute__((packed));
 
+/* A SYN as Linux sends it; written whole each time, for the answer is written over it. */
+struct syn_frame {
+	struct ethhdr eth;
+	struct iphdr ip;
+	struct tcphdr tcp;
+	__u8 options[20];
+} __attribute__((packed));
+
+__u8 whole_syn[sizeof(struct syn_frame)];
+__u32 whole_turn;
 struct turn turn;
 struct tick tick;
 __u64 verdict[5];
@@ -272,6 +282,34 @@ SEC("xdp")
 int bench_syn(struct xdp_md *ctx)
 {
 	return tell(rotate_syn(ctx) ? ward_xdp(ctx) : XDP_ABORTED);
+}
+
+static __always_inline struct syn_frame *rotate_whole(struct xdp_md *ctx)
+{
+	struct syn_frame *f = (void *)(long)ctx->data;
+
+	if ((void *)(f + 1) > (void *)(long)ctx->data_end)
+		return (struct syn_frame *)0;
+	__builtin_memcpy(f, whole_syn, sizeof(*f));
+	whole_turn++;
+	f->ip.saddr = bpf_htonl(0x0b000000 + (whole_turn & 0xffffff));
+	f->tcp.seq = bpf_htonl(whole_turn * 64007);
+	return f;
+}
+
+SEC("xdp")
+int bench_whole(struct xdp_md *ctx)
+{
+	return tell(rotate_whole(ctx) && parse(ctx) == PARSED ? XDP_DROP : XDP_ABORTED);
+}
+
+/* Parse, look the listener up, and make the SYN-ACK of it. */
+SEC("xdp")
+int bench_cookie(struct xdp_md *ctx)
+{
+	if (!rotate_whole(ctx) || parse(ctx) != PARSED)
+		return tell(XDP_ABORTED);
+	return tell(cookie_syn(ctx) == COOKIE_ANSWERED ? XDP_TX : XDP_ABORTED);
 }
 
 static long clear_set(void *map, __u32 *index, struct syn_set *set, void *unused)

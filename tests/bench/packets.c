@@ -2,9 +2,13 @@
 /* ns per packet: the programs of bench.bpf.c over a table filled with established flows. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -14,6 +18,7 @@
 #include "finding.h"
 #include "embryo.h"
 #include "sweep.h"
+#include "syncookie.h"
 #include "tcp_opts.h"
 #include "tcpward.h"
 /* after the headers above: its types are theirs */
@@ -63,6 +68,8 @@ static struct bench_case cases[] = {
 	{"new SYN with event, fresh source", SYNS, 0, true, true, false, NEW, 2, 0, "bench_syn_fresh", {0}, 0},
 	{"SYN flood, full embryo table", REPEAT, 0, true, false, true, NEW, 2, 0, "bench_syn", {0}, 0},
 	{"SYN flood, with reader", REPEAT, 0, true, true, true, NEW, 2, 0, "bench_syn", {0}, 0},
+	{"SYN, written whole + parser + drop", REPEAT, 0, true, false, true, NOTHING, 1, 0, "bench_whole", {0}, 0},
+	{"SYN cookie reply", REPEAT, 0, true, false, true, NOTHING, 3, 9, "bench_cookie", {0}, 0},
 	{"SYN flood, fresh sources", REPEAT, 0, true, false, true, NEW, 2, 0, "bench_syn_fresh", {0}, 0},
 };
 #define CASES (int)(sizeof(cases) / sizeof(*cases))
@@ -235,6 +242,32 @@ static size_t build_frame(uint8_t *frame, const struct bench_case *c)
 	return (c->syn ? 74 : 66) + c->payload;
 }
 
+/* SYNs are answered by cookies of our own, and somebody listens: in a network namespace of this program's. */
+static void set_cookies(struct bed *b)
+{
+	static const struct bench_case syn = { .syn = true };
+	struct cookie_conf conf = { .flavour = COOKIE_OWN, .wscale = 7, .window = 64240,
+				    .features = COOKIE_HAS_TS | COOKIE_HAS_WS | COOKIE_HAS_SACK };
+	struct cookie_keys keys = { .key = { { { 1, 2 } }, { { 3, 4 } } } };
+	struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = htons(443) };
+	uint8_t frame[FRAME_LEN];
+	uint32_t zero = 0;
+	static int fd = -1;
+
+	build_frame(frame, &syn);
+	memcpy(b->skel->bss->whole_syn, frame, sizeof(b->skel->bss->whole_syn));
+	if (bpf_map_update_elem(bpf_map__fd(b->skel->maps.cookie_conf), &zero, &conf, BPF_ANY) ||
+	    bpf_map_update_elem(bpf_map__fd(b->skel->maps.cookie_keys), &zero, &keys, BPF_ANY))
+		bench_die("cannot turn cookies on: %s", strerror(errno));
+	if (fd >= 0)
+		return;
+	if (unshare(CLONE_NEWNET))
+		bench_die("cannot make a network namespace: %s", strerror(errno));
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&any, sizeof(any)) || listen(fd, 16))
+		bench_die("cannot listen: %s", strerror(errno));
+}
+
 static struct ward_counters read_counters(struct bed *b)
 {
 	int cpus = libbpf_num_possible_cpus(), i;
@@ -338,6 +371,7 @@ void bench_packets(unsigned flows, unsigned capacity, const char *label, bool ga
 	char name[64];
 
 	open_bed(&b, flows, capacity);
+	set_cookies(&b);
 	for (i = 0; i < CASES; i++)
 		cases[i].fd = bpf_program__fd(bpf_object__find_program_by_name(b.skel->obj, cases[i].prog));
 	for (round = -1; round < ROUNDS; round++) { /* the first warms up */

@@ -79,17 +79,18 @@ static __always_inline __u16 checksum(__u64 sum)
 /* The IP header of the answer, from what the parser kept. Returns the sum of both addresses, or -1 where there is no room. */
 static __always_inline __s64 write_ipv4(void *at, void *end, const struct cookie_tuple *t, __u32 tcp_len)
 {
-	__u32 *w = at;
+	__u32 *w = at, first = bpf_htonl(0x45000000 | (20 + tcp_len)), third = bpf_htonl(TTL << 24 | PROTO_TCP << 16);
+	__u32 daddr = *(const __u32 *)(t->daddr + 12), saddr = *(const __u32 *)(t->saddr + 12);
+	__u64 addresses = (__u64)daddr + saddr;
 
 	if (at + 20 > end)
 		return -1;
-	w[0] = bpf_htonl(0x45000000 | (20 + tcp_len));
+	w[0] = first;
 	w[1] = bpf_htonl(IP_DF);
-	w[2] = bpf_htonl(TTL << 24 | PROTO_TCP << 16);
-	w[3] = *(const __u32 *)(t->daddr + 12);
-	w[4] = *(const __u32 *)(t->saddr + 12);
-	((struct iphdr *)at)->check = checksum(words_sum(w, 5));
-	return (__s64)w[3] + w[4];
+	w[2] = third | (__u32)checksum(addresses + first + bpf_htonl(IP_DF) + third) << 16; /* its last two bytes */
+	w[3] = daddr;
+	w[4] = saddr;
+	return (__s64)addresses;
 }
 
 static __always_inline __s64 write_ipv6(void *at, void *end, const struct cookie_tuple *t, __u32 tcp_len)
@@ -109,26 +110,30 @@ static __always_inline __s64 write_ipv6(void *at, void *end, const struct cookie
 static __always_inline int write_tcp(struct cookie_work *w, const struct segment *seg, const struct cookie_tuple *t,
 				     const struct cookie_conf *conf, __u64 sum, void *at, void *end)
 {
-	__u32 *to = at, n = *(volatile __u32 *)&w->reply.words, i, flags;
+	__u32 *to = at, n = *(volatile __u32 *)&w->reply.words, i, flags, ports, isn, ack, rest, word;
 
 	if (at + 20 > end)
 		return 0;
 	flags = TH_SYN | TH_ACK | (w->has & COOKIE_HAS_ECN ? 0x40 : 0);
-	to[0] = t->dport | (__u32)t->sport << 16;
-	to[1] = bpf_htonl(w->isn);
-	to[2] = bpf_htonl(seg->seq + 1);
-	to[3] = bpf_htonl((5 + n) << 28 | flags << 16 | conf->window);
-	to[4] = 0;
-	sum += (__u64)to[0] + to[1] + to[2] + to[3];
+	ports = t->dport | (__u32)t->sport << 16;
+	isn = bpf_htonl(w->isn);
+	ack = bpf_htonl(seg->seq + 1);
+	rest = bpf_htonl((5 + n) << 28 | flags << 16 | conf->window);
+	to[0] = ports;
+	to[1] = isn;
+	to[2] = ack;
+	to[3] = rest;
+	sum += (__u64)ports + isn + ack + rest;
 	for (i = 0; i < 5; i++) {
 		if (i >= n)
 			break;
 		if ((void *)(to + 6 + i) > end)
 			return 0;
-		to[5 + i] = bpf_htonl(w->reply.word[i]);
-		sum += to[5 + i];
+		word = bpf_htonl(w->reply.word[i]);
+		to[5 + i] = word;
+		sum += word;
 	}
-	((struct tcphdr *)at)->check = checksum(sum);
+	to[4] = checksum(sum); /* and no urgent pointer */
 	return 1;
 }
 

@@ -25,7 +25,7 @@ policy() { # mode
 		  - {finding: port-scan, then: block, for: 4s}
 		  - {finding: close-wait-leak, then: close}
 	END
-	must a policy apply "$work/policy.yaml"
+	must a policy apply --name "$A" "$work/policy.yaml"
 }
 found() { # name
 	grep -q "\"finding\":\"$1\".*\"news\":\"raised\"" "$followed"
@@ -40,7 +40,7 @@ reaches() {
 	on b timeout 1 bash -c 'exec 3<>/dev/tcp/192.0.2.1/9000' 2>/dev/null
 }
 blocked() { # is b on the block list, by a finding?
-	on a "$TCPWARD" block list -j | tr -d '\n' | grep -q '192.0.2.2.*"by": *"finding"'
+	on a "$TCPWARD" block list --name "$A" -j | tr -d '\n' | grep -q '192.0.2.2.*"by": *"finding"'
 }
 leaking() { # sockets of a in CLOSE-WAIT
 	on a ss -Htn state close-wait | wc -l
@@ -65,6 +65,6 @@ policy enforce
 holds "enforced: its source goes on the block list" 4 blocked
 holds "... and does not get through any more" 2 eval '! reaches'
 holds "... the leaking sockets are closed" 4 leaks 0
-ward a policy show
+ward a policy show --name "$A"
 says "policy show counts it" "port-scan"
 holds "not blocked any more when it is over" 90 eval '! blocked && reaches'

@@ -117,7 +117,9 @@ static __always_inline int policy_has_static(const struct policy_live *live)
 	if (!live->loaded || !a || !b)
 		return 0;
 	/* one that waits for its confirmation may give way to the one before at any time: both */
-	return a->static_rules | b->static_rules;
+	if (live->rollback_ns && live->before)
+		return a->static_rules | b->static_rules;
+	return live->slot & 1 ? b->static_rules : a->static_rules;
 }
 
 /*

@@ -96,6 +96,7 @@ static void wipe(struct rig *rig, enum ward_map which, __u32 entries, size_t siz
 void enforce_nothing(struct rig *rig)
 {
 	rig_empty(rig);
+	rig_wait(rig, 2 * SECOND); /* entries that are being deleted are gone too: their keys can be used again */
 	rig->w->control->replay_now_ns = rig->now_ns;
 	ward_policy_remove(rig->w);
 	ward_list_flush(rig->w, WARD_ALLOW);

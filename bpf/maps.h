@@ -92,6 +92,7 @@ struct scratch {
 	__u32 l4_at;           /* parser: where TCP begins */
 	__u32 l4_len;          /* parser: length of header and payload, from the IP header */
 	__u8 next_header;      /* parser: IPv6 */
+	__u8 broken;           /* parser: what it could not parse is TCP, and not just cut short by a capture; seg.key: its addresses */
 	struct tcp_timer timer;
 	__u32 opt_at;          /* parser: position in opt, kept in memory so that the verifier forgets it */
 	__u32 echo_at;         /* parser: where in opt the echoed time stamp stands, if the options were walked */

@@ -114,12 +114,27 @@ static __always_inline int check_ipv4(const struct iphdr *ip, __u32 left, __u32 
 		return REASON_NOT_TCP;
 	if (frag & IP_OFFSET)
 		return REASON_FRAG_LATER;
-	if (frag & IP_MF)
-		return REASON_FRAG_FIRST;
+	if (frag & IP_MF) /* a header in pieces is nobody's but a filter's enemy's: RFC 1858 */
+		return total - *hlen < sizeof(struct tcphdr) ? REASON_BAD_TCP : REASON_FRAG_FIRST;
 	if (total > left)
 		return REASON_TRUNCATED;
 	*len = total - *hlen;
 	return PARSED;
+}
+
+static __always_inline void fill_key(struct segment *seg, const __u8 saddr[16], __u16 sport, const __u8 daddr[16],
+				     __u16 dport);
+
+/* TCP that is broken as it was sent, for the policy (unparsed: drop): the key holds its addresses. Returns the reason. */
+__weak __noinline int note_broken(int reason)
+{
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+
+	if (!sc || (reason != REASON_BAD_TCP && reason != REASON_TRUNCATED))
+		return reason;
+	fill_key(&sc->seg, sc->saddr, 0, sc->daddr, 0);
+	sc->broken = 1;
+	return reason;
 }
 
 /* IPv4. left: bytes of the frame from here. Returns PARSED or a reason. */
@@ -131,11 +146,11 @@ static __always_inline int parse_ipv4(struct scratch *sc, void *data, void *end,
 
 	if (!ip || (void *)(ip + 1) > end)
 		return REASON_TRUNCATED;
-	reason = check_ipv4(ip, left, &hlen, &len);
-	if (reason != PARSED)
-		return reason;
 	map_v4(sc->saddr, ip->saddr);
 	map_v4(sc->daddr, ip->daddr);
+	reason = check_ipv4(ip, left, &hlen, &len);
+	if (reason != PARSED)
+		return note_broken(reason);
 	sc->l4_at += hlen;
 	sc->l4_len = len;
 	return PARSED;
@@ -185,6 +200,9 @@ static __always_inline int parse_extensions(struct scratch *sc, void *data, void
 		if (!at || at + 1 > end)
 			return REASON_TRUNCATED;
 		size = extension_size(next, at, end);
+		if (size == -1 - REASON_FRAG_FIRST && *(__u8 *)at == IPPROTO_TCP &&
+		    sc->l4_len < sizeof(struct frag_hdr) + sizeof(struct tcphdr))
+			return note_broken(REASON_BAD_TCP);
 		if (size <= 0)
 			return size ? -1 - size : REASON_NOT_TCP;
 		if (sc->l4_len < size)
@@ -214,10 +232,10 @@ static __always_inline int parse_ipv6(struct scratch *sc, void *data, void *end,
 		return REASON_BAD_IP;
 	left -= sizeof(*ip);
 	len = length_or(bpf_ntohs(ip->payload_len), left);
-	if (len > left)
-		return REASON_TRUNCATED;
 	__builtin_memcpy(sc->saddr, &ip->saddr, 16);
 	__builtin_memcpy(sc->daddr, &ip->daddr, 16);
+	if (len > left)
+		return ip->nexthdr == IPPROTO_TCP ? note_broken(REASON_TRUNCATED) : REASON_TRUNCATED;
 	/* no such address is on the wire (Linux drops it): it would be the key of an IPv4 flow */
 	if (v4_mapped(sc->saddr) || v4_mapped(sc->daddr))
 		return REASON_BAD_IP;
@@ -375,6 +393,7 @@ static __always_inline int parse_network(struct scratch *sc, void *data, void *d
 	} else {
 		proto = parse_ethernet(&c, &vlan, &reason);
 	}
+	sc->broken = 0;
 	sc->seg.vlan = vlan;
 	sc->l4_at = (__u32)(c.at - data);
 	left = frame_len - (__u32)(c.at - data);
@@ -443,7 +462,7 @@ static __always_inline int parse_tcp(struct scratch *sc, void *data, void *data_
 	reason = parse_header(sc, tcp, data_end, sc->l4_len);
 	if (reason == PARSED)
 		fill_key(&sc->seg, sc->saddr, bpf_ntohs(tcp->source), sc->daddr, bpf_ntohs(tcp->dest));
-	return reason;
+	return reason == REASON_BAD_TCP ? note_broken(reason) : reason;
 }
 
 /* The key of an IPv4 segment, without the detour over 16-byte addresses. */
@@ -477,14 +496,14 @@ static __always_inline int parse_plain(struct scratch *sc, void *data, void *dat
 		return NOT_PLAIN;
 	reason = check_ipv4(ip, data_end - (void *)ip, &hlen, &len);
 	if (reason != PARSED)
-		return reason == REASON_TRUNCATED ? NOT_PLAIN : reason;
+		return reason == REASON_TRUNCATED || reason == REASON_BAD_TCP ? NOT_PLAIN : reason;
 	tcp = (void *)ip + hlen;
 	sc->seg.vlan = vlan;
 	sc->l4_at = sizeof(*eth) + hlen;
 	reason = parse_header(sc, tcp, data_end, len);
 	if (reason == PARSED)
 		fill_key_v4(&sc->seg, ip->saddr, bpf_ntohs(tcp->source), ip->daddr, bpf_ntohs(tcp->dest));
-	return reason == REASON_TRUNCATED ? NOT_PLAIN : reason;
+	return reason == REASON_TRUNCATED || reason == REASON_BAD_TCP ? NOT_PLAIN : reason;
 }
 
 /* Row of the interface in the instance's table; 0xff: none of ours. */

@@ -334,6 +334,27 @@ int policy_judge(struct flow *f, __u32 what)
 	return verdict;
 }
 
+int policy_unparsed(int reason, int ingress)
+{
+	struct policy_live *live = policy_live_get();
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+	struct policy_config *cfg;
+
+	if (reason >= 0 && reason < REASON_COUNT)
+		bump_reason(reason);
+	if (!sc || !live || !ingress || (reason != REASON_BAD_TCP && reason != REASON_TRUNCATED) || !sc->broken)
+		return 0;
+	sc->policy.slot = policy_slot(live, sc->seg.now_ns) + 1;
+	cfg = config_get(sc->policy.slot);
+	if (!sc->policy.slot || !cfg || !cfg->drop_unparsed)
+		return 0;
+	sc->policy.allowed = sc->policy.decided = 0;
+	sc->policy.value = 0;
+	if (cfg->has_allow)
+		classify_source();
+	return !list_allows() && verdict_give(SUBJECT_NOBODY, DROP_UNPARSED, MODE_ENFORCE);
+}
+
 /* ---- what follows from flows ---- */
 /* The limits of a source of service i: one half-open connection less. */
 __weak __noinline int source_settled(__u32 i, __u64 began)

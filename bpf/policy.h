@@ -27,6 +27,8 @@ enum verdict {
 int policy_judge(struct flow *f, __u32 what);
 /* Is the sender of the segment in scratch on the block list? 1: dropped. */
 int policy_blocked(void);
+/* Counts a frame that could not be parsed; TCP that is broken the policy may drop, if it came in. 1: dropped. */
+int policy_unparsed(int reason, int ingress);
 /* A handshake is over, one way or the other: it is half-open no more. key of the flow, orig: its originator's side. */
 int policy_settled(struct flow_key *key, __u32 orig, __u64 began);
 /* 1: addresses and ports of the flow in scratch could be enough to drop a segment of it. */

@@ -21,11 +21,8 @@ static __always_inline int ward_skb(struct __sk_buff *skb, int egress)
 	c = counters_get();
 	if (!sc || !c)
 		return TC_ACT_UNSPEC;
-	if (reason != PARSED) {
-		if (reason >= 0 && reason < REASON_COUNT)
-			c->reason[reason]++;
-		return TC_ACT_UNSPEC;
-	}
+	if (reason != PARSED)
+		return policy_unparsed(reason, !egress) ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 	if (egress)
 		sc->policy.on = sc->policy.verdict = 0;
 	else if (policy_first(sc))

@@ -91,6 +91,14 @@ static __always_inline int challenge(struct xdp_md *ctx, struct scratch *sc)
 	return sc->policy.verdict == VERDICT_DROP ? XDP_DROP : XDP_PASS;
 }
 
+/* A frame that is not followed. A function of its own: less stack. */
+__weak __noinline int unparsed(struct xdp_md *ctx, int reason)
+{
+	if (reason == REASON_TRUNCATED && !replay && bpf_xdp_get_buff_len(ctx) > ctx->data_end - ctx->data)
+		reason = REASON_NOT_LINEAR;
+	return policy_unparsed(reason, 1) ? XDP_DROP : XDP_PASS;
+}
+
 SEC("xdp.frags")
 int ward_xdp(struct xdp_md *ctx)
 {
@@ -101,13 +109,8 @@ int ward_xdp(struct xdp_md *ctx)
 
 	if (!sc || !c)
 		return XDP_PASS;
-	if (reason == REASON_TRUNCATED && !replay && bpf_xdp_get_buff_len(ctx) > ctx->data_end - ctx->data)
-		reason = REASON_NOT_LINEAR;
-	if (reason != PARSED) {
-		if (reason >= 0 && reason < REASON_COUNT)
-			c->reason[reason]++;
-		return XDP_PASS;
-	}
+	if (reason != PARSED)
+		return unparsed(ctx, reason);
 	row = sc->seg.iface & (WARD_IFACES - 1);
 	if (ifaces[row].flags & IFACE_GENERIC)
 		estimate_segments(&sc->seg, bpf_xdp_get_buff_len(ctx), ifaces[row].mtu);
@@ -115,9 +118,9 @@ int ward_xdp(struct xdp_md *ctx)
 		return XDP_DROP;
 	count_segment(c, &sc->seg, 0);
 	track(sc, c);
-	if (sc->policy.verdict == VERDICT_COOKIE || sc->policy.verdict == VERDICT_COOKIE_ACK)
-		return challenge(ctx, sc);
-	return sc->policy.verdict == VERDICT_DROP ? XDP_DROP : XDP_PASS;
+	if (sc->policy.verdict == VERDICT_PASS)
+		return XDP_PASS;
+	return sc->policy.verdict == VERDICT_DROP ? XDP_DROP : challenge(ctx, sc);
 }
 
 char LICENSE[] SEC("license") __weak = "Dual BSD/GPL";

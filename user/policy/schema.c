@@ -70,7 +70,7 @@ static const struct schema_key top[] = {
 	{ "syncookie", KEY_MAP, NOWHERE, .always = true, .place = PLACE_COOKIE,
 	  .text = "SYN cookies, where a limit answers with them." },
 	{ "services", KEY_LIST, NOWHERE, .place = PLACE_SERVICE,
-	  .text = "What is protected by limits, up to 32; a segment may belong to several." },
+	  .text = "What is protected by limits, up to 32; a connection is of the first that matches." },
 	{ "rules", KEY_LIST, NOWHERE, .place = PLACE_RULE,
 	  .text = "Up to 64, top down: the first that matches a segment decides. What no rule matches passes." },
 	{ "findings", KEY_LIST, NOWHERE, .place = PLACE_FINDING,

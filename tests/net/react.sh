@@ -9,7 +9,7 @@ host a b
 wire a "$A" 192.0.2.1/24 b "$(dev b)" 192.0.2.2/24
 start a "$BIN/crowd" serve 9000 || exit
 must a attach "$A" --detect close-wait-leak.after=1s --detect port-scan.targets=10
-launch a "$TCPWARD" findings -f -j
+launch a "$TCPWARD" findings -f -j --name "$A"
 followed=$log
 
 holds() { # name seconds command...: it comes true in time

@@ -8,8 +8,9 @@ A=$(dev a)
 host a b
 wire a "$A" 192.0.2.1/24 b "$(dev b)" 192.0.2.2/24
 start a "$BIN/crowd" serve 9000 || exit
-must a attach "$A" --detect close-wait-leak.after=1s --detect port-scan.targets=10
-launch a "$TCPWARD" findings -f -j --name "$A"
+must a attach "$A" --detect close-wait-leak.after=1s --detect port-scan.targets=10 \
+	--detect half-open.after=4s --detect half-open.repeats=1
+launch a "$TCPWARD" findings --name "$A" -f -j
 followed=$log
 
 holds() { # name seconds command...: it comes true in time
@@ -24,6 +25,7 @@ policy() { # mode
 		findings:
 		  - {finding: port-scan, then: block, for: 4s}
 		  - {finding: close-wait-leak, then: close}
+		  - {finding: half-open, then: close}
 	END
 	must a policy apply --name "$A" "$work/policy.yaml"
 }
@@ -67,4 +69,12 @@ holds "... and does not get through any more" 2 eval '! reaches'
 holds "... the leaking sockets are closed" 4 leaks 0
 ward a policy show --name "$A"
 says "policy show counts it" "port-scan"
+
+# ---- a connection that the stack has given up: to it the address is the listener's, which must not be closed ----
+on a sysctl -q -w net.ipv4.tcp_synack_retries=1
+on a ip neigh add 192.0.2.77 lladdr 02:00:00:00:00:77 dev "$A"
+on b "$BIN/raw" send 192.0.2.77 7777 192.0.2.1 9000 S seq=1000 >/dev/null || fail "raw" "exit $?"
+holds "a handshake is left half open" 15 found half-open
+sleep 3
+expect "... the listener lives" "$(on a ss -Htnl sport = :9000 | wc -l)" = 1
 holds "not blocked any more when it is over" 90 eval '! blocked && reaches'

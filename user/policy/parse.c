@@ -247,8 +247,12 @@ static void read_place(struct reader *r, const struct schema_key *above, const s
 	if (map->refused)
 		return;
 	if (map->kind != NODE_MAP) {
-		fault(&r->faults, map, "a mapping is wanted, '%s': not %s; as {key: value}", above->name,
-		      node_words(map));
+		if (above->place == PLACE_TOP)
+			fault(&r->faults, map, "a policy is a mapping, not %s: the least is version: 1 and mode: monitor",
+			      node_words(map));
+		else
+			fault(&r->faults, map, "a mapping is wanted, '%s': not %s; as {key: value}", above->name,
+			      node_words(map));
 		return;
 	}
 	if (above->place == PLACE_DETECT) {
@@ -269,7 +273,7 @@ static void read_root(struct reader *r)
 		r->root = NULL;
 	if (!r->root) {
 		if (!r->faults.total)
-			fault_at(&r->faults, 1, 1, "an empty policy, '': the least is version: 1 and mode: monitor");
+			fault_at(&r->faults, 1, 1, "an empty policy: the least is version: 1 and mode: monitor");
 		return;
 	}
 	read_place(r, &whole, r->root, r->p);

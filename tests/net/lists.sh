@@ -25,6 +25,11 @@ entries() { # map
 
 # ---- one by one ----
 is "nothing is listed at first" "$(json block)" "[]"
+ward a block lst
+exits "a command that there is not" 2
+says "... and the one that was meant" "unknown command 'block lst', did you mean 'list'"
+ward a block --help
+expect "block --help fits a terminal" "$(awk '{ if (length($0) > most) most = length($0) } END { print most }' "$work/out")" -le 80
 ward a block add 203.0.113.0/24 --for 10m --reason scan
 exits "block add" 0
 says "... says so" "^203.0.113.0/24: added to the block list$"

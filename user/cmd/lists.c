@@ -8,6 +8,7 @@
 #include "policy/list_file.h"
 #include "policy/policy.h"
 #include "report/lists.h"
+#include "report/nearest.h"
 #include "report/policy.h"
 
 enum { KEY_FOR = 0x200, KEY_REASON, KEY_FORCE };
@@ -303,25 +304,42 @@ static const struct subcommand {
 	int (*run)(struct listing *l);
 	unsigned groups;
 	bool options; /* those of add */
-	const char *words, *help;
+	const char *words, *brief, *help;
 } subcommands[] = {
-	{ "add", add, 0, true, "ADDRESS...", "Add addresses or prefixes, as 203.0.113.0/24 or 2001:db8::1." },
-	{ "del", del, 0, false, "ADDRESS...", "Take entries out; each by the address or prefix that it was added with." },
-	{ "list", list, OPT_OUTPUT | OPT_FAMILY, false, "", "Print the entries: time left, hits, who added them and why." },
-	{ "flush", flush, 0, false, "", "Take everything out." },
-	{ "import", import, 0, true, "FILE",
+	{ "add", add, 0, true, "ADDRESS...", "add addresses or prefixes, for a time or for ever",
+	  "Add addresses or prefixes, as 203.0.113.0/24 or 2001:db8::1." },
+	{ "del", del, 0, false, "ADDRESS...", "take entries out",
+	  "Take entries out; each by the address or prefix that it was added with." },
+	{ "list", list, OPT_OUTPUT | OPT_FAMILY, false, "", "print the entries: time left, hits, by whom and why",
+	  "Print the entries: time left, hits, who added them and why." },
+	{ "flush", flush, 0, false, "", "take everything out", "Take everything out." },
+	{ "import", import, 0, true, "FILE", "make the list what a file says",
 	  "Make the list what a file says (one address or prefix a line, or what `list` prints), all at once. Entries that limits "
 	  "and findings put there stay." },
 };
 #define SUBCOMMANDS (sizeof(subcommands) / sizeof(subcommands[0]))
 
-static int usage(const char *name, FILE *out)
+static int usage(enum ward_list list, const char *name, FILE *out)
 {
-	fprintf(out, "Usage: tcpward %s COMMAND [OPTION...] [WORD...]\n\n", name);
+	fprintf(out, "Usage: tcpward %s COMMAND [OPTION...] [WORD...]\n%s\n\n", name,
+		list == WARD_BLOCK ? "Sources whose segments are dropped, without any policy too." :
+				     "Sources that are never dropped and never challenged, whatever a policy says.");
 	for (size_t i = 0; i < SUBCOMMANDS; i++)
-		fprintf(out, "  %-8s%-12s%s\n", subcommands[i].name, subcommands[i].words, subcommands[i].help);
+		fprintf(out, "  %-8s%-12s%s\n", subcommands[i].name, subcommands[i].words, subcommands[i].brief);
 	fprintf(out, "\n'tcpward %s COMMAND --help' explains a command.\n", name);
 	return out == stdout ? EXIT_OK : EXIT_USAGE;
+}
+
+static int unknown(const char *name, const char *word)
+{
+	struct nearest nearest;
+
+	nearest_begin(&nearest, word);
+	for (size_t i = 0; i < SUBCOMMANDS; i++)
+		nearest_try(&nearest, subcommands[i].name);
+	if (nearest.best)
+		return cmd_error(EXIT_USAGE, NULL, "unknown command '%s %s', did you mean '%s'?", name, word, nearest.best);
+	return cmd_error(EXIT_USAGE, "add, del, list, flush, import", "unknown command '%s %s'", name, word);
 }
 
 static int run(struct listing *l, const struct subcommand *sub, int argc, char **argv)
@@ -349,13 +367,13 @@ static int cmd_list(enum ward_list list, int argc, char **argv)
 	if (!strcmp(word, CMD_LIST_OPTIONS)) /* of all subcommands */
 		cmd_parse(&l.line, OPT_NAME | OPT_OUTPUT | OPT_FAMILY, add_options, parse_add, &l, "", "", argc, argv);
 	if (!strcmp(word, "--help") || !strcmp(word, "-?") || !strcmp(word, "help"))
-		return usage(l.name, stdout);
+		return usage(list, l.name, stdout);
 	if (!*word || *word == '-')
-		return usage(l.name, stderr);
+		return usage(list, l.name, stderr);
 	for (size_t i = 0; i < SUBCOMMANDS; i++)
 		if (!strcmp(word, subcommands[i].name))
 			return run(&l, &subcommands[i], argc - 1, argv + 1);
-	return cmd_error(EXIT_USAGE, "add, del, list, flush, import", "unknown command '%s %s'", l.name, word);
+	return unknown(l.name, word);
 }
 
 int cmd_allow(int argc, char **argv)

@@ -27,6 +27,9 @@ live() { # member of policy_live, from the map itself
 	"$BPFTOOL" -j map lookup pinned "$PINS/$A/policy_live" key 0 0 0 0 | tr -d '\n ' |
 		sed -n "s/.*\"formatted\":.*\"$1\":\([0-9]*\).*/\1/p"
 }
+metric() { # name with its labels, value
+	on a "$TCPWARD" metrics --name "$A" | grep -c "^tcpward_$1 $2$"
+}
 state() { # all that a failed apply must leave as it was
 	echo "$(live loaded) $(live slot) $(live rollback_ns) $(live before) $(live revision) $(shown file) $(shown applied_ns) $(rules)"
 }
@@ -119,6 +122,7 @@ says "... and it says when it goes" "takes itself back in 4 s"
 expect "... it counts down" "$(shown rollback_left_ns)" -gt 1000000000
 echoes "$session" "$session_log" && ok "the session lives" || fail "the session lives" "no answer"
 connects 192.0.2.2 && fail "everybody else does not get in" "connected" || ok "everybody else does not get in"
+is "metrics: it waits" "$(metric "policy_unconfirmed{instance=\"$A\"}" 1)" 1
 ward a policy apply "$work/three.yaml"
 exits "another apply has to wait" 1
 says "... for the confirmation" "policy confirm, or: tcpward policy rollback"
@@ -319,6 +323,8 @@ printf 'version: 1\n' >"$work/bad.yaml"
 ward a run "$A" --policy "$work/bad.yaml"
 exits "run with a bad file" 2
 must a attach "$A" --policy "$work/three.yaml"
+says "attach says which policy is in force" "^policy '$work/three.yaml' is in force: enforce, 0 services, 2 rules"
+is "... as metrics do" "$(metric "policy{instance=\"$A\",mode=\"enforce\"}" 1)$(metric "policy{instance=\"$A\",mode=\"none\"}" 0)" 11
 is "attach --policy" "$(shown file)/$(live loaded)" "$work/three.yaml/1"
 connects 192.0.2.3 && fail "... acts" "connected" || ok "... acts"
 must a detach "$A"

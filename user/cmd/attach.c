@@ -79,6 +79,8 @@ static bool revive(const struct cmd_line *line, struct policy_start *start, int 
 	else if (!start->policy || !(*code = policy_put(w, start->policy, &how)))
 		printf("%s: attached already, instance '%s', with its options; its keeper was gone: started a new one\n",
 		       line->argv[0], ward_name(w));
+	if (!err && !*code && start->policy)
+		policy_tell(start->path, start->policy);
 	ward_close(w);
 	return true;
 }
@@ -96,10 +98,13 @@ static int attach(const struct cmd_line *line, struct policy_start *start)
 	policy_start_hook(start, w);
 	err = ward_attach(w, (const char *const *)line->argv, line->argc, true);
 	cmd_notes(w);
-	if (err)
+	if (err) {
 		code = start->code ? start->code : cmd_fail(err);
-	else
+	} else {
 		print_attached(w);
+		if (start->policy)
+			policy_tell(start->path, start->policy);
+	}
 	ward_close(w);
 	return code;
 }

@@ -10,11 +10,13 @@
 #include "cmd/util.h"
 #include "enforce.h"
 #include "report/accounts.h"
+#include "report/policy.h"
 #include "tcp_seq.h"
 /* after tcp_seq.h */
 #include "tcp_fsm.h"
 
 #define INSTANCES_MAX 64
+#define NO_POLICY (-1)
 #define SHOWN(i) ((i) + 1) /* of the states row 0 is no endpoint's */
 
 /* What one instance counted, read before anything is printed: samples of one metric stand together. */
@@ -29,8 +31,10 @@ struct reading {
 	uint64_t services, sources, prefixes;
 	__u64 held[SERVICE_GAUGES];
 	uint64_t flows_max, embryos_max, created_ns;
+	uint64_t allowed, blocked;
 	unsigned blind, dropped;
-	bool keeper;
+	int mode; /* enum policy_mode; NO_POLICY */
+	bool keeper, unconfirmed;
 };
 
 struct exposition {
@@ -202,6 +206,18 @@ static void put_gauges(const struct exposition *e, enum metric metric)
 	case METRIC_DROPPED:
 		put(e, NULL, NULL, r->dropped);
 		break;
+	case METRIC_POLICY:
+		put(e, "mode", "none", r->mode == NO_POLICY);
+		for (int mode = MODE_MONITOR; mode <= MODE_ENFORCE; mode++)
+			put(e, "mode", policy_mode_name((unsigned)mode), r->mode == mode);
+		break;
+	case METRIC_UNCONFIRMED:
+		put(e, NULL, NULL, r->unconfirmed);
+		break;
+	case METRIC_LISTED:
+		put(e, "list", "allow", r->allowed);
+		put(e, "list", "block", r->blocked);
+		break;
 	case METRIC_BLIND:
 		for (unsigned bit = 0; bit < BLIND_COUNT; bit++)
 			put(e, "reason", cmd_blind_name(bit), r->blind >> bit & 1);
@@ -313,6 +329,21 @@ static int add_findings(struct reading *r, struct ward *w)
 	return count < 0 ? count : 0;
 }
 
+static int add_policy(struct reading *r, struct ward *w)
+{
+	int allowed = ward_list_count(w, WARD_ALLOW), blocked = ward_list_count(w, WARD_BLOCK);
+	struct ward_policy policy;
+	int err = ward_policy_get(w, &policy);
+
+	if (err)
+		return err;
+	r->mode = policy.config ? (int)policy.config->mode : NO_POLICY;
+	r->unconfirmed = policy.rollback_ns > ward_now_ns(w);
+	r->allowed = allowed > 0 ? (uint64_t)allowed : 0;
+	r->blocked = blocked > 0 ? (uint64_t)blocked : 0;
+	return 0;
+}
+
 static int read_instance(const char *name, struct reading *r)
 {
 	const struct ward_instance *info;
@@ -341,6 +372,8 @@ static int read_instance(const char *name, struct reading *r)
 		err = ward_sources_each(w, add_source, r);
 	if (!err)
 		err = add_findings(r, w);
+	if (!err)
+		err = add_policy(r, w);
 	add_edges(r);
 	ward_close(w);
 	return err ? cmd_fail(err) : EXIT_OK;

@@ -36,6 +36,9 @@
 	X(SERVICE_FLOWS, "service_flows", GAUGE, "condition", "Flows of all services by condition at the last sweep.") \
 	X(FINDINGS, "findings", GAUGE, "finding, severity", "Findings that stand.")                                    \
 	X(DROPPED, "findings_dropped", GAUGE, "", "Findings that hold, but are not listed for want of room.")          \
+	X(POLICY, "policy", GAUGE, "mode", "1 for the mode of the policy in force; none: there is none.")              \
+	X(UNCONFIRMED, "policy_unconfirmed", GAUGE, "", "1 while a policy waits for its confirmation.")                \
+	X(LISTED, "list_entries", GAUGE, "list", "Entries of the allow list and the block list.")                      \
 	X(BLIND, "blind", GAUGE, "reason", "1 while some findings are suppressed for this reason.")                    \
 	X(KEEPER, "keeper_up", GAUGE, "", "1 while a process sweeps.")                                                 \
 	X(SWEEP, "sweep_seconds", GAUGE, "", "How long the last sweep took.")                                          \

@@ -226,11 +226,16 @@ void policy_reload(struct ward *w, const char *path)
 	policy_free(p);
 }
 
-/* ---- the command ---- */
-static void tell(const struct words *words, const char *path, const struct policy *p)
+void policy_tell(const char *path, const struct policy *p)
 {
 	printf("policy '%s' is in force: %s, %zu service%s, %zu rule%s\n", path, policy_mode_name(p->mode), p->service_count,
 	       p->service_count == 1 ? "" : "s", p->rule_count, p->rule_count == 1 ? "" : "s");
+}
+
+/* ---- the command ---- */
+static void tell(const struct words *words, const char *path, const struct policy *p)
+{
+	policy_tell(path, p);
 	if (words->confirm_s)
 		printf("it takes itself back in %llu s, unless: tcpward policy confirm\n", (unsigned long long)words->confirm_s);
 }

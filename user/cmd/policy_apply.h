@@ -22,6 +22,8 @@ void policy_track(const struct policy *p, struct ward_options *opt);
 void policy_warn_track(const struct ward *w, const struct policy *p);
 /* Compiles it for w and puts it in force; what keeps it from that is told. An exit code. */
 int policy_put(struct ward *w, struct policy *p, const struct policy_put *how);
+/* One line on standard output: what is in force now; path as it was given. */
+void policy_tell(const char *path, const struct policy *p);
 
 /* ---- run and attach --policy ---- */
 struct policy_start {

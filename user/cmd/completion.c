@@ -81,6 +81,11 @@ static bool takes_files(const struct command *c)
 	return !strcmp(c->name, "replay");
 }
 
+static bool has_commands(const struct command *c)
+{
+	return !strcmp(c->name, "policy") || !strcmp(c->name, "block") || !strcmp(c->name, "allow");
+}
+
 /* The words that a command takes, separated by blanks; nothing for those that take others. */
 static void put_words(const struct command *c)
 {
@@ -150,7 +155,7 @@ static void bash(void)
 		printf("\t\t%s)\n\t\t\twords='--help", c->name);
 		each_option(c, bash_option);
 		put_words(c);
-		printf("'\n\t\t\twhat=%s ;;\n", takes_ifaces(c) ? "ifaces" : takes_files(c) ? "files" : "");
+		printf("'\n\t\t\twhat=%s ;;\n", takes_ifaces(c) ? "ifaces" : takes_files(c) ? "files" : has_commands(c) ? "commands" : "");
 	}
 	puts("\t\tesac\n\tfi");
 	fputs("\tlocal prev=${COMP_WORDS[COMP_CWORD-1]}\n\t[ \"$prev\" = = ] && prev=${COMP_WORDS[COMP_CWORD-2]}\n"
@@ -158,6 +163,10 @@ static void bash(void)
 	      stdout);
 	put_thresholds();
 	puts("' -- \"$cur\"))\n\t\tcompopt -o nospace\n\t\treturn 0\n\tfi");
+	/* behind a command of policy, block, or allow: the files that it reads, else nothing but options */
+	puts("\tif [ \"$what\" = commands ] && [ \"$COMP_CWORD\" -gt 2 ] && [[ $cur != -* ]]; then\n\t\twords=\n"
+	     "\t\tcase ${COMP_WORDS[2]} in check | test | apply | diff | import) what=files ;; esac\n\tfi");
+	puts("\tif [ \"$prev\" = --policy ] || [ \"$prev\" = --replay ]; then\n\t\twhat=files cur=${cur#=}\n\tfi");
 	puts("\tif [ \"$what\" = ifaces ] && [[ $cur != -* ]]; then\n\t\twords=$(command ls /sys/class/net)\n\tfi");
 	puts("\tif [ \"$what\" = files ] && [[ $cur != -* ]]; then\n\t\tCOMPREPLY=($(compgen -f -- "
 	     "\"$cur\"))\n\t\treturn\n\tfi");

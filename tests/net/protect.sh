@@ -43,15 +43,16 @@ policy() { # mode
 		  - {name: bad-flags, match: {invalid: bad-flags}, action: drop}
 	END
 }
-told() { # words...: on the host; what it prints is kept
+told() { # words...: on the host; what it prints is kept, as it looks where there is no other instance
 	{
 		echo "# tcpward $*"
+		[ "$1 ${2:-}" = "policy check" ] || set -- "$@" --name "$E"
 		(cd "$work" && on web timeout 30 "$TCPWARD" "$@" 2>&1)
 	} | tee -a "$OUTPUT" >"$work/out"
 	: >"$work/err"
 }
 shown() { # name column of `policy show`
-	on web "$TCPWARD" policy show | awk -v name="$1" -v column="$2" 'index($0, name) == 1 { print $(NF - column) }'
+	on web "$TCPWARD" policy show --name "$E" | awk -v name="$1" -v column="$2" 'index($0, name) == 1 { print $(NF - column) }'
 }
 connects() { # count
 	on client "$BIN/connects" 198.51.100.10 443 "$1" 2 | tee -a "$OUTPUT"
@@ -65,16 +66,16 @@ flooded() { # seconds
 
 # ---- no flood: nothing is too much ----
 policy enforce
-must web policy apply "$work/web.yaml"
+must web policy apply "$work/web.yaml" --name "$E"
 is "no flood: clients get through" "$(connects 50 | awk '{ print $2 }')" 50
 is "... without cookies" "$(answered)" 0
-must web policy remove
+must web policy remove --name "$E"
 
 # ---- found ----
 (flooded 25) >"$work/flood" 2>&1 &
 pids+=($!)
 is_found() {
-	on web "$TCPWARD" findings -j | grep -q '"finding":"syn-flood"'
+	on web "$TCPWARD" findings -j --name "$E" | grep -q '"finding":"syn-flood"'
 }
 if await 8 is_found; then ok "the flood is found"; else fail "the flood is found" "not within 8 s"; fi
 told findings

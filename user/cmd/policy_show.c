@@ -156,7 +156,9 @@ int cmd_policy_confirm(int argc, char **argv)
 
 int cmd_policy_rollback(int argc, char **argv)
 {
-	return act(argc, argv, "Bring back the policy before, or none, if there was none.", rollback);
+	return act(argc, argv,
+		   "Bring back the policy before. From one that waits for its confirmation that is none, if there was none before.",
+		   rollback);
 }
 
 int cmd_policy_remove(int argc, char **argv)

@@ -168,6 +168,19 @@ static __always_inline void tally_flags(struct scratch *sc, const struct flow *f
 		sc->src |= SRC(TIME_WAIT_REUSE);
 }
 
+/*
+ * The handshake is over, or was given up: nothing that a limit counts is half-open. Where no answers are seen, the originator's
+ * ACK must do; a forger may send it too, but else every client would be half-open for good.
+ */
+static __always_inline int is_settled(const struct scratch *sc, const struct flow *f, __u32 old_states)
+{
+	__u32 responder = (f->orig & 1) ^ 1, was = old_states >> (8 * responder) & 0xff;
+
+	if (sc->svc & (SVC(COMPLETED) | SVC(REFUSED) | SVC(HALF_OPEN_LEFT)))
+		return 1;
+	return ingress_only && !(f->flags & FLAG_MIDSTREAM) && was == LISTEN && f->state[responder] >= ESTABLISHED;
+}
+
 /* The segment in scratch was committed to f. Arguments as for flow_report(), but for STEP_AT_ONCE. */
 __weak __noinline int account_step(struct flow *f, int fresh, __u32 old_states, __u64 old_flags)
 {
@@ -189,7 +202,7 @@ __weak __noinline int account_step(struct flow *f, int fresh, __u32 old_states, 
 		service_make(&sc->seg.key, orig ^ 1, sc->seg.now_ns);
 	if (sc->svc)
 		service_note(&sc->seg.key, orig ^ 1, sc->svc);
-	if (sc->svc & (SVC(COMPLETED) | SVC(REFUSED) | SVC(HALF_OPEN_LEFT)))
+	if (is_settled(sc, f, old_states))
 		policy_settled(&sc->seg.key, orig, f->start_ns);
 	if (side == orig)
 		sc->src |= sc->did;

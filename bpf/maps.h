@@ -268,6 +268,7 @@ struct {
 /* ---- settings: written by user space before the programs are loaded ---- */
 __weak const volatile struct track_opts opts;
 __weak const volatile __u8 key_vlan;
+__weak const volatile __u8 ingress_only; /* what the hosts behind the interfaces answer is not seen */
 __weak const volatile __u8 replay; /* BPF_PROG_TEST_RUN over a capture: its clock, its packet numbers */
 __weak const volatile __u32 iface_count;
 __weak const volatile struct iface_row ifaces[WARD_IFACES];

@@ -267,6 +267,7 @@ static int set_rodata(struct ward *w, struct tcpward_bpf *skel)
 	set_track_opts(&track, &w->opt);
 	memcpy((void *)&skel->rodata->opts, &track, sizeof(track));
 	skel->rodata->key_vlan = w->opt.key_vlan;
+	skel->rodata->ingress_only = w->opt.hooks_ingress_only;
 	skel->rodata->replay = w->opt.replay;
 	skel->rodata->tick_ns = clock_tick_ns();
 	skel->rodata->flows_max = w->opt.flows;

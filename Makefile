@@ -155,7 +155,7 @@ TEST_BPF := $(wildcard tests/*/*.bpf.c)
 TEST_SKEL := $(foreach f,$(TEST_BPF),$(O)/tests/$(notdir $(f:.bpf.c=.skel.h)))
 
 unit-tests: $(call binaries,unit)
-tests: unit-tests $(call binaries,prog) $(call binaries,find) $(call binaries,net) $(call binaries,vm) $(O)/gendoc
+tests: unit-tests $(O)/tests/tcpward-rebuilt $(O)/tests/tcpward-relaid $(call binaries,prog) $(call binaries,find) $(call binaries,net) $(call binaries,vm) $(O)/gendoc
 .PHONY: unit-tests
 
 $(O)/tests/san/%.o: %.c Makefile $(O)/tools.mk
@@ -186,6 +186,13 @@ $(O)/tests/$(notdir $(2:.c=)): $(2:tests/%.c=$(O)/tests/obj/%.o) $(patsubst test
 	$$(Q)$$(CC) $$(CFLAGS) $$^ -o $$@ -lcmocka $$(LIBS) -lm -lpthread
 endef
 $(foreach d,prog find net vm bench,$(foreach p,$(call programs,$(d)),$(eval $(call program,$(d),$(p)))))
+
+# Other builds of tcpward, for tests/net/upgrade.sh: of the same layout of the pinned maps, and of another.
+$(O)/tests/tcpward-rebuilt: OTHER := -DTCPWARD_VERSION='"0.0.8"'
+$(O)/tests/tcpward-relaid: OTHER := -DTCPWARD_VERSION='"0.0.9"' -DWARD_LAYOUT_VERSION=999
+$(O)/tests/tcpward-%: user/ward/layout.c $(O)/user/main.o $(LIBRARY)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(filter-out -DTCPWARD_VERSION%,$(C_FLAGS)) $(OTHER) $(HARDEN) $(LD_FLAGS) $^ -o $@ $(LIBS)
 
 define test_skeleton
 $(O)/tests/$(notdir $(1:.c=.o)): $(1) Makefile | $(O)/tools.mk

@@ -129,7 +129,7 @@ static __always_inline __u32 invalid_believed(const struct scratch *sc, const st
 {
 	struct ward_control *ctl = control_get();
 
-	if (cfg->check == CHECK_OFF || !ctl || ctl->fill_permille >= 950)
+	if (cfg->check == CHECK_OFF || !ctl || ctl->fill_permille >= 950 || ctl->relearn_until_ns > sc->seg.now_ns)
 		return invalid & ~STRICT_KINDS;
 	if ((invalid & 1 << INVALID_NO_FLOW) && evicted_ns + LOSS_NS > sc->seg.now_ns && counts_half_open(sc, cfg))
 		return invalid & ~(1 << INVALID_NO_FLOW);

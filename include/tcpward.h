@@ -16,7 +16,9 @@
 #define WARD_PACKED __attribute__((packed))
 
 /* Changes whenever a pinned map could be misread by another build: see ward_layout_hash() in user/ward/. */
-#define WARD_LAYOUT_VERSION 2
+#ifndef WARD_LAYOUT_VERSION
+#define WARD_LAYOUT_VERSION 3
+#endif
 
 /* ---- the eleven states of RFC 9293 section 3.3.2, and "no record" ---- */
 /* X(enumerator, RFC name, what it says about the endpoint) */
@@ -445,6 +447,13 @@ struct ward_iface {
 
 #define WARD_TIMEOUT_ROOM 16
 
+/* Whether an instance outlives its process. */
+enum ward_keep {
+	KEEP_NOT,    /* run: goes with it */
+	KEEP_ALWAYS, /* attach: until detach */
+	KEEP_KILLED, /* run --policy: ends with it, but stays in force if that is killed */
+};
+
 struct ward_instance {
 	__u64 layout_hash;
 	__u64 epoch_offset_ns; /* added to jiffies * tick_ns: nanoseconds since the epoch */
@@ -454,17 +463,23 @@ struct ward_instance {
 	__u32 iface_count;
 	char version[WARD_NAME_LEN];
 	struct ward_iface iface[WARD_IFACES];
+	__u64 build;          /* hash of the programs */
+	__u64 boot_secret[2]; /* what hashes are keyed by: whoever takes the tables over needs it */
+	__u8 keep;            /* enum ward_keep */
+	__u8 head_pad[7];
+	/* ---- all above is the same in every layout (WARD_HEAD): another build takes over by it ---- */
 	__u32 flows_max;
 	__u32 embryos_max;
 	__u32 msl2_s;
 	__u8 tap, no_pickup, key_vlan, rfc1337;
 	__u8 hooks_ingress_only;
-	__u8 keep; /* attach: stays without a process; run: goes with it */
-	__u8 pad[6];
+	__u8 pad[7];
 	__u32 services_max, sources_max;
 	__u64 thresholds[WARD_THRESHOLDS]; /* struct detect_opts: finding.h */
 	__u64 timeout_ns[WARD_TIMEOUT_ROOM]; /* of struct track_opts: tcp_opts.h */
 };
+
+#define WARD_HEAD __builtin_offsetof(struct ward_instance, flows_max)
 
 /* Map "control", one entry, written by user space while the programs run. */
 struct ward_control {
@@ -488,6 +503,8 @@ struct ward_control {
 	__u32 finding_next;            /* number of the next finding; 0: none yet */
 	__u64 account_ns;              /* the last sweep that made windows */
 	__u64 blind;                   /* 1 << enum blindness, by the last look */
+	__u64 flows_ns;                /* the flows were begun anew, though the instance goes on: a takeover by another layout */
+	__u64 relearn_until_ns;        /* ... until then no flow is known not to be one */
 	__u64 findings_dropped;        /* findings that held at the last look, but for which there was no room */
 };
 

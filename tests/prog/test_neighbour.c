@@ -139,7 +139,7 @@ static struct ward *attach_ours(enum ward_ingress ingress, bool clsact)
 	opt.no_seed = true;
 	if (ward_load(&opt, &w))
 		return NULL;
-	if (!ward_attach(w, devs, 1, false))
+	if (!ward_attach(w, devs, 1, KEEP_NOT))
 		return w;
 	ward_close(w);
 	return NULL;

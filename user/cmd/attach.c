@@ -52,7 +52,7 @@ static bool has_iface(const struct ward_instance *info, const char *name)
 /* Is w what these words ask for, but for its keeper, who has died? */
 static bool lacks_keeper(const struct ward *w, const struct cmd_line *line)
 {
-	if (!ward_info(w)->keep || ward_keeper_alive(w, NULL))
+	if (!ward_info(w)->keep || ward_keeper_alive(w, NULL) || !ward_own_build(w))
 		return false;
 	for (int i = 0; i < line->argc; i++)
 		if (!has_iface(ward_info(w), line->argv[i]))
@@ -96,7 +96,7 @@ static int attach(const struct cmd_line *line, struct policy_start *start)
 	if (err)
 		return cmd_fail(err);
 	policy_start_hook(start, w);
-	err = ward_attach(w, (const char *const *)line->argv, line->argc, true);
+	err = ward_attach(w, (const char *const *)line->argv, line->argc, KEEP_ALWAYS);
 	cmd_notes(w);
 	if (err) {
 		code = start->code ? start->code : cmd_fail(err);

@@ -229,7 +229,7 @@ static int start_watching(struct show *show)
 		show->line.track.name = "lab";
 	err = ward_load(&show->line.track, &show->ward);
 	if (!err)
-		err = ward_attach(show->ward, device, 1, false);
+		err = ward_attach(show->ward, device, 1, KEEP_NOT);
 	if (!err)
 		err = ward_reader_open(show->ward, RING_BYTES, on_event, show, &show->reader);
 	return err;

@@ -58,7 +58,7 @@ static int join(const struct cmd_line *line, struct ward **out)
 
 	if (ward_open_iface(line->argv[0], &w))
 		return 0;
-	if (!ward_info(w)->keep) {
+	if (ward_info(w)->keep != KEEP_ALWAYS) {
 		ward_close(w);
 		return 0; /* another run's: ward_attach() refuses it, or takes over what a dead one left */
 	}
@@ -115,7 +115,7 @@ static int open_or_attach(const struct cmd_line *line, struct run *run, bool *sw
 	if (err)
 		return cmd_fail(err);
 	policy_start_hook(&run->start, run->w);
-	err = ward_attach(run->w, (const char *const *)line->argv, line->before, false);
+	err = ward_attach(run->w, (const char *const *)line->argv, line->before, run->start.path ? KEEP_KILLED : KEEP_NOT);
 	cmd_notes(run->w);
 	if (!err)
 		return EXIT_OK;
@@ -163,6 +163,10 @@ static int watch(struct run *run, const struct cmd_line *line, struct filter *fi
 		stream_summary(&stream);
 	}
 	stream_close(&stream);
+	if (!code && sweeps && ward_info(run->w)->keep && systemd_restarts()) {
+		cmd_say(LEVEL_NOTICE, "restart: all stays in force for the next one");
+		ward_leave(run->w);
+	}
 	return code;
 }
 

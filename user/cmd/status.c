@@ -251,7 +251,8 @@ static void show_instance(struct sheet *s, const struct snapshot *snap, bool all
 	sheet_object(s, NULL, heading);
 	sheet_number(s, "v", "", 1, NULL);
 	sheet_text(s, "name", "", ward_name(snap->w), NULL);
-	sheet_text(s, "made_by", "made by", info->keep ? "attach" : "run", info->keep ? NULL : "goes with its process");
+	sheet_text(s, "made_by", "made by", info->keep == KEEP_ALWAYS ? "attach" : "run",
+		   info->keep == KEEP_ALWAYS ? NULL : info->keep == KEEP_KILLED ? "ends with its process, unless that is killed" : "goes with its process");
 	sheet_duration(s, "up_ns", "up for", &up, NULL);
 	show_keeper(s, snap);
 	sheet_list(s, "interfaces");

@@ -135,7 +135,7 @@ void accounts_look(struct ward *w, uint64_t now_ns)
 
 	if (!w->first_look_ns)
 		w->first_look_ns = now_ns;
-	view.started_ns = w->opt.replay ? w->first_look_ns : w->info->created_ns;
+	view.started_ns = w->opt.replay ? w->first_look_ns : w->control->flows_ns ? w->control->flows_ns : w->info->created_ns;
 	if (!w->control->finding_next)
 		w->control->finding_next = 1;
 	if (!w->detector)

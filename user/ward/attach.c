@@ -236,6 +236,21 @@ static int attach_tc(struct ward *w, int row, bool egress)
 	return err ? failed(err, iface, "tc") : 0;
 }
 
+enum ward_prog attach_prog(const struct ward_iface *iface, bool egress)
+{
+	return egress ? PROG_TC_EGRESS : iface->ingress == INGRESS_TC ? PROG_TC_INGRESS : PROG_XDP;
+}
+
+int attach_filter_replace(const struct ward_iface *iface, bool egress, int prog_fd)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)iface->ifindex,
+		    .attach_point = egress ? BPF_TC_EGRESS : BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = WARD_TC_HANDLE, .priority = WARD_TC_PRIORITY, .prog_fd = prog_fd,
+		    .flags = BPF_TC_F_REPLACE);
+
+	return bpf_tc_attach(&hook, &opts);
+}
+
 static int detach_filter(const struct ward_iface *row, bool egress, uint32_t id)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)row->ifindex,

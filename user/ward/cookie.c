@@ -138,6 +138,24 @@ static int attach_row(struct ward *w, int row)
 	return w->info->keep ? pin_row(w, row) : 0;
 }
 
+int cookie_replace(struct ward *w, int prog_fd)
+{
+	char path[PIN_PATH];
+	unsigned i;
+	int fd;
+
+	for (i = 0; i < w->info->iface_count; i++) {
+		link_path(path, w->name, w->info->iface[i].name);
+		fd = w->cookie_link[i] >= 0 ? w->cookie_link[i] : bpf_obj_get(path);
+		if (fd < 0)
+			continue;
+		w->cookie_link[i] = fd;
+		if (prog_fd < 0 || bpf_link_update(fd, prog_fd, NULL))
+			return prog_fd < 0 ? -EOPNOTSUPP : -errno;
+	}
+	return 0;
+}
+
 void cookie_detach(const char *name, const struct ward_iface *iface)
 {
 	char path[PIN_PATH];

@@ -13,6 +13,8 @@ int cookie_has_kfunc(void);
 int cookie_keys_make(struct ward *w);
 /* Pins the links of ward_tc_cookie; the instance stays. */
 int cookie_pin(struct ward *w);
+/* Puts prog_fd in the place of the pinned program; -EOPNOTSUPP: there is one, but none to replace it. */
+int cookie_replace(struct ward *w, int prog_fd);
 /* Detaches it from a row of instance name, by its pin. */
 void cookie_detach(const char *name, const struct ward_iface *iface);
 /* Closes this process's links. */

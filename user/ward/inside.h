@@ -109,6 +109,7 @@ struct ward {
 	int cookie_link[WARD_IFACES]; /* ward_tc_cookie */
 	uint32_t cookie_look;         /* the slot in which the cookies' keys are looked at next */
 	int iter_link;
+	struct takeover *take; /* NULL: it begins anew */
 	bool attached; /* by this process, to go with it */
 	int lock_fd;
 	int guardian_pipe;
@@ -157,9 +158,25 @@ int load_map_memory(struct ward *w);
 /* The memory of an mmapable map, NULL (errno) if it cannot be had. */
 void *map_memory(int fd, size_t size);
 void load_free(struct ward *w);
+
+/* ---- layout.c ---- */
 uint64_t layout_hash(void);
-/* Pins maps and programs of the loaded object below dir; keep: others will read them there. */
-int load_pin(struct ward *w, const char *dir, bool keep);
+/* Of programs and version: what a newer build has otherwise. */
+uint64_t build_hash(void);
+
+/* ---- load_pin.c ---- */
+/* The loaded object. */
+struct bpf_object *load_object(const struct ward *w);
+/* What of the skeleton tells builds apart: its bytes; where its variables stand. */
+const void *load_elf(size_t *size);
+const void *load_bss_layout(size_t *size);
+/* Pins maps and programs of the loaded object; keep: others will read them there. */
+int load_pin(struct ward *w, enum ward_keep keep);
+/* Pins fd at path, in the place of what is there. */
+int pin_over(int fd, const char *path);
+/* Name of a map's pin; NULL: it has none. */
+const char *pin_leaf(const char *map);
+#define FLOWS_TEXT "flows_text" /* iterator that prints the live flows */
 /* 0, or the failure (already told) why this process or kernel cannot load anything. */
 int load_probe(void);
 
@@ -267,9 +284,16 @@ void pins_remove(const char *name);
 int pins_list(char names[][WARD_NAME_LEN], int max);
 /* Reads the instance record; -ENOENT without one, -EPROTO (told) if another layout made it. */
 int pins_read_info(const char *name, struct ward_instance *info);
+/* The part that all layouts have in common; the rest is 0. 0, or a negative errno, not told. */
+int pins_read_head(const char *name, struct ward_instance *info);
 int pins_open(struct ward *w);
 void pins_link_leaf(char *leaf, size_t size, const char *ifname, bool egress);
 bool name_valid(const char *name);
+
+/* ---- reap.c ---- */
+/* Takes off what instance name is, if it is dead. */
+void reap(const char *name);
+void reap_all(void);
 
 /* ---- lock.c ---- */
 /* Takes the lock of instance name: its descriptor, or -EWOULDBLOCK with the holder in *pid. Waits wait_ms at most. */
@@ -288,6 +312,10 @@ int iface_plan(struct ward_iface *rows, const char *const *names, int count);
 /* ---- attach.c ---- */
 int attach_all(struct ward *w);
 int attach_pin(struct ward *w);
+/* The program at this hook of a row. */
+enum ward_prog attach_prog(const struct ward_iface *iface, bool egress);
+/* Another program in the place of that in our clsact filter. */
+int attach_filter_replace(const struct ward_iface *iface, bool egress, int prog_fd);
 void attach_undo(struct ward *w);
 /* Opens the pinned links of an instance that was opened by its pins. */
 void attach_open_links(struct ward *w);

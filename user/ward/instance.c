@@ -16,82 +16,9 @@
 #include <bpf/bpf.h>
 
 #include "ward/cookie.h"
+#include "ward/takeover.h"
 
 #define INSTANCES_MAX 256
-#define GUARDIAN_MS 3000 /* as long a guardian may take to clean up */
-
-/* ---- the dead ---- */
-
-static uint32_t pinned_prog_id(const char *name, enum ward_prog prog)
-{
-	char path[PIN_PATH];
-	uint32_t id;
-	int fd;
-
-	pins_path(path, name, ward_prog_names[prog]);
-	fd = bpf_obj_get(path);
-	if (fd < 0)
-		return 0;
-	id = prog_id(fd);
-	close(fd);
-	return id;
-}
-
-static void remove_instance(const char *name, const struct ward_instance *info)
-{
-	struct prog_ids ids = { pinned_prog_id(name, PROG_TC_INGRESS), pinned_prog_id(name, PROG_TC_EGRESS) };
-	unsigned i;
-
-	for (i = 0; info && i < info->iface_count; i++)
-		detach_row(name, &info->iface[i], &ids);
-	pins_remove(name);
-}
-
-/* Interfaces of an attached instance that vanished take their links with them. */
-static bool all_links_dead(const char *name, const struct ward_instance *info)
-{
-	char path[PIN_PATH], leaf[64];
-	int links = 0, alive = 0, fd;
-	unsigned i;
-
-	for (i = 0; i < info->iface_count * 2; i++) {
-		pins_link_leaf(leaf, sizeof(leaf), info->iface[i / 2].name, i % 2);
-		pins_path(path, name, leaf);
-		fd = bpf_obj_get(path);
-		if (fd < 0)
-			continue;
-		links++;
-		alive += link_alive(fd);
-		close(fd);
-	}
-	return links && !alive;
-}
-
-static void reap(const char *name)
-{
-	struct ward_instance info;
-	int pid = 0, lock, err;
-
-	if (lock_held(name, &pid) && (pid <= 0 || !kill(pid, 0) || errno != ESRCH))
-		return;
-	err = pins_read_info(name, &info);
-	if (err == -EPROTO || err == -EPERM || (!err && info.keep && !all_links_dead(name, &info)))
-		return;
-	lock = lock_take(name, GUARDIAN_MS, NULL);
-	if (lock < 0)
-		return;
-	remove_instance(name, err ? NULL : &info);
-	lock_drop(lock, name);
-}
-
-static void reap_all(void)
-{
-	char names[INSTANCES_MAX][WARD_NAME_LEN];
-	int i, count = pins_list(names, INSTANCES_MAX);
-
-	for (i = 0; i < count; i++)
-		reap(names[i]);
-}
 
 /* ---- beginning ---- */
 
@@ -100,7 +27,7 @@ static int refuse_watched(const char *ifname, const char *name, const struct war
 	char mend[64];
 	int pid = 0;
 
-	if (info->keep) {
+	if (info->keep == KEEP_ALWAYS) {
 		snprintf(mend, sizeof(mend), "tcpward detach %s", ifname);
 		return ward_fail(-EBUSY, mend, "'%s' is already attached, in instance '%s'", ifname, name);
 	}
@@ -161,17 +88,15 @@ static int plan_interfaces(struct ward *w, const char *const *ifnames, int count
 	return 0;
 }
 
-static int begin(struct ward *w, bool keep)
+static int begin(struct ward *w, enum ward_keep keep)
 {
-	char dir[PIN_PATH];
 	int err = load_programs(w);
 
 	if (!err)
 		err = pins_make(w->name);
 	if (err)
 		return err;
-	pins_dir(dir, w->name);
-	err = load_pin(w, dir, keep);
+	err = load_pin(w, keep);
 	if (!err)
 		err = seed_before(w);
 	if (!err)
@@ -190,7 +115,7 @@ static int begin_run(struct ward *w)
 	return err ? err : seed_after(w);
 }
 
-static int begin_keep(struct ward *w)
+static int begin_keep(struct ward *w, enum ward_keep keep)
 {
 	int err = attach_all(w);
 
@@ -200,8 +125,36 @@ static int begin_keep(struct ward *w)
 		err = attach_pin(w);
 	if (err)
 		return err;
-	w->info->keep = 1;
-	return keeper_start(w);
+	w->info->keep = keep;
+	return keep == KEEP_ALWAYS ? keeper_start(w) : 0;
+}
+
+/* The same on top of what is there. Until the programs have been replaced nothing has changed but, perhaps, the policy. */
+static int go_on(struct ward *w, enum ward_keep keep)
+{
+	int err = load_programs(w);
+
+	if (!err && !w->take->all)
+		err = seed_before(w);
+	if (!err && w->before_attach)
+		err = w->before_attach(w, w->before_attach_ctx);
+	if (!err)
+		err = takeover_lock(w);
+	if (!err)
+		err = takeover_replace(w);
+	if (err)
+		return err;
+	if (!w->take->all) {
+		seed_after(w);
+		live_revise(w); /* marks what was seeded */
+	}
+	err = load_pin(w, keep);
+	if (err)
+		return err;
+	if (keep == KEEP_NOT) /* with a policy in force, as it is */
+		keep = KEEP_KILLED;
+	takeover_done(w, keep);
+	return keep == KEEP_ALWAYS ? keeper_start(w) : 0;
 }
 
 static void drop_links(struct ward *w)
@@ -234,6 +187,7 @@ int ward_keeper_restart(struct ward *w)
 	if (w->lock_fd < 0)
 		return w->lock_fd;
 	attach_open_links(w);
+	w->info->keep = KEEP_ALWAYS; /* also what a killed run has left */
 	err = keeper_start(w);
 	drop_links(w); /* pinned, and held by the keeper */
 	close(w->lock_fd);
@@ -256,7 +210,29 @@ static void undo(struct ward *w)
 	w->attached = false;
 }
 
-int ward_attach(struct ward *w, const char *const *ifnames, int count, bool keep)
+/* It goes on without this process. */
+static void let_go(struct ward *w)
+{
+	drop_links(w);
+	cookie_drop_links(w, false);
+	if (w->lock_fd >= 0)
+		close(w->lock_fd);
+	w->lock_fd = -1;
+	w->attached = false;
+}
+
+static int attach_over(struct ward *w, enum ward_keep keep)
+{
+	int err = go_on(w, keep);
+
+	if (err || keep == KEEP_ALWAYS)
+		let_go(w);
+	else
+		w->attached = true;
+	return err;
+}
+
+int ward_attach(struct ward *w, const char *const *ifnames, int count, enum ward_keep keep)
 {
 	int err = plan_interfaces(w, ifnames, count);
 
@@ -266,7 +242,11 @@ int ward_attach(struct ward *w, const char *const *ifnames, int count, bool keep
 	if (err)
 		return err;
 	reap_all();
-	err = refuse_others(w);
+	err = takeover_find(w, keep);
+	if (err > 0)
+		return attach_over(w, keep);
+	if (!err)
+		err = refuse_others(w);
 	if (!err)
 		err = take_name(w);
 	if (err) {
@@ -276,18 +256,21 @@ int ward_attach(struct ward *w, const char *const *ifnames, int count, bool keep
 	}
 	err = begin(w, keep);
 	if (!err)
-		err = keep ? begin_keep(w) : begin_run(w);
+		err = keep ? begin_keep(w, keep) : begin_run(w);
 	if (err) {
 		undo(w);
 		return err;
 	}
-	w->attached = !keep;
-	if (keep) {
-		drop_links(w); /* pinned, and held by the keeper */
-		close(w->lock_fd);
-		w->lock_fd = -1;
-	}
+	w->attached = true;
+	if (keep == KEEP_ALWAYS)
+		let_go(w); /* pinned, and held by the keeper */
 	return 0;
+}
+
+void ward_leave(struct ward *w)
+{
+	if (w->attached && w->info->keep)
+		let_go(w);
 }
 
 /* ---- finding again ---- */
@@ -474,7 +457,7 @@ int ward_detach(struct ward *w, const char *ifname)
 {
 	int err, left = 0, pid = 0;
 
-	if (!w->info->keep) {
+	if (w->info->keep == KEEP_NOT || (w->info->keep == KEEP_KILLED && lock_held(w->name, NULL))) {
 		lock_held(w->name, &pid);
 		return ward_fail(-EBUSY, "end that process", "instance '%s' belongs to tcpward run, pid %d", w->name,
 				 pid);
@@ -523,6 +506,11 @@ const struct ward_instance *ward_info(const struct ward *w)
 const char *ward_iface_name(const struct ward *w, unsigned iface)
 {
 	return iface < w->info->iface_count && iface < WARD_IFACES ? w->info->iface[iface].name : NULL;
+}
+
+bool ward_own_build(const struct ward *w)
+{
+	return w->info->build == build_hash();
 }
 
 bool ward_keeper_alive(const struct ward *w, int *pid)

@@ -25,10 +25,10 @@
 #include "tcp_opts.h"
 #include "tcpward.skel.h"
 #include "ward/cookie.h"
+#include "ward/takeover.h"
 
 #define EVENTS_PER_S 20000	/* of each type and CPU; embryos and other flows each */
 #define FLOW_BYTES 336		/* an element of the hash with its share of buckets */
-#define FLOWS_TEXT "flows_text" /* iterator that prints the live flows */
 
 void ward_options_init(struct ward_options *opt)
 {
@@ -39,61 +39,6 @@ void ward_options_init(struct ward_options *opt)
 	opt->services = 4096;
 	opt->sources = 8192;
 	detect_opts_init(&opt->detect);
-}
-
-/* ---- layout ---- */
-
-static void hash_bytes(uint64_t *hash, const void *data, size_t len)
-{
-	const unsigned char *p = data;
-
-	while (len--)
-		*hash = (*hash ^ *p++) * 0x100000001b3ULL; /* FNV-1a */
-}
-
-/* What two builds must agree on to share pinned maps: sizes, places of fields, and the order of counted names. */
-uint64_t layout_hash(void)
-{
-	static const uint32_t layout[] = {
-		WARD_LAYOUT_VERSION,
-		sizeof(struct flow_key),
-		sizeof(struct flow),
-		offsetof(struct flow, half),
-		offsetof(struct flow, flags),
-		offsetof(struct flow, isn),
-		offsetof(struct flow, history),
-		offsetof(struct flow, end_reason),
-		offsetof(struct flow, seq_syn),
-		sizeof(struct syn_set),
-		sizeof(struct embryo_set),
-		sizeof(struct service),
-		sizeof(struct source),
-		sizeof(struct pair),
-		sizeof(struct flow_hits),
-		sizeof(struct finding),
-		sizeof(struct ward_counters),
-		sizeof(struct ward_gauges),
-		sizeof(struct ward_instance),
-		sizeof(struct ward_iface),
-		sizeof(struct ward_control),
-		sizeof(struct cookie_keys),
-		sizeof(struct cookie_conf),
-		offsetof(struct ward_control, fill_permille),
-		sizeof(struct event),
-		offsetof(struct event, type),
-		sizeof(struct event_with_flow),
-		sizeof(struct event_with_segment),
-	};
-	static const char names[] =
-#define X(id, ...) #id ","
-		WARD_FLAGS(X) WARD_REASONS(X) WARD_COUNTERS(X) WARD_STATES(X) WARD_END_REASONS(X) WARD_EVENT_TYPES(X)
-			WARD_FINDINGS(X) WARD_SERVICE_COUNTERS(X) WARD_SERVICE_GAUGES(X) WARD_SOURCE_COUNTERS(X) WARD_SOURCE_GAUGES(X);
-#undef X
-	uint64_t hash = 0xcbf29ce484222325ULL;
-
-	hash_bytes(&hash, layout, sizeof(layout));
-	hash_bytes(&hash, names, sizeof(names));
-	return hash;
 }
 
 /* ---- probing ---- */
@@ -161,6 +106,30 @@ static int check_options(const struct ward_options *opt)
 	if (!opt->msl_s || opt->msl_s > WARD_MSL_MAX)
 		return ward_fail(-EINVAL, "", "bad --msl '%u': 1 to %u seconds", opt->msl_s, WARD_MSL_MAX);
 	return 0;
+}
+
+/* ---- what others need of the skeleton ---- */
+
+struct bpf_object *load_object(const struct ward *w)
+{
+	return ((struct tcpward_bpf *)w->skel)->obj;
+}
+
+const void *load_elf(size_t *size)
+{
+	return tcpward_bpf__elf_bytes(size);
+}
+
+#define BSS(member) offsetof(struct tcpward_bpf__bss, member)
+const void *load_bss_layout(size_t *size)
+{
+	static const uint32_t layout[] = {
+		sizeof(struct tcpward_bpf__bss), BSS(cookie_ns),    BSS(epoch_offset_ns), BSS(promotions), BSS(evicted_ns),
+		BSS(present_gone),		 BSS(cookie_spent),
+	};
+
+	*size = sizeof(layout);
+	return layout;
 }
 
 /* ---- loading ---- */
@@ -287,8 +256,11 @@ static int set_rodata(struct ward *w, struct tcpward_bpf *skel)
 		skel->rodata->event_limit[i] = w->opt.replay ? 0 : EVENTS_PER_S;
 	if (w->opt.replay) /* the same capture, the same output */
 		memset((void *)skel->rodata->boot_secret, 0x5a, sizeof(skel->rodata->boot_secret));
+	else if (w->take)
+		memcpy((void *)skel->rodata->boot_secret, w->take->head.boot_secret, sizeof(skel->rodata->boot_secret));
 	else if (getrandom((void *)skel->rodata->boot_secret, sizeof(skel->rodata->boot_secret), 0) < 0)
 		return -errno;
+	memcpy(w->plan.boot_secret, (const void *)skel->rodata->boot_secret, sizeof(w->plan.boot_secret));
 	return 0;
 }
 
@@ -350,6 +322,7 @@ static void fill_plan(struct ward *w)
 	memcpy(plan->timeout_ns, track.timeout_ns, sizeof(track.timeout_ns));
 
 	plan->layout_hash = layout_hash();
+	plan->build = build_hash();
 	plan->tick_ns = clock_tick_ns();
 	plan->keeper_pid = getpid();
 	snprintf(plan->version, sizeof(plan->version), "%s", TCPWARD_VERSION);
@@ -488,8 +461,12 @@ int load_programs(struct ward *w)
 	spare_cookie(w, skel);
 	if (w->opt.replay && !w->opt.all_hooks)
 		spare_tc(skel);
-	if (!err)
-		err = tcpward_bpf__load(skel);
+	if (err)
+		return load_failed(err);
+	err = w->take ? takeover_reuse(w, skel->obj) : 0;
+	if (err)
+		return err;
+	err = tcpward_bpf__load(skel);
 	if (err)
 		return load_failed(err);
 	err = find_fds(w, skel->obj);
@@ -502,10 +479,19 @@ int load_programs(struct ward *w)
 		w->ids.tc_egress = prog_id(w->prog[PROG_TC_EGRESS]);
 	}
 	fill_plan(w);
-	err = clock_measure(w, true);
+	if (w->take) {
+		w->plan.epoch_offset_ns = w->take->head.epoch_offset_ns;
+		w->plan.created_ns = w->take->head.created_ns;
+	}
+	err = clock_measure(w, !w->take);
 	if (err)
 		return err;
-	skel->bss->epoch_offset_ns = w->plan.epoch_offset_ns;
+	if (!takeover_has(w, "bss")) {
+		skel->bss->epoch_offset_ns = w->plan.epoch_offset_ns;
+		skel->bss->cookie_ns = w->take ? ward_now_ns(w) : 0; /* cookies may come back that the programs before have sent */
+	}
+	if (w->take)
+		return takeover_loaded(w);
 	err = cookie_keys_make(w);
 	if (err)
 		return err;
@@ -517,59 +503,6 @@ int load_programs(struct ward *w)
 int load_needed(struct ward *w)
 {
 	return w->map[MAP_FLOWS] >= 0 ? 0 : load_programs(w);
-}
-
-/* ---- pinning what was loaded ---- */
-
-static int pin_failed(const char *path, int err)
-{
-	return ward_fail(err, err == -EPERM ? REMEDY_ROOT : "", "cannot pin '%s': %s", path, strerror(-err));
-}
-
-static int pin_iter(struct ward *w, struct tcpward_bpf *skel)
-{
-	struct bpf_program *prog = bpf_object__find_program_by_name(skel->obj, FLOWS_TEXT);
-	union bpf_iter_link_info info = { .map = { .map_fd = (__u32)w->map[MAP_FLOWS] } };
-	LIBBPF_OPTS(bpf_link_create_opts, opts, .iter_info = &info, .iter_info_len = sizeof(info));
-	char path[PIN_PATH];
-
-	if (!prog)
-		return 0;
-	if (bpf_program__fd(prog) < 0)
-		return -EOPNOTSUPP;
-	w->iter_link = bpf_link_create(bpf_program__fd(prog), 0, BPF_TRACE_ITER, &opts);
-	if (w->iter_link < 0)
-		return -errno;
-	pins_path(path, w->name, FLOWS_TEXT);
-	return bpf_obj_pin(w->iter_link, path) ? -errno : 0;
-}
-
-int load_pin(struct ward *w, const char *dir, bool keep)
-{
-	struct tcpward_bpf *skel = w->skel;
-	struct bpf_program *prog;
-	struct bpf_map *map;
-	char path[PIN_PATH];
-
-	bpf_object__for_each_map(map, skel->obj)
-	{
-		if (strchr(bpf_map__name(map), '.'))
-			continue; /* .rodata and its like belong to the programs */
-		snprintf(path, sizeof(path), "%s/%s", dir, bpf_map__name(map));
-		if (bpf_obj_pin(bpf_map__fd(map), path))
-			return pin_failed(path, -errno);
-	}
-	bpf_object__for_each_program(prog, skel->obj)
-	{
-		if (bpf_program__fd(prog) < 0 || !strcmp(bpf_program__name(prog), FLOWS_TEXT))
-			continue;
-		snprintf(path, sizeof(path), "%s/%s", dir, bpf_program__name(prog));
-		if (bpf_obj_pin(bpf_program__fd(prog), path))
-			return pin_failed(path, -errno);
-	}
-	if (pin_iter(w, skel) && keep)
-		note(w, "no flows_text below '%s', for this kernel has no BPF tracing: `tcpward flows` shows the same", dir);
-	return 0;
 }
 
 void load_free(struct ward *w)
@@ -585,6 +518,7 @@ void load_free(struct ward *w)
 		munmap(w->control, sizeof(*w->control));
 	if (w->info != &w->plan)
 		munmap(w->info, sizeof(*w->info));
+	takeover_free(w);
 	if (w->iter_link >= 0)
 		close(w->iter_link);
 	if (w->skel) {

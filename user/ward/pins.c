@@ -182,10 +182,10 @@ int ward_instances(char names[][WARD_NAME_LEN], int max)
 
 static int other_layout(const char *name)
 {
-	char path[PIN_PATH], mend[PIN_PATH + 80];
+	char path[PIN_PATH], mend[PIN_PATH + 160];
 
 	pins_dir(path, name);
-	snprintf(mend, sizeof(mend), "detach with the tcpward that made it, or: rm -r %s", path);
+	snprintf(mend, sizeof(mend), "tcpward attach with its interfaces takes it over, or detach with the tcpward that made it, or: rm -r %s", path);
 	return ward_fail(-EPROTO, mend,
 			 "cannot open instance '%s': another build made it, its maps are laid out otherwise", name);
 }
@@ -219,6 +219,37 @@ int pins_read_info(const char *name, struct ward_instance *info)
 		return errno == EACCES ? -EPERM : -errno;
 	err = read_info_fd(fd, name, info);
 	close(fd);
+	return err;
+}
+
+int pins_read_head(const char *name, struct ward_instance *info)
+{
+	struct bpf_map_info map = { 0 };
+	__u32 len = sizeof(map), zero = 0;
+	char path[PIN_PATH];
+	void *record = NULL;
+	int fd, err = 0;
+
+	pins_path(path, name, ward_map_names[MAP_INSTANCE]);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return -errno;
+	if (bpf_obj_get_info_by_fd(fd, &map, &len))
+		err = -errno;
+	else if (map.value_size < WARD_HEAD)
+		err = -EPROTO; /* of a build that knew no heads */
+	else if (!(record = malloc(map.value_size)))
+		err = -ENOMEM;
+	else if (bpf_map_lookup_elem(fd, &zero, record))
+		err = -errno;
+	close(fd);
+	if (!err) {
+		memset(info, 0, sizeof(*info));
+		memcpy(info, record, WARD_HEAD);
+	}
+	free(record);
+	if (!err && !info->layout_hash)
+		err = -ENOENT; /* its maker died, or is still at it */
 	return err;
 }
 

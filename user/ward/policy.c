@@ -205,6 +205,15 @@ static void write_config(struct ward *w, unsigned slot, const struct policy_imag
 	snprintf(text_of(w, slot), POLICY_TEXT_LEN, "%s", apply->text ? apply->text : "");
 }
 
+/* The instance is as old as it was, but its flows were begun anew: they have the policy's time to become known. */
+static void relearn(struct ward *w, uint64_t learn_ns)
+{
+	uint64_t until_ns = w->control->flows_ns + learn_ns;
+
+	if (w->control->flows_ns && until_ns > w->control->relearn_until_ns)
+		w->control->relearn_until_ns = until_ns;
+}
+
 static void change_over(struct ward *w, unsigned slot, uint32_t confirm_s)
 {
 	const struct policy_config *from = in_use(w);
@@ -243,6 +252,7 @@ int ward_policy_apply(struct ward *w, const struct policy_image *image, const st
 	err = policy_tables_put(w, slot, image, &tables);
 	if (!err) {
 		write_config(w, slot, image, apply);
+		relearn(w, apply->learn_ns);
 		change_over(w, slot, apply->confirm_s);
 	}
 	policy_tables_free(&tables);

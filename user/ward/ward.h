@@ -76,9 +76,13 @@ void ward_verbose(bool on);
  * ward_attach(), once its interfaces are known, or by the first call that needs the maps. */
 int ward_load(const struct ward_options *opt, struct ward **out);
 /* Pins all by name below /sys/fs/bpf/tcpward/NAME/, attaches to the interfaces, seeds from the kernel's sockets.
- * keep: the instance is to outlive this process (attach), and gets a keeper process; else its links are held by this
- * process alone, and a guardian process cleans up should it be killed. On failure nothing is left. */
-int ward_attach(struct ward *w, const char *const *ifnames, int count, bool keep);
+ * KEEP_ALWAYS: it is to outlive this process (attach), and gets a keeper process. KEEP_NOT: its links are held by this
+ * process alone, and a guardian process cleans up should it be killed. KEEP_KILLED: it ends with this process, but stays if that
+ * is killed, and the next attach takes it over. On failure nothing is left, or all as it was. */
+int ward_attach(struct ward *w, const char *const *ifnames, int count, enum ward_keep keep);
+/* The instance stays in force without this process, for the next one to take over: ward_close() takes nothing off. Nothing is
+ * left of one that was made to go with its process. */
+void ward_leave(struct ward *w);
 /* Opens a pinned instance; name NULL: the only one there is (several: -EINVAL naming them; none: -ENOENT, exit 3). */
 int ward_open(const char *name, struct ward **out);
 /* Opens the instance that interface ifname of this network namespace belongs to. */
@@ -98,6 +102,8 @@ const char *ward_iface_name(const struct ward *w, unsigned iface);
 int ward_notes(const struct ward *w, const char *const **lines);
 /* true while a process (run or keeper) sweeps it */
 bool ward_keeper_alive(const struct ward *w, int *pid);
+/* Are its programs those of this build? */
+bool ward_own_build(const struct ward *w);
 /* Starts a keeper for a pinned instance whose own is gone; -EBUSY if it has one. */
 int ward_keeper_restart(struct ward *w);
 

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* reap: what the dead have left and nobody goes on with: a `run` whose lock is free, an instance whose interfaces are gone. */
+#include <errno.h>
+#include <net/if.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include "ward/cookie.h"
+
+#define INSTANCES_MAX 256
+#define LOCK_WAIT_MS 3000 /* as long a guardian may take to clean up */
+
+static uint32_t pinned_prog_id(const char *name, enum ward_prog prog)
+{
+	char path[PIN_PATH];
+	uint32_t id;
+	int fd;
+
+	pins_path(path, name, ward_prog_names[prog]);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return 0;
+	id = prog_id(fd);
+	close(fd);
+	return id;
+}
+
+static void remove_instance(const char *name, const struct ward_instance *info)
+{
+	struct prog_ids ids = { pinned_prog_id(name, PROG_TC_INGRESS), pinned_prog_id(name, PROG_TC_EGRESS) };
+	unsigned i;
+
+	for (i = 0; info && i < info->iface_count; i++)
+		detach_row(name, &info->iface[i], &ids);
+	pins_remove(name);
+}
+
+/* Filters of clsact vanish unseen. */
+static bool no_interface_left(const struct ward_instance *info)
+{
+	char name[IF_NAMESIZE];
+	bool any = false;
+
+	for (unsigned i = 0; i < info->iface_count; i++) {
+		const struct ward_iface *row = &info->iface[i];
+
+		any |= row->hooks && (row->netns != iface_netns() || if_indextoname(row->ifindex, name));
+	}
+	return !any;
+}
+
+/* Interfaces of an attached instance that vanished take their links with them. */
+static bool all_links_dead(const char *name, const struct ward_instance *info)
+{
+	char path[PIN_PATH], leaf[64];
+	int links = 0, alive = 0, fd;
+	unsigned i;
+
+	for (i = 0; i < info->iface_count * 2; i++) {
+		pins_link_leaf(leaf, sizeof(leaf), info->iface[i / 2].name, i % 2);
+		pins_path(path, name, leaf);
+		fd = bpf_obj_get(path);
+		if (fd < 0)
+			continue;
+		links++;
+		alive += link_alive(fd);
+		close(fd);
+	}
+	return links ? !alive : no_interface_left(info);
+}
+
+void reap(const char *name)
+{
+	struct ward_instance info;
+	int pid = 0, lock, err;
+
+	if (lock_held(name, &pid) && (pid <= 0 || !kill(pid, 0) || errno != ESRCH))
+		return;
+	err = pins_read_info(name, &info);
+	if (err == -EPROTO || err == -EPERM || (!err && info.keep && !all_links_dead(name, &info)))
+		return;
+	lock = lock_take(name, LOCK_WAIT_MS, NULL);
+	if (lock < 0)
+		return;
+	remove_instance(name, err ? NULL : &info);
+	lock_drop(lock, name);
+}
+
+void reap_all(void)
+{
+	char names[INSTANCES_MAX][WARD_NAME_LEN];
+	int i, count = pins_list(names, INSTANCES_MAX);
+
+	for (i = 0; i < count; i++)
+		reap(names[i]);
+}

@@ -77,6 +77,11 @@ sleep 1.2
 grep -qE "SYN-SENT|ESTABLISHED" "$out" && fail "quiet: no events" "$(grep -m1 ESTAB "$out")" || ok "quiet: no events"
 grep -q $'\033' "$out" && fail "no colours" "there are" || ok "no colours"
 
+caps() { # pid: effective and permitted, what of them has a name here
+	awk '/^Cap(Eff|Prm)/ { print $2 }' "/proc/$1/status" | tr '\n' ' '
+}
+is "it has kept CAP_BPF and CAP_NET_ADMIN, for a reload" "$(caps "$run")" "0000008000001000 0000008000001000 "
+
 # ---- a second one on this interface ----
 ward a run "$A"
 exits "two daemons on one interface: the second is refused" 1
@@ -96,3 +101,48 @@ code=$?
 is "SIGTERM: exit code" $code 0
 told "... stopping" "STOPPING=1"
 is "... and nothing is left" "$(ls "$PINS/$A" 2>/dev/null)$(on a ip link show "$A" | grep -c xdp)" 0
+
+# ---- capabilities ----
+launch a "$TCPWARD" run --quiet "$A"
+await 10 test -e "$PINS/$A/instance"
+none() { [ "$(caps "$pid")" = "0000000000000000 0000000000000000 " ]; }
+await 5 none
+is "run without a policy keeps none" "$(caps "$pid")" "0000000000000000 0000000000000000 "
+guard=$(pgrep -P "$pid")
+is "... its guardian CAP_NET_ADMIN" "$(caps "$guard")" "0000000000001000 0000000000001000 "
+sleep 1.2
+grep -q "cannot" "$log" && fail "... and can sweep" "$(cat "$log")" || ok "... and can sweep"
+stop "$pid"
+is "... and take itself off" "$(ls "$PINS/$A" 2>/dev/null)$(on a ip link show "$A" | grep -c xdp)" 0
+launch a "$TCPWARD" run --quiet --clsact --ingress tc "$A"
+await 10 test -e "$PINS/$A/instance"
+admin() { [ "$(caps "$pid")" = "0000000000001000 0000000000001000 " ]; }
+await 5 admin && ok "with filters of clsact it keeps CAP_NET_ADMIN" || fail "with filters of clsact it keeps CAP_NET_ADMIN" "$(caps "$pid")"
+stop "$pid"
+is "... and takes them off" "$(on a tc qdisc show dev "$A" | grep -c clsact)" 0
+must a attach "$A"
+keeper=$(on a "$TCPWARD" -j --name "$A" | member keeper_pid)
+few() { [ "$(caps "$keeper")" = "0000000000281000 0000000000281000 " ]; }
+await 5 few
+# its interface is in another network namespace: to close a socket there it must enter it
+is "a keeper keeps what it takes to close a socket elsewhere" "$(caps "$keeper")" "0000000000281000 0000000000281000 "
+must a detach "$A"
+
+# The unit's three are enough for a life.
+cp "$work/one.yaml" "$policy"
+three=$TCPWARD
+TCPWARD="setpriv --bounding-set=-all,+bpf,+net_admin,+perfmon --no-new-privs $three"
+out=$work/three
+: >"$out"
+(exec env NOTIFY_SOCKET="$work/notify" nsenter --net="/run/netns/tw-$ID-a" $TCPWARD run --quiet --policy "$policy" "$A") >"$out" 2>&1 </dev/null &
+run=$!
+pids+=("$run")
+TCPWARD=$three
+told "with the unit's three capabilities: ready" "READY=1"
+cp "$work/two.yaml" "$policy"
+kill -HUP "$run"
+logged "... reads its policy again" "is read again and in force: enforce"
+stop "$run"
+code=$?
+is "... ends" $code 0
+is "... and leaves nothing" "$(ls "$PINS/$A" 2>/dev/null)$(on a ip link show "$A" | grep -c xdp)" 0

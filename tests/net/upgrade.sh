@@ -45,10 +45,13 @@ begin() { # program words...: run; $run, $out
 	(exec nsenter --net="/run/netns/tw-$ID-a" "$program" run --quiet "$@" "$A") >"$out" 2>&1 </dev/null &
 	run=$!
 	pids+=("$run")
-	holds() { grep -qx "$run" "/run/tcpward/$A.lock" 2>/dev/null && [ "$(keeper)" = "$run" ]; }
+	holds() { grep -qx "$run" "/run/tcpward/$A.lock" 2>/dev/null && [ "$(member_of keeper_pid)/$(member_of keep)" = "$run/2" ]; }
 	await 10 holds || fail "${program##*/} run goes on" "$(tail -n 2 "$out")"
 }
-keeper() { "$BPFTOOL" -j map lookup pinned "$PINS/$A/instance" key 0 0 0 0 2>/dev/null | tr -d '\n ' | sed -n 's/.*"keeper_pid":\([0-9]*\).*/\1/p'; }
+member_of() { # field of the instance's record
+	"$BPFTOOL" -j map lookup pinned "$PINS/$A/instance" key 0 0 0 0 2>/dev/null | tr -d '\n ' | sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p"
+}
+keeper() { member_of keeper_pid; }
 runs=0
 killed() {
 	kill -KILL "$run"
@@ -74,8 +77,9 @@ all_echo "connections carry data"
 must a block add 198.51.100.7 --name "$A"
 twenty() { [ "$(starts | wc -l)" = 20 ]; }
 await 3 twenty
-is "20 flows" "$(starts | wc -l)" 20
 starts >"$work/first"
+is "20 flows" "$(wc -l <"$work/first")" 20
+[ "$(wc -l <"$work/first")" = 20 ] || on a "$TCPWARD" flows --name "$A" | sed 's/^/# /' | sort
 
 # ---- kill -9 ----
 killed

@@ -155,6 +155,8 @@ static int watch(struct run *run, const struct cmd_line *line, struct filter *fi
 	ward_on_notice(run->w, on_notice, NULL);
 	if (!code && systemd_begin(&run->systemd, run->w, stream.loop, sweeps))
 		code = cmd_error(EXIT_FAILED, NULL, "cannot make the timer of the watchdog");
+	if (!code && ward_caps_keep(run->w, run->start.path ? CAPS_POLICY : CAPS_SWEEP))
+		cmd_say(LEVEL_WARNING, "cannot give up capabilities: going on with them");
 	if (!code) {
 		if (run->start.path)
 			loop_on_hangup(stream.loop, on_hangup, run);

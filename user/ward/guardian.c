@@ -105,6 +105,7 @@ static _Noreturn void guard(struct ward *w, int pipe_end, pid_t parent)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	prctl(PR_SET_NAME, "tcpward-guard");
 	process_seclude(keep, sizeof(keep) / sizeof(keep[0]));
+	ward_caps_keep(w, CAPS_GUARDIAN);
 	if (parent_died(pipe_end, parent)) {
 		clean_up(w);
 		lock_drop(w->lock_fd, w->name);

@@ -127,6 +127,7 @@ static _Noreturn void keeper_main(struct ward *w)
 	w->info->keeper_pid = getpid();
 	process_seclude(fds, n); /* this closes the pipe that keeper_start() waits on */
 	leave_netns(w);
+	ward_caps_keep(w, CAPS_KEEPER);
 	ward_on_notice(w, tell, w);
 	keep(w);
 	_exit(0);

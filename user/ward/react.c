@@ -168,7 +168,9 @@ static void close_flow(struct ward *w, struct policy_react *r, const struct flow
 		return;
 	w->reactions->told = true;
 	tell(w, "cannot close sockets as the policy asks: %s%s", strerror(-err),
-	     err == -EOPNOTSUPP ? " (this kernel lacks CONFIG_INET_DIAG_DESTROY)" : "");
+	     err == -EOPNOTSUPP ? " (this kernel lacks CONFIG_INET_DIAG_DESTROY)" :
+	     err == -EPERM      ? " (what was started without --policy has given up CAP_NET_ADMIN: start it with it)" :
+				  "");
 }
 
 static bool anything_to_close(const struct ward *w, struct policy_config *cfg)

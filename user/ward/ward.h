@@ -107,6 +107,15 @@ bool ward_own_build(const struct ward *w);
 /* Starts a keeper for a pinned instance whose own is gone; -EBUSY if it has one. */
 int ward_keeper_restart(struct ward *w);
 
+/* What a process still has to do, once it has attached: it gives up all other capabilities (caps.c says what for). */
+enum ward_caps {
+	CAPS_SWEEP,    /* sweep, and take off what it attached */
+	CAPS_POLICY,   /* ... and read a policy again */
+	CAPS_KEEPER,   /* sweep; sockets may have to be closed, by a policy that comes later */
+	CAPS_GUARDIAN, /* take off the filters of clsact */
+};
+int ward_caps_keep(const struct ward *w, enum ward_caps what);
+
 /* ---- reading ---- */
 /* Now on the instance's clock: nanoseconds since the epoch. */
 uint64_t ward_now_ns(const struct ward *w);

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * caps: what a process gives up once everything is attached. Maps, programs and links in use go by descriptors, and pins by
+ * who owns them, so the sweep needs no capability at all. What is left is for what may come later:
+ *
+ *   CAP_BPF        a policy that is read again (SIGHUP) makes maps
+ *   CAP_NET_ADMIN  ... attaches the program of SYN cookies; "close" of a policy destroys sockets (SOCK_DESTROY); filters of
+ *                  clsact are taken off by netlink
+ *   CAP_SYS_ADMIN, CAP_SYS_PTRACE  the same in another network namespace: setns(2), and finding it below /proc
+ *
+ * The bounding set stays: nothing is executed.
+ */
+#include <cap-ng.h>
+#include <errno.h>
+#include <stddef.h>
+
+#include "ward/inside.h"
+
+static bool elsewhere(const struct ward *w)
+{
+	for (unsigned i = 0; i < w->info->iface_count; i++)
+		if (w->info->iface[i].hooks && w->info->iface[i].netns != iface_netns())
+			return true;
+	return false;
+}
+
+static bool has_clsact(const struct ward *w)
+{
+	for (unsigned i = 0; i < w->info->iface_count; i++) {
+		const struct ward_iface *row = &w->info->iface[i];
+
+		if (!row->tcx && (row->hooks & HOOK_EGRESS || row->ingress == INGRESS_TC))
+			return true;
+	}
+	return false;
+}
+
+static bool wanted(const struct ward *w, enum ward_caps what, unsigned cap)
+{
+	bool closes = what == CAPS_POLICY || what == CAPS_KEEPER;
+
+	switch (cap) {
+	case CAP_BPF:
+		return what == CAPS_POLICY;
+	case CAP_NET_ADMIN:
+		return closes || what == CAPS_GUARDIAN || has_clsact(w);
+	default:
+		return closes && elsewhere(w);
+	}
+}
+
+int ward_caps_keep(const struct ward *w, enum ward_caps what)
+{
+	static const unsigned known[] = { CAP_BPF, CAP_NET_ADMIN, CAP_SYS_ADMIN, CAP_SYS_PTRACE };
+	bool keep[sizeof(known) / sizeof(*known)];
+	size_t i;
+
+	if (capng_get_caps_process())
+		return -EPERM;
+	for (i = 0; i < sizeof(known) / sizeof(*known); i++) /* nobody gains anything */
+		keep[i] = wanted(w, what, known[i]) && capng_have_capability(CAPNG_PERMITTED, known[i]);
+	capng_clear(CAPNG_SELECT_CAPS);
+	for (i = 0; i < sizeof(known) / sizeof(*known); i++)
+		if (keep[i])
+			capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, known[i]);
+	return capng_apply(CAPNG_SELECT_CAPS) ? -EPERM : 0;
+}

@@ -146,3 +146,64 @@ stop "$run"
 code=$?
 is "... ends" $code 0
 is "... and leaves nothing" "$(ls "$PINS/$A" 2>/dev/null)$(on a ip link show "$A" | grep -c xdp)" 0
+
+# ---- restart, as systemd does it: SIGTERM, while its unit has a job of that type ----
+start_under() { # type of the job: run with a systemd of ours to ask; its socket is where systemd's is, for run alone
+	mkdir -p "$work/systemd.$1"
+	start a "$BIN/manager" "$work/systemd.$1/private" tcpward@x.service "$1" || exit
+	out=$work/under.$1
+	: >"$out"
+	(
+		export NOTIFY_SOCKET=$work/notify TCPWARD_UNIT=tcpward@x.service
+		exec nsenter --net="/run/netns/tw-$ID-a" unshare -m sh -c \
+			'mkdir -p /run/systemd; mount --bind "$0" /run/systemd && exec "$@"' "$work/systemd.$1" \
+			"$TCPWARD" run --quiet --policy "$policy" "$A"
+	) >"$out" 2>&1 </dev/null &
+	run=$!
+	pids+=("$run")
+	told "a job of type '$1': ready" "READY=1"
+}
+start_under stop
+stop "$run"
+is "... SIGTERM takes all off" "$(ls "$PINS/$A" 2>/dev/null)$(on a ip link show "$A" | grep -c xdp)" 0
+start_under restart
+must a block add 198.51.100.9 --name "$A"
+stop "$run"
+code=$?
+is "... SIGTERM ends it" $code 0
+grep -q "restart: all stays in force for the next one" "$out" && ok "... it is said" || fail "... it is said" "$(tail -n 1 "$out")"
+is "... and leaves everything in force" "$(on a ip link show "$A" | grep -om1 prog/xdp)$([ -e "$PINS/$A/instance" ] && echo pinned)" prog/xdppinned
+ward a block list --name "$A"
+says "... the lists, too" 198.51.100.9
+
+# What waits for its confirmation is its author's.
+must a policy apply "$work/one.yaml" --confirm 60 --name "$A"
+begin "$A"
+told "the next start goes on with it" "READY=1"
+logged "... and leaves a policy that waits for its confirmation" "^<4>tcpward: policy '.*/one.yaml' waits for its confirmation: it stays"
+stop "$run"
+
+# ---- the interface goes away, and comes back ----
+on a ip link add "x$A" type veth peer name "y$A"
+on a ip link set "x$A" up
+begin "x$A"
+told "on another interface: ready" "READY=1"
+must a block add 198.51.100.8 --name "x$A"
+on a ip link del "x$A"
+await 5 gone "$run"
+wait "$run"
+is "the interface goes away: exit code" $? 1
+logged "... as an error" "^<3>tcpward: interface 'x$A' is gone"
+is "... nothing is left" "$(ls "$PINS/x$A" 2>/dev/null)" ""
+begin "x$A"
+wait "$run"
+is "without it: exit code" $? 1
+logged "... and why" "^<3>tcpward: cannot attach to 'x$A': no such device"
+on a ip link add "x$A" type veth peer name "y$A"
+on a ip link set "x$A" up
+begin "x$A"
+told "it comes back: ready" "READY=1"
+ward a block list --name "x$A"
+says "... with its lists" 198.51.100.8
+must a block flush --name "x$A"
+stop "$run"

@@ -197,7 +197,12 @@ static int before_attach(struct ward *w, void *ctx)
 {
 	struct policy_start *s = ctx;
 	const struct policy_put how = { .path = s->path, .unattended = true };
+	struct ward_policy now;
 
+	if (!ward_policy_get(w, &now) && now.rollback_ns) { /* of the instance that is taken over: its author decides */
+		cmd_say(LEVEL_WARNING, "policy '%s' waits for its confirmation: it stays, and '%s' is not applied", now.config->file, s->path);
+		return 0;
+	}
 	s->code = policy_put(w, s->policy, &how);
 	return s->code ? -ECANCELED : 0;
 }

@@ -186,6 +186,13 @@ if command -v script >/dev/null; then
 	says "... they are named" "exempt until confirmed: 192.0.2.2:[0-9]* > 192.0.2.1:2222"
 	echoes "$client" "$log" && ok "... and live" || fail "... and live" "no answer"
 	must a policy rollback
+	export SSH_CONNECTION="192.0.2.2 5 192.0.2.1 2222" # of a terminal multiplexer: over long since
+	ward a policy apply "$work/all.yaml"
+	unset SSH_CONNECTION
+	exits "a connection that is over tells nothing: sshd's are exempt" 0
+	says "... they are named" "exempt until confirmed: 192.0.2.2:[0-9]* > 192.0.2.1:2222"
+	echoes "$client" "$log" && ok "... and live" || fail "... and live" "no answer"
+	must a policy rollback
 else
 	skip "a terminal of nobody knows whom" "no script(1)"
 fi

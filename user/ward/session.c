@@ -191,11 +191,18 @@ static unsigned sockets_of(int pid, __u32 *inode, unsigned count)
 
 /* ---- the three ways ---- */
 
-static void by_environment(const struct process *p, int n, struct ward_session *out)
+/* A connection that SSH_CONNECTION names, and of which the kernel of this namespace has no socket. */
+struct stale {
+	struct flow_key key;
+	__u8 local_side;
+	const struct process *process; /* NULL: there is none */
+};
+
+static void by_environment(const struct process *p, int n, struct ward_session *out, struct stale *stale)
 {
-	struct flow_key key, stale;
-	__u8 side, stale_side = 0;
-	int i, stale_at = -1;
+	struct flow_key key;
+	__u8 side;
+	int i;
 
 	for (i = 0; i < n && !out->count; i++) {
 		const struct search search = { .out = out, .key = &key };
@@ -205,18 +212,23 @@ static void by_environment(const struct process *p, int n, struct ward_session *
 		sockets_each(look_at, (void *)&search);
 		if (out->count)
 			snprintf(out->why, sizeof(out->why), "SSH_CONNECTION of process %d (%s)", p[i].pid, p[i].name);
-		if (stale_at < 0) {
-			stale = key;
-			stale_side = side;
-			stale_at = i;
-		}
+		if (!stale->process)
+			*stale = (struct stale){ .key = key, .local_side = side, .process = &p[i] };
 	}
-	if (out->count || stale_at < 0)
-		return;
-	/* The kernel of this namespace has no such connection: sshd is outside of it, or it is over. It does no harm. */
-	add(out, &stale, stale_side);
-	snprintf(out->why, sizeof(out->why), "SSH_CONNECTION of process %d (%s), which this network namespace has no socket of",
-		 p[stale_at].pid, p[stale_at].name);
+}
+
+/*
+ * sshd is outside of this namespace, or the connection is over, and whoever sits at the terminal multiplexer now came by
+ * another one: so it is only one of those that may be meant.
+ */
+static void add_stale(struct ward_session *out, const struct stale *stale)
+{
+	const unsigned others = out->count;
+
+	add(out, &stale->key, stale->local_side);
+	out->how = others ? SESSION_SSHD : SESSION_SSH;
+	snprintf(out->why, sizeof(out->why), "SSH_CONNECTION of process %d (%s), which this network namespace has no socket of%s",
+		 stale->process->pid, stale->process->name, others ? "; and what sshd serves" : "");
 }
 
 static void by_ancestor(const struct process *p, int n, struct ward_session *out)
@@ -286,17 +298,20 @@ static bool is_local(unsigned tty)
 void ward_session_find(int pid, struct ward_session *out)
 {
 	struct process p[ANCESTORS];
+	struct stale stale = { .process = NULL };
 	int n = lineage(pid ? pid : getpid(), p);
 
 	memset(out, 0, sizeof(*out));
 	out->how = SESSION_SSH;
-	by_environment(p, n, out);
+	by_environment(p, n, out, &stale);
 	if (!out->count)
 		by_ancestor(p, n, out);
 	if (out->count)
 		return;
 	by_service(out);
-	if (n && is_local(p[0].tty)) {
+	if (stale.process) {
+		add_stale(out, &stale);
+	} else if (n && is_local(p[0].tty)) {
 		out->how = SESSION_LOCAL;
 		snprintf(out->why, sizeof(out->why), "%s%s", p[0].tty ? "a console of this machine" : "no terminal",
 			 out->count ? "; it is one that sshd serves" : "");

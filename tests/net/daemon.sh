@@ -205,5 +205,14 @@ begin "x$A"
 told "it comes back: ready" "READY=1"
 ward a block list --name "x$A"
 says "... with its lists" 198.51.100.8
+kill -KILL "$run"
+wait "$run" 2>/dev/null
+on a ip link del "x$A"
+on a ip link add "x$A" type veth peer name "y$A"
+on a ip link set "x$A" up
+begin "x$A"
+told "it goes while nobody runs, and comes back: ready" "READY=1"
+ward a block list --name "x$A"
+says "... with its lists" 198.51.100.8
 must a block flush --name "x$A"
 stop "$run"

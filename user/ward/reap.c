@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <net/if.h>
 #include <signal.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -71,6 +72,23 @@ static bool all_links_dead(const char *name, const struct ward_instance *info)
 	return links ? !alive : no_interface_left(info);
 }
 
+/* What was put there by hand is not lost with the rest. */
+static void save_lists(const char *name)
+{
+	struct ward *w = ward_new();
+
+	if (!w)
+		return;
+	strcpy(w->name, name);
+	if (!pins_open(w) && !load_map_memory(w)) {
+		w->plan = *w->info;
+		w->lists_taken_over = true;
+		if (!clock_measure(w, false))
+			lists_save(w);
+	}
+	ward_close(w);
+}
+
 void reap(const char *name)
 {
 	struct ward_instance info;
@@ -84,6 +102,8 @@ void reap(const char *name)
 	lock = lock_take(name, LOCK_WAIT_MS, NULL);
 	if (lock < 0)
 		return;
+	if (!err)
+		save_lists(name);
 	remove_instance(name, err ? NULL : &info);
 	lock_drop(lock, name);
 }

@@ -322,6 +322,46 @@ exits "no such capture" 1
 ward a policy test "$work/server.yaml"
 exits "no capture" 2
 
+# ---- SYN cookies come back with their policy, and what the mode kept from the block list is told ----
+cookies() { # "own" or "kernel", "off"
+	on a "$TCPWARD" status -j --name "$A" | member cookies
+}
+must a attach "$A"
+cat >"$work/cookies.yaml" <<-END
+	version: 1
+	mode: enforce
+	services:
+	  - {name: nine, match: {dport: 9000}, half-open: {max: 1000, then: syncookie}}
+END
+must a policy apply "$work/cookies.yaml"
+flavour=$(cookies)
+must a policy apply "$work/three.yaml"
+must a policy rollback
+is "rolled back: cookies again" "$(shown file)/$(cookies)" "$work/cookies.yaml/$flavour"
+must a policy apply "$work/three.yaml" --confirm 1
+back() { [ "$(shown file)" = "$work/cookies.yaml" ]; }
+await 5 back
+is "... and not confirmed" "$(cookies)" "$flavour"
+must a policy remove
+must a policy rollback
+is "... and after remove" "$(cookies)" "$flavour"
+must a policy apply "$work/three.yaml"
+must a policy apply "$work/three.yaml" --dry-run
+is "none when nothing can bring them back" "$(cookies)" off
+must a block add 203.0.113.9
+ward a policy remove
+says "without its policy the block list drops: told" "the block list drops from now on: 1 entry"
+must a block flush
+on a "$TCPWARD" policy apply - --name "$A" <"$work/three.yaml" >/dev/null 2>&1
+ward a policy diff
+exits "diff with what came from standard input" 2
+says "... asks for a file" "was read from standard input; name a file"
+must a detach "$A"
+must a attach "$A" --ingress tc --policy "$work/cookies.yaml"
+ward a status
+says "cookies without XDP: status says that there are none" "SYN cookies .* none is sent, for no ingress is by XDP"
+must a detach "$A"
+
 # ---- run and attach --policy ----
 ward a attach "$A" --policy "$work/bad.yaml"
 exits "attach with a policy for another interface" 2

@@ -126,6 +126,15 @@ static int cookies_on(struct ward *w, const struct policy *p, const struct polic
 	return err;
 }
 
+/* Does the policy in force answer with cookies? When another one replaces it, it is what a rollback brings back, be it by time
+ * with no process alive: then all must be ready for them. */
+static bool has_cookies_now(struct ward *w)
+{
+	struct ward_policy active;
+
+	return !ward_policy_get(w, &active) && active.config && active.config->has_cookies;
+}
+
 int policy_put(struct ward *w, struct policy *p, const struct policy_put *how)
 {
 	const char *error = NULL;
@@ -139,6 +148,7 @@ int policy_put(struct ward *w, struct policy *p, const struct policy_put *how)
 		.learn_ns = p->learn_ns,
 		.session = &session,
 	};
+	bool had_cookies = has_cookies_now(w);
 	int code, err;
 
 	if (how->dry_run && p->mode > MODE_DRY_RUN)
@@ -150,7 +160,7 @@ int policy_put(struct ward *w, struct policy *p, const struct policy_put *how)
 	err = code ? 0 : cookies_on(w, p, image);
 	if (!code && !err)
 		err = ward_policy_apply(w, image, &apply);
-	if (!code && !err && !image->config.has_cookies)
+	if (!code && !err && !image->config.has_cookies && !had_cookies)
 		ward_cookies_off(w);
 	policy_image_free(image);
 	return err ? cmd_fail(err) : code;

@@ -75,6 +75,9 @@ static int load_both(const struct cmd_line *line, struct policy **a, struct poli
 		if (!*path)
 			return cmd_error(EXIT_USAGE, "tcpward policy diff FILE",
 					 "policy diff: no policy is in force; name a file");
+		if (*path != '/' && !line->argc)
+			return cmd_error(EXIT_USAGE, "tcpward policy diff FILE",
+					 "policy diff: the policy in force was read from %s; name a file", path);
 	} else {
 		*a = load(line->argv[0]);
 		if (!*a)

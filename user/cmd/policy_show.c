@@ -139,11 +139,20 @@ static int rollback(struct ward *w)
 	return err ? cmd_fail(err) : tell(w, "is in force again");
 }
 
+/* Without a policy the block list is in force, which it may not have been under one. */
 static int take_away(struct ward *w)
 {
-	int err = ward_policy_remove(w);
+	struct ward_policy policy;
+	bool dropped = ward_policy_get(w, &policy) || !policy.config || policy.config->mode == MODE_ENFORCE;
+	int err = ward_policy_remove(w), blocked = ward_list_count(w, WARD_BLOCK);
 
-	return err ? cmd_fail(err) : tell(w, "");
+	if (err)
+		return cmd_fail(err);
+	if (!dropped && blocked > 0)
+		cmd_error(EXIT_OK, "tcpward block list, tcpward block flush",
+			  "the block list drops from now on: %d %s, which the policy's mode kept from it", blocked,
+			  blocked == 1 ? "entry" : "entries");
+	return tell(w, "");
 }
 
 int cmd_policy_confirm(int argc, char **argv)

@@ -189,6 +189,14 @@ static void show_unseen(struct sheet *s, const struct snapshot *snap, bool all)
 	sheet_close(s);
 }
 
+static bool has_xdp(const struct ward_instance *info)
+{
+	for (unsigned i = 0; i < info->iface_count && i < WARD_IFACES; i++)
+		if (info->iface[i].ingress == INGRESS_XDP || info->iface[i].ingress == INGRESS_XDP_GENERIC)
+			return true;
+	return false;
+}
+
 #define PORTS_SHOWN 64
 
 /* SYN cookies, and the ports that they cannot protect. */
@@ -204,7 +212,8 @@ static void show_cookies(struct sheet *s, const struct snapshot *snap, const str
 		used += snprintf(text + used, sizeof(text) - used, "%s%u", i ? " " : "", ports[i]);
 	if (count > PORTS_SHOWN)
 		snprintf(text + used, sizeof(text) - used, " ...");
-	sheet_text(s, "cookies", wanted ? "SYN cookies" : "", flavours[ward_cookies(snap->w)], NULL);
+	sheet_text(s, "cookies", wanted ? "SYN cookies" : "", flavours[ward_cookies(snap->w)],
+		   has_xdp(snap->info) ? NULL : "none is sent, for no ingress is by XDP: attach with --ingress xdp");
 	sheet_text(s, "unprotected_ports", text[0] ? "unprotected ports" : "", text,
 		   "nobody listens there: their SYNs are not answered with cookies");
 }

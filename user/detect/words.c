@@ -31,9 +31,9 @@ static const struct words words[FINDING_COUNT] = {
 		"than half-open.completion of its handshakes complete. What is explained by a syn-flood is not said again.",
 		"See them: tcpward flows 'finding half-open'. On the server: ss -tn state syn-recv, and nstat -az "
 		"TcpExtTCPReqQFullDoCookies TcpExtListenDrops. SYN cookies must be allowed (sysctl net.ipv4.tcp_syncookies=1); "
-		"then limit the SYNs of a source that holds many; drop them only where it completes handshakes (tcpward stat "
-		"sources): else its address may be forged. Fewer repetitions free the places sooner: sysctl "
-		"net.ipv4.tcp_synack_retries.",
+		"then limit the SYNs of a source that holds many (half-open-per-source in a policy, tcpward-policy(5)); block it only "
+		"where it completes handshakes (tcpward stat sources): else its address may be forged. Fewer repetitions free "
+		"the places sooner: sysctl net.ipv4.tcp_synack_retries.",
 		"RFC 9293 section 3.10.7.4 (SYN-RECEIVED); RFC 4987 sections 2 and 3 (SYN flooding and what helps). Not the "
 		"half-open connections of RFC 9293 section 3.5.1: those are dead-peer",
 		"A full accept queue: the client did complete, the service ignores it (accept-queue-full is raised instead). Loss "
@@ -47,8 +47,9 @@ static const struct words words[FINDING_COUNT] = {
 		"Check that the service still answers: its own completion stands in tcpward stat services. On the server: sysctl "
 		"net.ipv4.tcp_syncookies must be 1; ss -tn state syn-recv | wc -l; nstat -az TcpExtSyncookiesSent "
 		"TcpExtListenOverflows. Raise net.ipv4.tcp_max_syn_backlog and net.core.somaxconn. Look at tcpward stat sources: "
-		"if a few sources make most of it, drop them; if none does, the addresses are forged and only cookies, or your "
-		"provider, will help.",
+		"if a few sources make most of it, drop them (tcpward block add ADDRESS --for 10m, or new-per-source in a policy); if "
+		"none does, the addresses are forged and only cookies, or your provider, will help: a policy whose service says "
+		"half-open: {enter: 25%, then: syncookie} has XDP answer with cookies (drop-first-syn on a router); tcpward-policy(5).",
 		"RFC 4987 sections 2 and 3 (3.6: SYN cookies)",
 		"A service whose accept queue is full drops SYNs of honest clients: what is unanswered is then not counted here. A "
 		"service that is down has many clients too, but those repeat their SYNs. Many clients that start in the same "
@@ -106,8 +107,8 @@ static const struct words words[FINDING_COUNT] = {
 		"(time-wait-assassination.resets). Old duplicates may then be taken for data of the next connection on the same "
 		"4-tuple; whoever aims such RSTs may want just that.",
 		"See them: tcpward flows 'finding time-wait-assassination'. On the host in TIME-WAIT sysctl net.ipv4.tcp_rfc1337=1 "
-		"makes it ignore those RSTs. Then find who sends them: a middlebox that resets idle connections is the usual "
-		"culprit.",
+		"makes it ignore those RSTs; so does a policy with a rule invalid: rst-time-wait (tcpward-policy(5)). Then find who "
+		"sends them: a middlebox that resets idle connections is the usual culprit.",
 		"RFC 1337 (hazards of TIME-WAIT assassination)",
 		"A client that sends a SYN with a low sequence number into TIME-WAIT gets an ACK, answers it with a RST, and starts "
 		"again: the RST is its own and is not counted.",
@@ -117,7 +118,7 @@ static const struct words words[FINDING_COUNT] = {
 		"connections in TIME-WAIT. Each earns an ACK and starts 2MSL again: cheap to send, and it holds the other end's "
 		"memory and ports.",
 		"See them: tcpward flows 'finding fin-storm'. A stack that does not take the ACK for an answer is broken, or made to "
-		"be: drop the FINs of that source into TIME-WAIT.",
+		"be: drop the FINs of that source into TIME-WAIT, by a policy with a rule invalid: fin-time-wait (tcpward-policy(5)).",
 		"RFC 9293 section 3.10.7.4 (eighth, FIN in TIME-WAIT: acknowledge, restart 2MSL)",
 		"A path that dies after the close gives at most 9 FINs in 55 s from Linux, in ever longer steps: that stays below "
 		"the limit, and a service whose clients went off just after they closed is not told for as many.",
@@ -127,7 +128,8 @@ static const struct words words[FINDING_COUNT] = {
 		"four times 2MSL: segments keep coming for a connection that both ends have closed. Linux starts the wait again "
 		"for any segment with an ACK, so one small segment a minute holds a port for ever.",
 		"See them: tcpward flows 'finding time-wait-pinning', and the ladder of one: tcpward flow TUPLE. Drop what the "
-		"source sends to connections in TIME-WAIT; they go 60 s after the last segment.",
+		"source sends to connections in TIME-WAIT, by a policy with a rule invalid: [fin-time-wait, ack-time-wait] "
+		"(tcpward-policy(5)); they go 60 s after the last segment.",
 		"RFC 9293 section 3.10.7.4 (TIME-WAIT: only a repeated FIN restarts 2MSL there; Linux takes any ACK)",
 		"A peer whose ACKs are lost repeats its FIN a few times.",
 	},
@@ -199,8 +201,8 @@ static const struct words words[FINDING_COUNT] = {
 		"like this: each costs the server a look-up and a RST.",
 		"tcpward stat sources and stat services tell who and where; nstat -az TcpOutRsts tells how many RSTs the server "
 		"sends. A stateful filter in front that drops what belongs to no connection (nft: ct state invalid drop) takes "
-		"the load away. The source's address may be forged: see that it completes handshakes (stat sources) before you block "
-		"it.",
+		"the load away, and so does a policy with state-check and a rule invalid: no-flow (tcpward-policy(5)). The source's "
+		"address may be forged: see that it completes handshakes (stat sources) before you block it.",
 		"RFC 9293 section 3.5.2 (RST generation), section 3.10.7.1 (CLOSED)",
 		"Connections that were open before tcpward started are met mid-way: hence out-of-state-flood.grace. A router or load "
 		"balancer that moves connections to this host. A full flow table, or a mirror that loses segments: nothing is "
@@ -210,8 +212,9 @@ static const struct words words[FINDING_COUNT] = {
 		"One source sent bad-flags.max segments in 60 s whose control bits no stack sends: none at all (NULL), FIN without "
 		"ACK, FIN with PSH and URG (XMAS), SYN with FIN or RST. Scanners use them to tell operating systems apart and to "
 		"pass simple filters.",
-		"Drop them: no connection needs them (nft: tcp flags & (fin|syn|rst|ack) == 0 drop, tcp flags & (fin|syn) == "
-		"(fin|syn) drop, tcp flags & (syn|rst) == (syn|rst) drop). Look for a port-scan finding about the same source. Its "
+		"Drop them: no connection needs them (a policy with a rule invalid: bad-flags, tcpward-policy(5); nft: tcp flags & "
+		"(fin|syn|rst|ack) == 0 drop, tcp flags & (fin|syn) == (fin|syn) drop, tcp flags & (syn|rst) == (syn|rst) drop). "
+		"Look for a port-scan finding about the same source. Its "
 		"address may be forged: see that it completes handshakes (tcpward stat sources) before you block it.",
 		"RFC 9293 section 3.1 (control bits), section 3.10.7",
 		"A broken middlebox or network card that changes the header: then the sender's connections work badly altogether. "
@@ -223,8 +226,9 @@ static const struct words words[FINDING_COUNT] = {
 		"succeed. Different targets are counted (the last window of 60 s and the present one), not attempts.",
 		"tcpward flows state all and src ADDR shows what it looks for, and which targets answer. Refused flows are gone "
 		"after 10 s: then tcpward watch src ADDR shows new ones, and tcpward explain ID a few samples. Block the source "
-		"for a while, if it completes handshakes (tcpward stat sources): else its address may be forged, and the block "
-		"would hit somebody else. If it is your own, it is an inventory or monitoring system, or infected.",
+		"for a while (tcpward block add ADDRESS --for 10m --reason scan), if it completes handshakes (tcpward stat "
+		"sources): else its address may be forged, and the block would hit somebody else. If it is your own, it is an "
+		"inventory or monitoring system, or infected.",
 		"RFC 9293 section 3.10.7.1 (a closed port answers with a RST), section 3.5.2",
 		"Peer-to-peer programs and monitoring try many targets, but most succeed. A dead service with many clients is one "
 		"target for each of them. A host whose DNS or default route fails tries few different targets. Who resets what "
@@ -237,8 +241,9 @@ static const struct words words[FINDING_COUNT] = {
 		"source opened zero-window.flows connections in 60 s and shut the window at once (\"sockstress\"): each holds a "
 		"socket and its buffers in the server for as long as it likes.",
 		"Of one flow: the receiver's application does not read; on its host ss -tnpm shows a full Recv-Q and the process. Of "
-		"many flows of one source: close them (ss -K dst ADDRESS) and drop its SYNs. A sender can bound the wait with "
-		"TCP_USER_TIMEOUT.",
+		"many flows of one source: close them (ss -K dst ADDRESS) and drop its SYNs (tcpward block add ADDRESS); a policy does "
+		"it by itself: findings: {finding: zero-window, then: close}, or then: block (tcpward-policy(5)). A sender can bound "
+		"the wait with TCP_USER_TIMEOUT.",
 		"RFC 9293 section 3.8.6.1 (zero-window probing); RFC 6429 (a sender may give up)",
 		"A slow consumer, a suspended virtual machine or a stopped process (Ctrl-Z), a printer without paper.",
 	},
@@ -286,8 +291,9 @@ static const struct words words[FINDING_COUNT] = {
 		"One source sent syn-data.max SYNs in 10 s with data that the service did not accept. Data in a SYN is legal, and "
 		"useful with TCP Fast Open; without it the server must ignore it, and it makes a SYN flood larger.",
 		"If you offer Fast Open: has the cookie key changed (sysctl net.ipv4.tcp_fastopen_key must be the same on all servers "
-		"of one address)? If you do not, limit the SYNs of that source; its address may be forged: "
-		"see that it completes handshakes (tcpward stat sources) before you block it.",
+		"of one address)? If you do not, limit the SYNs of that source, or drop those with data (a policy with a rule "
+		"invalid: syn-data, tcpward-policy(5)); its address may be forged: see that it completes handshakes (tcpward stat "
+		"sources) before you block it.",
 		"RFC 7413 section 2 (data in SYN); RFC 9293 section 3.10.7.2",
 		"Fast Open clients whose cookie has expired: they try once each, and get a new one.",
 	},

@@ -139,14 +139,15 @@ is "... flows are the same, with their age" "$(starts)" "$(cat "$work/first")"
 expect "... the flood was there" "$(dropped flood)" -gt 500
 echo "# $TIMES restarts in $took ms"
 
-# As fast as it goes (the veth then loses some by itself): no segment of it is held to be out of its flow's window.
-start a "$BIN/stream" listen 9001 3000000000 0 || exit
+# As fast as it goes. Segments are resent then even without a restart (backlog of the veth), so what is asserted is that no
+# segment was dropped by us: none is held to be out of its flow's window.
+start a "$BIN/stream" listen 9001 1000000000000 0 || exit
 launch b "$BIN/stream" connect 192.0.2.1 9001 0 1
-stream=$pid
+stream=$pid stream_log=$log
 sleep 0.5
 restarts 6
 is "a fast stream: no segment of it was dropped" "$(dropped stray)" 0
-gone "$stream" && fail "... and it ran all the time" "it had ended" || ok "... and it ran all the time"
+says_ready "$stream_log" && fail "... and it ran all the time" "$(cat "$stream_log")" || ok "... and it ran all the time"
 stop "$stream" -KILL
 
 # ---- another layout ----

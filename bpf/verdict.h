@@ -114,6 +114,14 @@ static __always_inline __u32 mode_now(const struct policy_config *cfg, __u32 mod
 	return !ctl || ctl->keeper_ns + POLICY_FAIL_OPEN_NS < now ? MODE_DRY_RUN : mode;
 }
 
+/* Whoever applies a policy does not see in which VLAN his session comes, so that part of the key is left out. */
+static __always_inline int same_ends(const struct flow_key *a, const struct flow_key *b)
+{
+	const __u64 *x = (const __u64 *)a, *y = (const __u64 *)b;
+
+	return !((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]) | (__u32)(x[4] ^ y[4]));
+}
+
 /* The flow of the session that the policy was applied from. */
 __weak __noinline int is_exempt(void)
 {
@@ -127,7 +135,7 @@ __weak __noinline int is_exempt(void)
 	if (!sc->policy.slot || !cfg)
 		return 0;
 	for (i = 0; i < POLICY_EXEMPT; i++)
-		if (i < cfg->exempt_count && key_equal(&cfg->exempt[i], &sc->seg.key))
+		if (i < cfg->exempt_count && same_ends(&cfg->exempt[i], &sc->seg.key))
 			return 1;
 	return 0;
 }

@@ -210,6 +210,13 @@ expect "... with the time left" "$left" -gt 3590000000000 -a "$left" -lt 3600000
 is "... and in force" "$(flags lists)" 13
 is "the files are gone" "$(ls "$STATE_DIRECTORY" | grep -c "^$A")" 0
 must a detach "$A"
+# a clock that was wrong by a year when they were saved, or is now
+saved=$STATE_DIRECTORY/$A.block
+sed -i "1s/# [0-9]*/# $(($(date +%s) + 31536000))000000000/" "$saved"
+must a attach "$A"
+left=$(json block | grep 203.0.113.9 | member left_ns)
+expect "a clock that was set back: nobody stays for longer than was left" "$left" -gt 3500000000000 -a "$left" -lt 3600000000000
+must a detach "$A"
 launch a "$TCPWARD" run "$A"
 listening() { on a "$TCPWARD" block list --name "$A" >/dev/null 2>&1; }
 await 10 listening

@@ -121,6 +121,43 @@ static void test_relaxed(struct rig *rig)
 	case_end();
 }
 
+/* A finding's block ends by its time; who was blocked by hand before, for ever, stays so. */
+static void test_finding_by_hand(struct rig *rig)
+{
+	struct list_item item = { .prefix.len = 128, .entry = { .by = LISTED_BY_FINDING } };
+	struct wire_end c = end_of(C, 1);
+
+	case_begin("abuse: a finding does not shorten what stands on the block list by hand");
+	enforce(rig, "rules:\n  - {name: none, match: {saddr: 198.51.100.1}, action: drop}\n");
+	list(rig, WARD_BLOCK, C, 0);
+	memcpy(item.prefix.addr, c.addr, 16);
+	item.entry.until_ns = rig->now_ns + 10 * SECOND;
+	same(ward_list_add(rig->w, WARD_BLOCK, &item), 0);
+	rig->now_ns += 11 * SECOND;
+	same(syn_dropped(rig, C, 1, S, 80), 1);
+	enforce_nothing(rig);
+	case_end();
+}
+
+/* SSH_CONNECTION knows no VLAN. */
+static void test_exempt_in_vlan(struct rig *rig)
+{
+	struct talk t = talk_of(C, 50022, S, 22);
+	struct ward_session session = { .count = 1 };
+	struct ward_apply how = { .file = "test", .text = "", .session = &session };
+
+	case_begin("abuse: the session that applies a policy is exempt in whichever VLAN it is");
+	t.tag = 1;
+	same(opens(rig, &t), 0);
+	wire_key(&session.flow[0], &t.client, &t.server);
+	enforce_with(rig, "rules:\n  - {name: all, match: {any: true}, action: drop}\n", &how);
+	same(says(rig, &t, CLIENT, TH_PSH | TH_ACK, 10), 0);
+	t.client.port = 50023;
+	same(says(rig, &t, CLIENT, TH_PSH | TH_ACK, 10), 1);
+	enforce_nothing(rig);
+	case_end();
+}
+
 int main(void)
 {
 	struct rig_options opt;
@@ -131,12 +168,19 @@ int main(void)
 	test_relaxed(&rig);
 	test_many(&rig, true);
 	test_two_cpus(&rig);
+	test_finding_by_hand(&rig);
 	rig_close(&rig);
 
 	rig_options_init(&opt);
 	opt.ward.hooks_ingress_only = true;
 	rig_open(&rig, &opt);
 	test_many(&rig, false);
+	rig_close(&rig);
+
+	rig_options_init(&opt);
+	opt.ward.key_vlan = true;
+	rig_open(&rig, &opt);
+	test_exempt_in_vlan(&rig);
 	rig_close(&rig);
 	return rig_result();
 }

@@ -73,6 +73,12 @@ static bool is_over(const struct list_entry *entry, uint64_t now_ns)
 	return entry->until_ns && entry->until_ns <= now_ns;
 }
 
+/* A finding blocks for a time: who is blocked for longer, by hand perhaps, stays so. */
+static bool outlasts(const struct list_entry *old, const struct list_entry *entry)
+{
+	return !old->until_ns || (entry->until_ns && old->until_ns >= entry->until_ns);
+}
+
 /* What stays of an entry that is given anew. */
 static void carry_over(struct list_entry *entry, const struct list_entry *old, uint64_t now_ns)
 {
@@ -137,8 +143,13 @@ int ward_list_add(struct ward *w, enum ward_list list, const struct list_item *i
 	now_ns = ward_now_ns(w);
 	if (!entry.added_ns)
 		entry.added_ns = now_ns;
-	if (get_entry(w, list, &item->prefix, &old))
+	if (get_entry(w, list, &item->prefix, &old)) {
+		if (entry.by == LISTED_BY_FINDING && outlasts(&old, &entry)) {
+			live_unlock(lock);
+			return 0;
+		}
 		carry_over(&entry, &old, now_ns);
+	}
 	err = list_put(w, list, &item->prefix, entry);
 	if (!err)
 		changed(w, list, which_map(&item->prefix));

@@ -125,9 +125,11 @@ static int restore_from(struct ward *w, enum ward_list list, FILE *in, const cha
 
 	if (!nobody)
 		return -errno;
-	err = fscanf(in, "# %" SCNu64 ":%*[^\n]\n", &opts.now_ns) == 1 && !list_file_read(in, path, &opts, &items, &count, nobody) ?
-		      0 :
-		      -EINVAL;
+	err = fscanf(in, "# %" SCNu64 ":%*[^\n]\n", &opts.now_ns) == 1 ? 0 : -EINVAL;
+	if (opts.now_ns > ward_now_ns(w)) /* the host's clock was set back, or is not set yet: nobody stays on a list for years */
+		opts.now_ns = ward_now_ns(w);
+	if (!err && list_file_read(in, path, &opts, &items, &count, nobody))
+		err = -EINVAL;
 	fclose(nobody);
 	if (err)
 		return err;

@@ -406,6 +406,22 @@ int policy_settled(struct flow_key *key, __u32 orig, __u64 began)
 }
 
 /* ---- which flows are not for the fast path ---- */
+/* One of these rules, which match by addresses and ports, could drop an ordinary segment. */
+static __always_inline int rules_catch(const struct policy_config *cfg, __u64 rules)
+{
+	__u64 drops = 0;
+	__u32 i;
+
+	rules &= cfg->invalid_any & (cfg->flags[TH_ACK] | cfg->flags[TH_ACK | TH_PSH] | cfg->flags[TH_ACK | TH_URG] |
+				     cfg->flags[TH_ACK | TH_PSH | TH_URG]);
+	if (!rules)
+		return 0;
+#pragma clang loop unroll(disable)
+	for (i = 0; i < POLICY_RULES; i++) /* without a branch: the verifier would follow each */
+		drops |= (__u64)(cfg->rule[i].action & ACTION_DROP) << i;
+	return !!(rules & drops);
+}
+
 /*
  * Could the policy in this slot (1 + slot), or a prefix, drop an ordinary segment of this direction of the flow? Conditions
  * on anything but addresses and ports are left out: the other direction may come by another interface.
@@ -426,7 +442,7 @@ __weak __noinline int policy_catches(__u32 slot, __u32 dir)
 		classify_tuple();
 	if ((live->lists & LIST_BLOCK_PREFIXES) && prefix_listed(0))
 		return 1;
-	return slot && cfg && (sc->policy.rules & cfg->invalid_any);
+	return slot && cfg && rules_catch(cfg, sc->policy.rules);
 }
 
 int policy_rules_flow(void)

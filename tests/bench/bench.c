@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * bench [packets|sweep|tables|replay]...: measures, prints a table and writes build/bench.json.
+ * bench [packets|policy|sweep|tables|replay]... [few]: measures, prints a table and writes build/bench.json.
+ * few: nothing with a million flows.
  *
  * Method: one CPU; the base lines and the cases by turns, 7 rounds, medians; thread CPU time, not wall clock; each
  * repetition of BPF_PROG_TEST_RUN meets another flow; verdicts and counters are checked, since what fails early looks fast.
@@ -21,7 +22,8 @@
 #include "bench/bench.h"
 
 #define JSON_FILE "build/bench.json"
-#define RESULTS_MAX 120
+#define FEW "few"
+#define RESULTS_MAX 240
 
 static struct result results[RESULTS_MAX];
 static int result_count;
@@ -126,18 +128,24 @@ static void write_json(void)
 		bench_die("cannot write '%s'", JSON_FILE);
 }
 
-static bool wanted(int argc, char **argv, const char *part)
+static bool named(int argc, char **argv, const char *word)
 {
 	int i;
 
 	for (i = 1; i < argc; i++)
-		if (!strcmp(argv[i], part))
+		if (!strcmp(argv[i], word))
 			return true;
-	return argc == 1;
+	return false;
+}
+
+static bool wanted(int argc, char **argv, const char *part)
+{
+	return named(argc, argv, part) || argc == 1 + named(argc, argv, FEW);
 }
 
 int main(int argc, char **argv)
 {
+	bool few = named(argc, argv, FEW);
 	int i, missed = 0, goals = 0;
 	cpu_set_t one;
 
@@ -150,11 +158,18 @@ int main(int argc, char **argv)
 	sched_setaffinity(0, sizeof(one), &one);
 	if (wanted(argc, argv, "packets")) {
 		bench_packets(10000, 262144, "10 k", true);
-		bench_packets(1000000, 1 << 21, "1 M", false);
+		if (!few)
+			bench_packets(1000000, 1 << 21, "1 M", false);
+	}
+	if (wanted(argc, argv, "policy")) {
+		bench_policy(10000, 262144, "10 k", true);
+		if (!few)
+			bench_policy(1000000, 1 << 21, "1 M", false);
 	}
 	if (wanted(argc, argv, "sweep")) {
 		bench_sweep(262144, 262144, "262,144", 40);
-		bench_sweep(1000000, 1 << 20, "1 M", 150);
+		if (!few)
+			bench_sweep(1000000, 1 << 20, "1 M", 150);
 		bench_mixed(180000, 262144, 90, "180 k", 40); /* 69 % of the default table: then nothing goes early */
 	}
 	if (wanted(argc, argv, "tables")) {

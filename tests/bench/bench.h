@@ -27,6 +27,8 @@ double median(double *values, int n);
 
 /* packets.c: ns per packet and ratios, at flows live flows in a table of capacity */
 void bench_packets(unsigned flows, unsigned capacity, const char *label, bool gated);
+/* policy.c: the same of lists, rules, limits and cookies */
+void bench_policy(unsigned flows, unsigned capacity, const char *label, bool gated);
 /* tables.c */
 void bench_sweep(unsigned flows, unsigned capacity, const char *label, double goal_ms);
 /* mixed.c: the sweep with detectors over flows of all states, and what it delays */

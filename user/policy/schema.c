@@ -163,7 +163,9 @@ static const struct schema_key half_open[] = {
 #define FOR_KEY                                                                                                        \
 	{                                                                                                              \
 		"for", KEY_DURATION, AT(struct policy_limit, for_ns), TIMES(POLICY_SECOND, 30 * POLICY_DAY),           \
-			.fallback = "(not blocked)", .text = "The source goes on the block list for so long."          \
+			.fallback = "(not blocked)",                                                                   \
+			.text = "The source goes on the block list for so long. Who forges SYNs chooses which: put "   \
+				"whoever must always get through on allow."                                            \
 	}
 
 static const struct schema_key half_open_source[] = {
@@ -232,7 +234,8 @@ static const struct schema_key rule_match[] = {
 static const struct schema_key finding[] = {
 	{ "finding", KEY_FINDING, AT(struct policy_reaction, finding), .required = true, .text = "Which." },
 	{ "then", KEY_WORDS, AT(struct policy_reaction, then), .required = true, .words = WORDS(reactions),
-	  .text = "block puts its source on the block list; close ends the local sockets that it names." },
+	  .text = "block puts its source on the block list, which who forges segments can choose: put whoever must "
+		  "always get through on allow; close ends the local sockets that it names." },
 	{ "for", KEY_DURATION, AT(struct policy_reaction, for_ns), TIMES(POLICY_SECOND, 30 * POLICY_DAY),
 	  .fallback = "(60s)", .text = "How long the source stays blocked." },
 	{ "mode", KEY_WORDS, AT(struct policy_reaction, mode), .words = WORDS(modes), .fallback = "enforce",

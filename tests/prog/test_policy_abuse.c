@@ -121,6 +121,16 @@ static void test_relaxed(struct rig *rig)
 	case_end();
 }
 
+/* So many intervals are more than 64 bits of nanoseconds: 584 years. */
+static void test_deep(struct rig *rig)
+{
+	case_begin("abuse: a burst that no number can hold is still a burst");
+	enforce(rig, "services:\n  - {name: web, match: {dport: 80}, new-per-source: {rate: 1/d, burst: 213505}}\n");
+	same(begun(rig, 1000, 50), 50);
+	enforce_nothing(rig);
+	case_end();
+}
+
 /* A finding's block ends by its time; who was blocked by hand before, for ever, stays so. */
 static void test_finding_by_hand(struct rig *rig)
 {
@@ -169,6 +179,7 @@ int main(void)
 	test_many(&rig, true);
 	test_two_cpus(&rig);
 	test_finding_by_hand(&rig);
+	test_deep(&rig);
 	rig_close(&rig);
 
 	rig_options_init(&opt);

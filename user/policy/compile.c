@@ -351,6 +351,27 @@ static int fits(const struct policy *p, const char **error)
 	return 0;
 }
 
+/* The packet path counts in 64 bits of nanoseconds: nobody lives to see a bucket of 146 years fill up. */
+static void cap_burst(struct policy_rate *rate)
+{
+	const uint64_t most = rate->interval_ns ? (1ULL << 62) / rate->interval_ns : UINT32_MAX;
+
+	if (rate->burst > most)
+		rate->burst = (uint32_t)most;
+}
+
+static void cap_bursts(struct policy_config *c)
+{
+	unsigned i, limit;
+
+	cap_burst(&c->cookie_rate);
+	for (i = 0; i < POLICY_RULES; i++)
+		cap_burst(&c->rule[i].above);
+	for (i = 0; i < POLICY_SERVICES; i++)
+		for (limit = 0; limit < LIMIT_COUNT; limit++)
+			cap_burst(&c->service[i].limit[limit].rate);
+}
+
 struct policy_image *policy_compile(const struct policy *p, const char (*ifaces)[WARD_NAME_LEN], unsigned iface_count,
 				    const char **error)
 {
@@ -378,6 +399,7 @@ struct policy_image *policy_compile(const struct policy *p, const char (*ifaces)
 		policy_image_free(m);
 		return NULL;
 	}
+	cap_bursts(&m->config);
 	return m;
 }
 

@@ -157,11 +157,15 @@ int policy_put(struct ward *w, struct policy *p, const struct policy_put *how)
 	if (!image)
 		return cmd_error(EXIT_USAGE, NULL, "cannot apply policy '%s' to instance '%s': %s", how->path, ward_name(w), error);
 	code = secure_session(p, how, &session);
-	err = code ? 0 : cookies_on(w, p, image);
-	if (!code && !err)
-		err = ward_policy_apply(w, image, &apply);
-	if (!code && !err && !image->config.has_cookies && !had_cookies)
-		ward_cookies_off(w);
+	err = code ? 0 : ward_policy_begin(w); /* two at once would take each other's cookies down */
+	if (!code && !err) {
+		err = cookies_on(w, p, image);
+		if (!err)
+			err = ward_policy_apply(w, image, &apply);
+		if (!err && !image->config.has_cookies && !had_cookies)
+			ward_cookies_off(w);
+		ward_policy_end(w);
+	}
 	policy_image_free(image);
 	return err ? cmd_fail(err) : code;
 }

@@ -122,6 +122,8 @@ struct ward {
 	struct pair *pairs;
 	struct flow_hits *hits;
 	struct finding *findings;
+	bool live_held; /* between ward_policy_begin() and _end(), by this lock */
+	int live_lock;
 	struct policy_live *live; /* these two mmapped: live.c */
 	__u64 *block_filter;
 	bool lists_taken_over;         /* they are saved when the instance ends */

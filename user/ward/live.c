@@ -47,7 +47,7 @@ void live_free(struct ward *w)
 }
 
 /* The lock is that of the directory of pins: it goes with the instance, and leaves nothing behind. */
-int live_lock(struct ward *w, bool shared, int wait_ms)
+static int lock_new(struct ward *w, bool shared, int wait_ms)
 {
 	const struct timespec nap = { .tv_nsec = LOCK_POLL_MS * 1000000L };
 	char path[PIN_PATH];
@@ -74,6 +74,30 @@ int live_lock(struct ward *w, bool shared, int wait_ms)
 		wait_ms -= LOCK_POLL_MS;
 	}
 	return fd;
+}
+
+int live_lock(struct ward *w, bool shared, int wait_ms)
+{
+	return w->live_held ? LIVE_UNSHARED : lock_new(w, shared, wait_ms);
+}
+
+int ward_policy_begin(struct ward *w)
+{
+	int lock = live_lock(w, false, LIVE_WAIT_MS);
+
+	if (lock < 0)
+		return lock;
+	w->live_held = true;
+	w->live_lock = lock;
+	return 0;
+}
+
+void ward_policy_end(struct ward *w)
+{
+	if (!w->live_held)
+		return;
+	w->live_held = false;
+	live_unlock(w->live_lock);
 }
 
 void live_unlock(int lock)

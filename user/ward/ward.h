@@ -174,6 +174,10 @@ struct ward_apply {
 	uint64_t learn_ns;  /* so long after the begin of the instance it drops nothing */
 	const struct ward_session *session; /* its connections are exempt until ward_policy_confirm(); NULL: none */
 };
+/* Keeps other processes from changing policy, lists and cookies of the instance until ward_policy_end(), however many calls
+ * of this one change them. 0, or -EBUSY: another one is at it for long. */
+int ward_policy_begin(struct ward *w);
+void ward_policy_end(struct ward *w);
 /* Puts a policy in force, at once and as a whole. After an error all is as it was: -EBUSY: the one before waits for its
  * confirmation; -E2BIG, -ENOMEM, ... */
 int ward_policy_apply(struct ward *w, const struct policy_image *image, const struct ward_apply *apply);

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 
 #define LOCK_DIR "/run/tcpward"
 #define LOCK_POLL_MS 20
+#define LOCK_GRACE_MS 1000
 
 static void lock_path(char *path, size_t size, const char *name)
 {
@@ -61,25 +63,37 @@ static int lock_try(const char *path, int *pid)
 	return err;
 }
 
+/* A lock that nobody signed, or somebody who is gone: another command is asking who holds it (lock_held()), for a moment. */
+static bool is_alive(int pid)
+{
+	return pid > 0 && (!kill(pid, 0) || errno == EPERM);
+}
+
 int lock_take(const char *name, int wait_ms, int *pid)
 {
 	const struct timespec nap = { .tv_nsec = LOCK_POLL_MS * 1000000L };
+	int fd, holder = 0, grace_ms = LOCK_GRACE_MS;
 	char path[64];
-	int fd;
 
 	if (mkdir(LOCK_DIR, 0700) && errno != EEXIST)
 		return ward_fail(-errno, errno == EACCES ? REMEDY_ROOT : "", "cannot make '%s': %s", LOCK_DIR,
 				 strerror(errno));
 	lock_path(path, sizeof(path), name);
 	for (;;) {
-		fd = lock_try(path, pid);
+		holder = 0;
+		fd = lock_try(path, &holder);
 		if (fd == -ESTALE)
 			continue;
-		if (fd != -EWOULDBLOCK || wait_ms <= 0)
+		if (fd != -EWOULDBLOCK)
+			break;
+		if (wait_ms <= 0 && (grace_ms <= 0 || is_alive(holder)))
 			break;
 		nanosleep(&nap, NULL);
 		wait_ms -= LOCK_POLL_MS;
+		grace_ms -= LOCK_POLL_MS;
 	}
+	if (pid)
+		*pid = holder;
 	if (fd < 0 && fd != -EWOULDBLOCK)
 		ward_fail(fd, "", "cannot lock '%s': %s", path, strerror(-fd));
 	return fd;

@@ -2,9 +2,13 @@
 /*
  * SYN cookies at XDP: a SYN becomes its SYN-ACK in place and goes back; an ACK of no connection must bring a good cookie.
  *
- * Every SYN asks for its socket first: an answer without memory to a connection that the stack knows (TIME-WAIT, or any other)
+ * A SYN asks for its socket first: an answer without memory to a connection that the stack knows (TIME-WAIT, or any other)
  * would end it, a listener of Multipath TCP cannot take such an answer, and where nobody listens (a container's port behind
  * DNAT, or nothing) there is nobody to take it. All of these pass, and are counted.
+ *
+ * The socket costs more than all the rest. So it is not asked for where both are known without it: that the stack has no such
+ * connection, since the tracker sees all of them and has none (stack_knows_not), and that somebody listened in this very tick
+ * of the clock. What is not known, or was not listening, is asked for each time.
  *
  * Does badly: a client whose first ACK is lost, and who then waits for the server to speak, waits in vain: the SYN-ACK is never sent
  * again. A tag that the NIC takes off before XDP is missing from the answer. MSS below 536 (IPv6: 1220) is taken for that.
@@ -16,6 +20,7 @@
 
 #include "classify.h"
 #include "cookie.h"
+#include "forgotten.h"
 
 #define SOCK_RCVBUF_LOCK 2
 #define IP_DF 0x4000
@@ -245,6 +250,61 @@ __weak __noinline int cookie_socket(struct xdp_md *ctx)
 	return is;
 }
 
+/* ---- what is known without the socket ---- */
+static __always_inline struct cookie_listener *listener_place(struct cookie_work *w, const struct cookie_tuple *t)
+{
+	return &w->listener[((const __u32 *)t->daddr)[3] + t->dport & (COOKIE_LISTENERS - 1)];
+}
+
+/* Did somebody listen there in this tick of the clock? */
+static __always_inline int listens(const struct scratch *sc, struct cookie_work *w)
+{
+	const struct cookie_listener *l;
+	const __u64 *addr;
+	struct cookie_tuple t;
+
+	cookie_tuple_of(&sc->seg, 0, &t);
+	addr = (const __u64 *)t.daddr;
+	l = listener_place(w, &t);
+	return l->now_ns == sc->seg.now_ns && l->port == t.dport && l->iface == sc->seg.iface && l->addr[0] == addr[0] &&
+	       l->addr[1] == addr[1];
+}
+
+static __always_inline void note_listener(const struct scratch *sc, struct cookie_work *w)
+{
+	struct cookie_listener *l;
+	struct cookie_tuple t;
+
+	cookie_tuple_of(&sc->seg, 0, &t);
+	l = listener_place(w, &t);
+	l->addr[0] = ((const __u64 *)t.daddr)[0];
+	l->addr[1] = ((const __u64 *)t.daddr)[1];
+	l->port = t.dport;
+	l->iface = sc->seg.iface;
+	l->now_ns = sc->seg.now_ns;
+}
+
+/* The tracker has no record of the SYN's connection, and would have one if the stack had. */
+static __always_inline int stack_knows_not(const struct scratch *sc, const struct cookie_conf *conf)
+{
+	return sc->policy.fresh && conf->knows_from_ns && conf->knows_from_ns <= sc->seg.now_ns &&
+	       !forgotten_maybe(sc->hash, sc->seg.now_ns);
+}
+
+/* Who has the connection of the SYN: enum cookie_socket. */
+static __always_inline int cookie_owner(struct xdp_md *ctx, struct scratch *sc, struct cookie_work *w,
+					const struct cookie_conf *conf)
+{
+	int is;
+
+	if (conf->flavour == COOKIE_OWN && listens(sc, w) && stack_knows_not(sc, conf))
+		return SOCKET_LISTENER;
+	is = cookie_socket(ctx);
+	if (is == SOCKET_LISTENER)
+		note_listener(sc, w);
+	return is;
+}
+
 /* ---- the SYN ---- */
 
 static __always_inline void note_unprotected(__u16 port)
@@ -395,7 +455,7 @@ int cookie_syn(struct xdp_md *ctx)
 			return COOKIE_PASS;
 		w->ask = ASK_MAKE;
 	}
-	is = cookie_socket(ctx);
+	is = cookie_owner(ctx, sc, w, conf);
 	if (is != SOCKET_LISTENER) {
 		bump(is == SOCKET_NONE ? CNT_COOKIE_UNPROTECTED : is == SOCKET_MPTCP ? CNT_COOKIE_MPTCP : CNT_COOKIE_KNOWN);
 		if (is == SOCKET_NONE)

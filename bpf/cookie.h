@@ -33,7 +33,18 @@ enum cookie_verdict {
 	COOKIE_DROP_BAD,
 };
 
-/* What cookie.bpf.c works on, one a CPU; filled anew for each segment. */
+#define COOKIE_LISTENERS 8
+
+/* A socket that listened at that time. */
+struct cookie_listener {
+	__u64 addr[2];
+	__u64 now_ns;
+	__be16 port;
+	__u16 iface;
+	__u32 pad;
+};
+
+/* What cookie.bpf.c works on, one a CPU; but for tokens and listener filled anew for each segment. */
 struct cookie_work {
 	__u32 l3;     /* offset of the IP header */
 	__u32 l4;     /* ... and of TCP */
@@ -50,6 +61,7 @@ struct cookie_work {
 	struct cookie_reply reply;
 	__u8 ip[40];  /* the kernel's cookie: copies of the headers */
 	__u8 tcp[64];
+	struct cookie_listener listener[COOKIE_LISTENERS];
 };
 
 #define PORT_WORDS 1024 /* a bit for each port */

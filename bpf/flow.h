@@ -6,6 +6,7 @@
 #define BPF_FLOW_H
 
 #include "emit.h"
+#include "forgotten.h"
 #include "policy.h"
 #include "tcp_commit.h"
 #include "tcp_timer.h"
@@ -78,6 +79,7 @@ __weak __noinline int apply_timer(struct flow *f, __u32 owner)
 			emit_end(sc, owner, key, f, END_CLOSED, t->at_ns, 1);
 		return 1;
 	}
+	forgotten_add(key, f);
 	if (!f->end_reason)
 		emit_end(sc, owner, key, f, END_TIMEOUT, t->at_ns, 1);
 	emit_retire(sc, owner, key, f, t->at_ns);

@@ -67,6 +67,7 @@ struct policy_look {
 	__u8 verdict;   /* enum verdict */
 	__u8 drop;      /* enum ward_drop */
 	__u8 subject;   /* SUBJECT_* */
+	__u8 fresh;     /* a SYN of which there is no record at all */
 	__u8 passed;    /* the service's limits have been asked: not again */
 	__u8 decided;   /* it would be dropped, if not for a dry run of the whole policy, or an exemption: nothing else counts it */
 };
@@ -287,6 +288,7 @@ __weak const volatile __u32 event_limit[EVENT_COUNT]; /* events a second and CPU
 __weak __u64 epoch_offset_ns; /* jiffies * tick_ns + this = nanoseconds since the epoch */
 __weak __u64 promotions;      /* embryos that moved to the flow table so far */
 __weak __u64 evicted_ns;      /* an embryo last gave way to another */
+__weak __u64 early_ns;        /* a closing flow of a nearly full table was last dropped before its time */
 __weak __u64 present_gone;    /* flows deleted since the half of "present" that counts was begun; the sweep's */
 
 static __always_inline const struct track_opts *track_options(void)

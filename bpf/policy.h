@@ -100,7 +100,7 @@ static __always_inline int policy_first(struct scratch *sc)
 	struct policy_live *live = policy_live_get();
 
 	sc->policy.verdict = VERDICT_PASS;
-	sc->policy.passed = sc->policy.decided = 0;
+	sc->policy.passed = sc->policy.decided = sc->policy.fresh = 0;
 	if (!live)
 		return 0;
 	sc->policy.on = live->loaded | live->lists;

@@ -99,6 +99,7 @@ __weak __noinline int sweep_record(struct flow *f, struct flow_key *key)
 		if (!f->end_reason)
 			emit_end(sc, SCRATCH_SWEEP, &sc->seg.key, f, END_EVICTED, now, 1);
 		emit_retire(sc, SCRATCH_SWEEP, &sc->seg.key, f, now);
+		early_ns = now;
 		bump(CNT_EARLY_EXPIRY);
 		return FATE_OVER;
 	}

@@ -130,6 +130,7 @@ __weak __noinline int enter(struct syn_set *set, struct embryo_set *records, __u
 		count_stray(&sc->seg, tcp_bad_flags(sc->seg.bits) ? FLAG_BADFLAGS : 0);
 		return 1;
 	}
+	sc->policy.fresh = old >= NO_WAY;
 	if (old >= NO_WAY && is_plain_syn(&sc->seg)) {
 		if (policy_asks(sc, (struct flow *)0, POLICY_OPENS)) {
 			word_unlock(&set->lock);
@@ -226,6 +227,7 @@ int track_syn(void)
 	set = bpf_map_lookup_elem(&syns, &index);
 	if (!set || ways_may_hold(&set->syns, tag) || ways_may_hold(&set->records, tag))
 		return 0;
+	sc->policy.fresh = 1;
 	if (policy_asks(sc, (struct flow *)0, POLICY_OPENS)) /* before the set is locked: it takes its time */
 		return 1;
 	sc->policy.on = 0; /* not twice, should another CPU be at it */

@@ -70,6 +70,7 @@ struct cookie_conf {
 	__u8 was_timestamps;
 	__u8 set_syncookies; /* ... and to what */
 	__u8 pad2[7];
+	__u64 knows_from_ns; /* from then on the tracker knows all that the stack knows, but what it forgot; 0: it does not */
 	__u64 test_until_ns; /* our own test brings a cookie back, though no SYN was answered */
 };
 

@@ -473,7 +473,8 @@ struct ward_instance {
 	__u32 msl2_s;
 	__u8 tap, no_pickup, key_vlan, rfc1337;
 	__u8 hooks_ingress_only;
-	__u8 pad[7];
+	__u8 seeded;          /* with the kernel's sockets, and its tables its own since */
+	__u8 pad[6];
 	__u32 services_max, sources_max;
 	__u64 thresholds[WARD_THRESHOLDS]; /* struct detect_opts: finding.h */
 	__u64 timeout_ns[WARD_TIMEOUT_ROOM]; /* of struct track_opts: tcp_opts.h */

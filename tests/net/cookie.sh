@@ -114,6 +114,44 @@ time_wait() {
 	is "one port, again and again into TIME-WAIT" "$good" 60
 	expect "... the stack answered into TIME-WAIT" $(($(count cookies-sent) - sent)) -le 10
 }
+# The stack is not asked about SYNs of which the tracker has no record, if it should know them all. One CPU: what is known of a
+# listener is kept by each, for a tick; the flood keeps it known.
+knows() { # 0 or 1; prints what was so
+	on server "$BIN/cookies" "$a" knows "$1"
+}
+reused() { # first port, as many: how many of them connect, which may have connected before
+	local port good=0
+	for port in $(seq "$1" $(($1 + $2 - 1))); do
+		on client timeout 5 taskset -c 0 "$BIN/options" connect 10.30.0.1 81 1 port "$port" bytes 10 first 2>&1 | grep -q '^done 1' && good=$((good + 1))
+	done
+	echo $good
+}
+reused_under_flood() { # first port, as many
+	launch client taskset -c 0 "$BIN/flood" "$b" "$(on server ip -o link show "$a" | first_of link/ether)" 10.30.0.1 81 10.99.0.0 65536 1 30 100000
+	sleep 0.5
+	reused "$@"
+	stop "$pid"
+}
+begin_again() { # words of attach
+	must server attach "$a" --ingress xdp "$@"
+	cookies own 500k/s 80-83
+	first 80 81
+}
+time_wait_unasked() {
+	is "the tracker knows what the stack knows" "$(knows 1)" knows
+	is "used before" "$(reused 41000 60)" 60
+	is "TIME-WAIT, the tracker knows: all connect, over a flood" "$(reused_under_flood 41000 60)" 60
+	must server detach "$a"
+	is "used before it is attached" "$(reused 42000 40)" 40
+	begin_again --no-seed
+	is "without the kernel's sockets the stack is asked" "$(knows 0)" asks
+	is "... and all connect, over a flood" "$(reused_under_flood 42000 10)" 10
+	knows 1 >"$work/knows"
+	# a listener is known while the flood got this CPU in the same tick: of one in five at the least
+	expect "control: if it were not, some could not" "$(reused_under_flood 42010 30)" -le 28
+	must server detach "$a"
+	begin_again
+}
 mptcp() {
 	if [ ! -d /proc/sys/net/mptcp ]; then
 		skip "a listener of Multipath TCP" "this kernel has none"
@@ -234,6 +272,7 @@ if grep -qw bpf_sk_assign_tcp_reqsk /proc/kallsyms; then
 	own_cookies
 	option_cases own 1188
 	time_wait
+	time_wait_unasked
 	mptcp
 	nobody_listens
 	forged_acks own

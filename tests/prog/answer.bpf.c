@@ -14,13 +14,19 @@ int ward_xdp(struct xdp_md *ctx) __attribute__((always_inline));
 #include "xdp.bpf.c"
 #undef LICENSE
 
+__u8 fresh; /* the tracker has no record of it */
+__u64 hash; /* of the last segment's key */
+
 SEC("xdp.frags")
 int answer(struct xdp_md *ctx)
 {
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
 	int verdict;
 
-	if (parse(ctx) != PARSED)
+	if (!sc || parse(ctx) != PARSED)
 		return XDP_ABORTED;
+	sc->policy.fresh = fresh;
+	sc->hash = hash = key_hash(&sc->seg.key);
 	verdict = cookie_syn(ctx);
 	return verdict == COOKIE_ANSWERED ? XDP_TX : verdict == COOKIE_PASS ? XDP_PASS : XDP_DROP;
 }

@@ -31,6 +31,7 @@
 #define MTU 1500
 
 static struct answer_bpf *skel;
+static int listener;
 static const struct cookie_keys keys = { .key = { { { 0x1234, 0x5678 } }, { { 0x9abc, 0xdef0 } } }, .ts_offset = 77 };
 
 static void die(const char *what)
@@ -55,7 +56,7 @@ static void listen_here(void)
 
 	if (unshare(CLONE_NEWNET))
 		die("unshare");
-	fd = socket(AF_INET6, SOCK_STREAM, 0);
+	fd = listener = socket(AF_INET6, SOCK_STREAM, 0);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&any, sizeof(any)) || listen(fd, 1))
 		die("listen");
 }
@@ -265,6 +266,84 @@ static void data_goes(void)
 	rig_report(!wrong, "a SYN's data is not acknowledged, and goes", "%s", wrong ? wrong : "as without");
 }
 
+/* ---- what is known without the socket ---- */
+static void set_knows(uint64_t from)
+{
+	struct cookie_conf conf = { .flavour = COOKIE_OWN, .features = ALL, .wscale = WSCALE, .window = WINDOW,
+				    .knows_from_ns = from };
+	uint32_t zero = 0;
+
+	if (bpf_map_update_elem(bpf_map__fd(skel->maps.cookie_conf), &zero, &conf, BPF_ANY))
+		die("cookie_conf");
+}
+
+static void set_fill(uint32_t permille)
+{
+	struct ward_control control = { .fill_permille = permille };
+	uint32_t zero = 0;
+
+	if (bpf_map_update_elem(bpf_map__fd(skel->maps.control), &zero, &control, BPF_ANY))
+		die("control");
+}
+
+static void set_forgotten(int all, uint64_t hash)
+{
+	uint64_t word = all ? 1ULL << (hash >> 20 & 63) : 0;
+	uint32_t index = hash >> 26 & 16383;
+
+	if (bpf_map_update_elem(bpf_map__fd(skel->maps.forgotten), &index, &word, BPF_ANY))
+		die("forgotten");
+}
+
+static void answered(const char *what)
+{
+	static struct run r;
+
+	send_syn(&r, &cases[0], PORT, 0);
+	rig_report(r.verdict == XDP_TX, what, "verdict %u", r.verdict);
+}
+
+/* The listener goes within one tick of the clock: an answer shows that its socket was not asked for. */
+static void without_socket(void)
+{
+	const uint64_t tick = 4000000;
+
+	set_knows(NOW_NS);
+	skel->bss->epoch_offset_ns = NOW_NS + tick;
+	skel->bss->fresh = 1;
+	answered("somebody listens: found out");
+	close(listener);
+	answered("... and known for this tick of the clock");
+	passes("... of this port alone", &cases[0], PORT + 1);
+	passes("... and address", &cases[1], PORT);
+	skel->bss->fresh = 0;
+	passes("a record: the stack is asked", &cases[0], PORT);
+	skel->bss->fresh = 1;
+	set_knows(0);
+	passes("the tracker does not know all: asked", &cases[0], PORT);
+	set_knows(NOW_NS + 2 * tick);
+	passes("... not yet: asked", &cases[0], PORT);
+	set_knows(NOW_NS);
+	skel->bss->evicted_ns = NOW_NS - 130000000000ULL;
+	passes("embryos evicted lately: asked", &cases[0], PORT);
+	skel->bss->evicted_ns = NOW_NS - 140000000000ULL;
+	answered("... long ago: not asked");
+	skel->bss->early_ns = NOW_NS - 130000000000ULL;
+	passes("flows dropped early: asked", &cases[0], PORT);
+	skel->bss->early_ns = 0;
+	set_fill(950);
+	passes("the table is full: asked", &cases[0], PORT);
+	set_fill(949);
+	answered("... is not: not asked");
+	set_forgotten(1, skel->bss->hash);
+	passes("a flow that timed out: asked", &cases[0], PORT);
+	set_forgotten(0, skel->bss->hash);
+	answered("... of another hash: not asked");
+	skel->bss->epoch_offset_ns = NOW_NS + 2 * tick;
+	passes("the next tick: asked", &cases[0], PORT);
+	passes("... where nobody listens that is not kept", &cases[0], PORT);
+}
+
 int main(void)
 {
 	if (geteuid()) {
@@ -280,6 +359,7 @@ int main(void)
 	passes("nobody listens", &cases[0], PORT + 1);
 	set_conf(ALL, COOKIE_AUTO);
 	passes("cookies are off", &cases[0], PORT);
+	without_socket();
 	answer_bpf__destroy(skel);
 	return rig_result();
 }

@@ -21,6 +21,10 @@ void cookie_detach(const char *name, const struct ward_iface *iface);
 void cookie_drop_links(struct ward *w, bool detach);
 /* A note for each interface where cookies are wanted, and cannot be had. */
 void cookie_note(struct ward *w);
+/* Finds out whether the tracker knows all that the stack knows, so that SYNs need not ask it; after what could change that. */
+void cookie_knowledge(struct ward *w);
+/* Sets back what was set for an instance that nobody ends in the ordinary way; fd: its cookie_conf, netns: of its interfaces. */
+void cookie_settings_undo(int fd, uint32_t netns);
 /* Every few minutes a new key; called by whoever sweeps. */
 void cookie_keys_rotate(struct ward *w, uint64_t now_ns);
 

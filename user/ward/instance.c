@@ -225,6 +225,10 @@ static int attach_over(struct ward *w, enum ward_keep keep)
 {
 	int err = go_on(w, keep);
 
+	if (!err) { /* what was forgotten is not taken over: the stack is asked from now on */
+		w->info->seeded = 0;
+		cookie_knowledge(w);
+	}
 	if (err || keep == KEEP_ALWAYS)
 		let_go(w);
 	else
@@ -262,6 +266,7 @@ int ward_attach(struct ward *w, const char *const *ifnames, int count, enum ward
 		return err;
 	}
 	w->attached = true;
+	cookie_knowledge(w); /* a policy may have come before the sockets were read */
 	if (keep == KEEP_ALWAYS)
 		let_go(w); /* pinned, and held by the keeper */
 	return 0;
@@ -463,6 +468,7 @@ int ward_detach(struct ward *w, const char *ifname)
 				 pid);
 	}
 	err = detach_rows(w, ifname, &left);
+	cookie_knowledge(w);
 	if (err || left)
 		return err;
 	ward_cookies_off(w);

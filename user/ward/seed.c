@@ -342,6 +342,8 @@ static int seed(struct ward *w, bool again)
 	if (err && !again) /* an instance without seeds still works: it picks the flows up when they move */
 		note(w, "open connections are learned when they move: the kernel's sockets cannot be read (%s)",
 		     strerror(-err));
+	if (again && !err)
+		w->info->seeded = 1;
 	free(s->list);
 	free(s);
 	return 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * guardian: a child of `run` that cleans up what outlives a killed process: pins, and the filters of clsact.
+ * guardian: a child of `run` that cleans up what outlives a killed process: pins, the filters of clsact, and
+ * settings of the stack that were made for SYN cookies.
  *
  * It waits for the end of a pipe whose other end only its parent holds, in case a copy of that end leaked also for
  * another parent. It shares the parent's lock, so that the next run begins after it is done. What it does badly: when
@@ -18,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "ward/inside.h"
+#include "ward/cookie.h"
 
 #define DISMISSED 'd'
 
@@ -87,6 +88,7 @@ static void clean_up(struct ward *w)
 		row.flags = w->info->iface[i].flags; /* shared memory: what the parent did since the fork */
 		detach_clsact(&row, &w->ids);
 	}
+	cookie_settings_undo(w->map[MAP_COOKIE_CONF], w->info->iface[0].netns);
 	lists_save(w);
 	pins_remove(w->name);
 }
@@ -95,7 +97,7 @@ static _Noreturn void guard(struct ward *w, int pipe_end, pid_t parent)
 {
 	static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2, SIGTSTP, SIGALRM };
 	const int keep[] = { pipe_end, w->lock_fd, w->map[MAP_ALLOW_ADDRS], w->map[MAP_ALLOW_PREFIXES], w->map[MAP_BLOCK_ADDRS],
-			     w->map[MAP_BLOCK_PREFIXES] };
+			     w->map[MAP_BLOCK_PREFIXES], w->map[MAP_COOKIE_CONF] };
 	sigset_t none;
 	size_t i;
 

@@ -19,7 +19,7 @@
 
 #include <bpf/bpf.h>
 
-#include "ward/inside.h"
+#include "ward/cookie.h"
 
 #define SLICES_PER_SECOND 64
 
@@ -99,6 +99,7 @@ static void keep(struct ward *w)
 	lists_save(w);
 	if (ended)
 		return; /* detach removes the pins, or the host goes down and they go with it */
+	cookie_settings_undo(w->map[MAP_COOKIE_CONF], w->info->iface[0].netns);
 	pins_remove(w->name);
 	lock_drop(w->lock_fd, w->name);
 }

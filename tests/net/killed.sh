@@ -40,6 +40,7 @@ run_it() {
 	running=$pid
 	set_already() { [ "$(settings)" = "2 2" ] && on server "$TCPWARD" stat --name "$a" >"$work/out" 2>&1; }
 	await 20 set_already || fail "run --policy starts" "$(tail -n 1 "$log")"
+	sleep 1.5 # settings come before the interface is attached
 }
 process_of() { # name, of a descendant or of this instance
 	local dir
@@ -56,8 +57,23 @@ stop "$running"
 are_back "run, ended"
 run_it
 stop "$running" -KILL
+works "run, killed: its policy stays in force"
+must server detach "$a"
+are_back "... detached"
+
+# ---- run, and a policy later: nothing stays ----
+run_bare() {
+	launch server "$TCPWARD" run "$a" --ingress xdp
+	running=$pid
+	is_up() { on server "$TCPWARD" stat --name "$a" >"$work/out" 2>&1; }
+	await 20 is_up || fail "run starts" "$(tail -n 1 "$log")"
+	must server policy apply --name "$a" "$work/cookies.yaml"
+	is "a policy for run: the settings are made" "$(settings)" "2 2"
+}
+run_bare
+stop "$running" -KILL
 are_back "run, killed"
-run_it
+run_bare
 guard=$(process_of tcpward-guard "$running")
 expect "run has its guardian" -n "$guard"
 kill -KILL "$guard"

@@ -28,6 +28,20 @@ static uint32_t pinned_prog_id(const char *name, enum ward_prog prog)
 	return id;
 }
 
+/* What was set for SYN cookies by whoever died. */
+static void undo_settings(const char *name, const struct ward_instance *info)
+{
+	char path[PIN_PATH];
+	int fd;
+
+	pins_path(path, name, ward_map_names[MAP_COOKIE_CONF]);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return;
+	cookie_settings_undo(fd, info->iface[0].netns);
+	close(fd);
+}
+
 static void remove_instance(const char *name, const struct ward_instance *info)
 {
 	struct prog_ids ids = { pinned_prog_id(name, PROG_TC_INGRESS), pinned_prog_id(name, PROG_TC_EGRESS) };
@@ -35,6 +49,8 @@ static void remove_instance(const char *name, const struct ward_instance *info)
 
 	for (i = 0; info && i < info->iface_count; i++)
 		detach_row(name, &info->iface[i], &ids);
+	if (info)
+		undo_settings(name, info);
 	pins_remove(name);
 }
 

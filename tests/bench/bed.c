@@ -169,7 +169,8 @@ static void set_cookies(struct bed *b)
 {
 	static const struct bench_case syn = { .syn = true };
 	struct cookie_conf conf = { .flavour = COOKIE_OWN, .wscale = 7, .window = 64240,
-				    .features = COOKIE_HAS_TS | COOKIE_HAS_WS | COOKIE_HAS_SACK };
+				    .features = COOKIE_HAS_TS | COOKIE_HAS_WS | COOKIE_HAS_SACK,
+				    .knows_from_ns = 1 /* as on a host that the tracker sees whole */ };
 	struct cookie_keys keys = { .key = { { { 1, 2 } }, { { 3, 4 } } } };
 	struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = htons(443) };
 	uint8_t frame[FRAME_LEN];

@@ -142,13 +142,18 @@ time_wait_unasked() {
 	is "used before" "$(reused 41000 60)" 60
 	is "TIME-WAIT, the tracker knows: all connect, over a flood" "$(reused_under_flood 41000 60)" 60
 	must server detach "$a"
-	is "used before it is attached" "$(reused 42000 40)" 40
+	is "used before it is attached" "$(reused 42000 100)" 100
 	begin_again --no-seed
 	is "without the kernel's sockets the stack is asked" "$(knows 0)" asks
 	is "... and all connect, over a flood" "$(reused_under_flood 42000 10)" 10
 	knows 1 >"$work/knows"
 	# a listener is known while the flood got this CPU in the same tick: of one in five at the least
-	expect "control: if it were not, some could not" "$(reused_under_flood 42010 30)" -le 28
+	lost=0
+	for try in 1 2 3; do # by chance, so more than once
+		lost=$((lost + 30 - $(reused_under_flood $((41980 + 30 * try)) 30)))
+		[ $lost -gt 0 ] && break
+	done
+	expect "control: if it were not, some could not" $lost -gt 0
 	must server detach "$a"
 	begin_again
 }

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # ingress: each way in (native XDP, generic XDP, tc), with GSO super-segments; one direction alone; lo; a device without
 # Ethernet headers; a mirror port with VLAN tags. Always against the kernel's own account of its sockets.
+#
+# alone: on a busy machine a veth loses segments before the hook, which its socket has counted as sent
 . "$(dirname "$0")/lib.sh"
 A=$(dev a) B=$(dev b)
 

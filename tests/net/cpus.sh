@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 [ "$CPUS" -ge 2 ] || { skip cpus "this machine has one CPU"; exit 0; }
 A=$(dev a) B=$(dev b)
-BYTES=${BYTES:-36000000} MSS=100
+BYTES=${BYTES:-40000000} MSS=100
 
 host a b
 wire a "$A" 192.0.2.1/24 b "$B" 192.0.2.2/24

@@ -29,7 +29,8 @@ int policy_judge(struct flow *f, __u32 what);
 int policy_blocked(void);
 /* Counts a frame that could not be parsed; TCP that is broken the policy may drop, if it came in. 1: dropped. */
 int policy_unparsed(int reason, int ingress);
-/* A handshake is over, one way or the other: it is half-open no more. key of the flow, orig: its originator's side. */
+/* A handshake is over, one way or the other: it is half-open no more. key of the flow, orig: its originator's side,
+ * began: when its flow did, nanoseconds since the epoch. */
 int policy_settled(struct flow_key *key, __u32 orig, __u64 began);
 /* 1: addresses and ports of the flow in scratch could be enough to drop a segment of it. */
 int policy_rules_flow(void);

@@ -225,12 +225,16 @@ int track_syn(void)
 	index = sc->hash & embryo_mask;
 	tag = hash_tag(sc->hash);
 	set = bpf_map_lookup_elem(&syns, &index);
-	if (!set || ways_may_hold(&set->syns, tag) || ways_may_hold(&set->records, tag))
+	if (!set)
 		return 0;
-	sc->policy.fresh = 1;
-	if (policy_asks(sc, (struct flow *)0, POLICY_OPENS)) /* before the set is locked: it takes its time */
-		return 1;
-	sc->policy.on = 0; /* not twice, should another CPU be at it */
+	if (sc->policy.on) { /* asked before the set is locked: it takes its time */
+		if (ways_may_hold(&set->syns, tag) || ways_may_hold(&set->records, tag))
+			return 0;
+		sc->policy.fresh = 1;
+		if (policy_asks(sc, (struct flow *)0, POLICY_OPENS))
+			return 1;
+		sc->policy.on = 0; /* not twice, should another CPU be at it */
+	}
 	if (!word_lock(&set->lock))
 		return 0;
 	if (ways_may_hold(&set->syns, tag) || ways_may_hold(&set->records, tag) || moved_meanwhile(sc)) {

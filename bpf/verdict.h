@@ -211,10 +211,10 @@ __weak __noinline int verdict_give(__u32 subject, __u32 drop, __u32 own)
 	sc->policy.decided = own == MODE_ENFORCE && !enforced;
 	count_verdict(subject, drop, enforced);
 	if (cfg && sc->policy.slot && subject < POLICY_RULES) {
-		struct policy_rate *own = &cfg->rule[masked(subject, POLICY_RULES - 1)].sample;
+		struct policy_rate *rate = &cfg->rule[masked(subject, POLICY_RULES - 1)].sample;
 
-		if (own->interval_ns)
-			sample = *own;
+		if (rate->interval_ns)
+			sample = *rate;
 	}
 	report_drop(sc, subject, drop, enforced, &sample);
 	return enforced;

@@ -31,7 +31,6 @@ on v ip neigh replace 198.51.100.2 lladdr "$(link_address x "$X")" dev "$W" nud 
 on v ip route add 10.0.0.0/8 via 198.51.100.2
 xdp x "$X" sink || exit
 xdp c "$C" pass || exit
-taskset -c 0 true
 start v taskset -c 0 "$BIN/crowd" serve 443 || exit
 
 received() { # frames that came in at the service's device
@@ -84,16 +83,15 @@ ward_cookies() { counter v "tw$ID" cookies-sent; }
 
 # ---- one turn ----
 turn() { # protection, counter of answers
-	local before answers started
+	local before answers
 	"$1_on"
 	before=$(received) answers=$("$2")
-	started=$(date +%s.%N)
 	(exec nsenter --net="/run/netns/tw-$ID-x" taskset -c 1 "$BIN/flood" "$X" "$(link_address v "$W")" 192.0.2.1 443 10.0.0.0 \
 		1048576 389567 "$SECONDS_EACH" 0) >"$work/flood" 2>&1 &
 	sleep 1
 	on c taskset -c 0 "$BIN/connects" 192.0.2.1 443 $CONNECTS $((SECONDS_EACH - 4)) >"$work/connects"
 	wait $!
-	awk -v name="$1" -v from="$before" -v to="$(received)" -v a="$answers" -v b="$("$2")" -v began="$started" \
+	awk -v name="$1" -v from="$before" -v to="$(received)" -v a="$answers" -v b="$("$2")" \
 		-v seconds="$SECONDS_EACH" -v got="$(cat "$work/connects")" 'BEGIN {
 		split(got, word, " ")
 		printf "%s carried %.0f answered %.0f connects %d p50 %.2f p99 %.2f\n", name, (to - from) / seconds, (b - a) / seconds,

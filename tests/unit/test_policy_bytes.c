@@ -3,6 +3,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/temp.h"
 #include "policy_text.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -15,12 +16,10 @@ const char *__lsan_default_suppressions(void)
 }
 
 /* ---- lists from files ---- */
-static void list_path(char path[32])
+static void list_path(char path[TEMP_PATH_LEN])
 {
-	int fd;
+	int fd = mkstemp(temp_template("list", path));
 
-	strcpy(path, "/tmp/tcpward-list-XXXXXX");
-	fd = mkstemp(path);
 	assert_true(fd >= 0);
 	close(fd);
 }
@@ -45,7 +44,7 @@ static void write_list(const char *path, unsigned count)
 static void a_long_list_is_read_and_one_more_is_refused(void **state)
 {
 	struct cidr_list list = { 0 }, longer = { 0 };
-	char path[32], told[200] = "", last[64];
+	char path[TEMP_PATH_LEN], told[200] = "", last[64];
 	FILE *err = fmemopen(told, sizeof(told), "w");
 
 	(void)state;
@@ -66,7 +65,7 @@ static void a_long_list_is_read_and_one_more_is_refused(void **state)
 static void wrong_lines_beyond_fifty_are_counted(void **state)
 {
 	struct cidr_list list = { 0 };
-	char path[32], *told = NULL;
+	char path[TEMP_PATH_LEN], *told = NULL;
 	size_t size = 0, lines = 0;
 	FILE *out, *err = open_memstream(&told, &size);
 

@@ -494,10 +494,9 @@ __weak __noinline int source_note(struct flow_key *key, __u32 side, __u32 mask, 
 	return 0;
 }
 
-/* A flow begins with the SYN in scratch: service_note() and source_note() of NEW in one, since floods are made of it. */
-__weak __noinline int account_syn(void)
+/* A flow begins with the SYN in scratch: service_note() and source_note() of NEW in one, and inline, since floods are made of it. */
+static __always_inline int account_syn(struct scratch *sc)
 {
-	struct scratch *sc = scratch_get(SCRATCH_PACKET);
 	struct service *service;
 	struct service_counts *c;
 	__u32 side, index, sampled, len, turn;
@@ -505,8 +504,6 @@ __weak __noinline int account_syn(void)
 	struct end e;
 	__u64 hash;
 
-	if (!sc)
-		return 0;
 	/* of each SAMPLED one, by chance: every eighth would be of one prefix where sources take turns */
 	turn = sc->syn_turn++;
 	sampled = (boot_secret[1] ^ turn / SAMPLED) * 0x9e3779b97f4a7c15ULL >> 61 == turn % SAMPLED;

@@ -80,9 +80,9 @@ static __always_inline void open_syn(struct scratch *sc, struct syn_set *set, __
 		c->edge[CLOSED][SYN_SENT]++;
 		c->edge[CLOSED][LISTEN]++;
 	}
-	account_syn();
+	account_syn(sc);
 	if (event_wanted(sc, EVENT_STATE))
-		emit_opened();
+		emit_opened(sc);
 }
 
 /*

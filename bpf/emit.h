@@ -135,17 +135,16 @@ static __always_inline void event_begin(struct scratch *sc, const struct flow_ke
 	ev->vlan = f->vlan;
 }
 
-/* The first event of a flow that begins with the SYN in scratch, made in the rings themselves. */
-__weak __noinline int emit_opened(void)
+/* The first event of a flow that begins with the SYN in scratch, made in the rings themselves; inline, as account_syn(). */
+static __always_inline int emit_opened(struct scratch *sc)
 {
 	struct ward_control *ctl = control_get();
-	struct scratch *sc = scratch_get(SCRATCH_PACKET);
 	struct event *ev;
 	__u32 slot, i;
 	void *ring;
 	__u8 side;
 
-	if (!sc || !ctl)
+	if (!ctl)
 		return 0;
 	side = sc->seg.dir & 1;
 	for (i = 0; i < WARD_READERS; i++) {

@@ -107,6 +107,23 @@ static __always_inline int is_plain_syn(const struct segment *seg)
 	return ctl && (ctl->ladder_until_ns <= seg->now_ns || !key_equal(&ctl->ladder, &seg->key));
 }
 
+/* open_syn() where it is rare. This and the next are functions of their own: less stack. */
+__weak __noinline int enter_syn(struct syn_set *set, __u16 tag)
+{
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+
+	if (sc && set)
+		open_syn(sc, set, tag);
+	return 0;
+}
+
+__weak __noinline int enter_expanded(struct syn *s, struct flow *f)
+{
+	if (s && f)
+		syn_expand(s, f);
+	return 0;
+}
+
 /*
  * The segment in scratch is of a SYN at rest, or begins a flow, or is of none. The set is locked, and is not any more when
  * this returns. 0: look again, another CPU was at it.
@@ -136,7 +153,7 @@ __weak __noinline int enter(struct syn_set *set, struct embryo_set *records, __u
 			word_unlock(&set->lock);
 			return 1;
 		}
-		open_syn(sc, set, tag);
+		enter_syn(set, tag);
 		return 1;
 	}
 	/* what is dropped takes no place: it would evict another flow */
@@ -152,7 +169,7 @@ __weak __noinline int enter(struct syn_set *set, struct embryo_set *records, __u
 	if (i < 0)
 		goto again;
 	if (old < NO_WAY) {
-		syn_expand(&set->way[old], &records->way[i & (EMBRYO_WAYS - 1)].flow);
+		enter_expanded(&set->way[old & (EMBRYO_WAYS - 1)], &records->way[i & (EMBRYO_WAYS - 1)].flow);
 		set->syns.tag[old] = 0;
 	}
 	word_unlock(&set->lock);

@@ -49,6 +49,26 @@ bad-list.txt 3 3 bits beyond "
 $T policy chek >/dev/null 2>"$work/err"
 is "a command that is none" "$? $(cat "$work/err")" "2 tcpward: unknown command 'policy chek', did you mean 'check'?"
 
+# ---- what does not fit, which only the making of the tables finds ----
+awk 'BEGIN { print "version: 1\nmode: dry-run\nrules:"
+	for (r = 0; r < 60; r++) { printf "  - {name: r%d, match: {dport: [", r
+		for (i = 0; i < 6; i++) printf "%s%d", i ? ", " : "", 1000 + r * 20 + i * 3
+		print "]}, action: drop}" } }' >"$work/classes.yaml"
+check "$work/classes.yaml"
+is "60 rules of six ports each have room" "$status" 0
+awk 'BEGIN { print "version: 1\nmode: dry-run\nrules:"
+	for (r = 0; r < 64; r++) { printf "  - {name: r%d, match: {dport: [", r
+		for (i = 0; i < 64; i++) if ((i * 37 + r * 11 + int(i * r / 3)) % 2) printf "%s%d-%d", n++ ? ", " : "", 100 * i + r, 100 * i + r + 50
+		n = 0; print "]}, action: drop}" } }' >"$work/classes.yaml"
+check "$work/classes.yaml"
+is "more classes of ports than fit" "$status $(grep -c 'classes.yaml:1:1: .*classes' <<<"$err")" "2 1"
+check -j "$work/classes.yaml"
+is "... in JSON" "$(grep -o '"ok":false' <<<"$out")$(grep -o '"line":1,"column":1' <<<"$out")" '"ok":false"line":1,"column":1'
+{ printf 'version: 1\nmode: dry-run\n'; yes '# a remark that nobody will ever read' | head -c 300000; } >"$work/text.yaml"
+check "$work/text.yaml"
+is "too long a text" "$status $err" "2 $work/text.yaml:1:1: too long, 300025 bytes, 262143 fit: put long lists into files of \
+their own: saddr: \"@FILE\""
+
 # ---- long lists ----
 awk 'BEGIN { for (i = 0; i < 200000; i++) printf "10.%d.%d.%d\n", i / 65536, i / 256 % 256, i % 256 }' >"$work/list.txt"
 printf 'version: 1\nmode: enforce\nrules: [{name: bad, match: {saddr: "@list.txt"}, action: drop}]\n' >"$work/long.yaml"

@@ -32,8 +32,9 @@ ward a block --help
 expect "block --help fits a terminal" "$(awk '{ if (length($0) > most) most = length($0) } END { print most }' "$work/out")" -le 80
 ward a block add 203.0.113.0/24 --for 10m --reason scan
 exits "block add" 0
-says "... says so" "^203.0.113.0/24: added to the block list$"
+says "... says what it did: until when, and why" "^203.0.113.0/24: added to the block list for 10m, until ([0-9-]* )?[0-9:]{8} \(scan\)$"
 must a block add 198.51.100.7 2001:db8::/32 2001:db8::1
+says "... each entry, and that it has no end" "^2001:db8::/32: added to the block list for ever$"
 is "... in order, whole addresses without length" "$(listed block)" \
 	"198.51.100.7 hand -;203.0.113.0/24 hand scan;2001:db8::/32 hand -;2001:db8::1 hand -;"
 is "addresses and prefixes stand in maps of their own" "$(entries block_addrs)/$(entries block_prefixes)" 2/2
@@ -60,8 +61,30 @@ says "block flush" "3 entries taken out"
 is "... all of it" "$(json block)$(entries block_addrs)$(entries block_prefixes)" "[]00"
 is "... and the packet path does not look there any more" "$(flags lists)" 2
 must a allow flush
+for prefix in 0.0.0.0/0 ::/0; do
+	ward a block add 203.0.113.9 "$prefix"
+	exits "everybody is not blocked by a slip: $prefix" 1
+	says "... it says whom" "'$prefix' would drop what anybody sends by IPv$([ "$prefix" = ::/0 ] && echo 6 || echo 4)"
+done
+for prefix in 128.0.0.0/1 202.0.0.0/7 2000::/3 2000::/15; do
+	ward a block add "$prefix"
+	exits "nor who may be typing this: $prefix" 1
+	says "... it says why" "'$prefix' is so wide .* that it may hold the session that this is typed over, which is not found"
+done
+printf '203.0.113.9\n0.0.0.0/0\n' >"$work/feed"
+ward a block import "$work/feed"
+exits "... nor by a file" 1
+is "... and nothing of it was done" "$(json block)" "[]"
+must a block add 203.0.0.0/8 2000::/16
+must a block flush
+must a block import "$work/feed" --force
+says "... unless by force" "2 added"
+must a allow add 0.0.0.0/0
+says "to allow everybody cuts nobody" "added to the allow list for ever"
+must a allow flush
+must a block flush
 for prefix in 0.0.0.0/0 128.0.0.0/1 192.168.0.0/16 203.0.113.4/31 ::/0 2001:db8:1::/48 2001:db8:1:2::/64 2001:db8::/127; do
-	must a block add "$prefix"
+	must a block add --force "$prefix"
 done
 is "every length" "$(listed block)" "$(printf '%s hand -;' ::/0 0.0.0.0/0 128.0.0.0/1 192.168.0.0/16 203.0.113.4/31 2001:db8::/127 2001:db8:1::/48 2001:db8:1:2::/64)"
 is "-4" "$(on a "$TCPWARD" block list -H -4 --name "$A" | wc -l)" 4
@@ -189,6 +212,12 @@ code=$?
 exits "... nor when only a process above knows of the session" 1
 must a block add 198.51.100.7 --force
 must a block add 198.51.101.0/24
+must a block add 128.0.0.0/2 # the session is known, and not there
+must a block flush
+must a allow add 198.51.100.7
+must a block add 198.51.0.0/16
+says "an allowed session is not cut" "'198.51.100.7' is in the allow list"
+must a allow flush
 unset SSH_CONNECTION
 
 # ---- an instance that goes, and the next one of its name ----

@@ -84,6 +84,8 @@ slot=$(live slot)
 policy turned enforce '{name: first, match: {saddr: 198.51.101.0/24}, action: drop}' \
 	'{name: third, match: {saddr: 192.0.2.3}, action: drop}'
 must a policy apply "$work/turned.yaml"
+says "the policy that gives way is named, and how it comes back" \
+	"policy '$work/three.yaml' \(enforce, in force for .*\) gives way to '$work/turned.yaml'; back to it: tcpward policy rollback"
 is "a new policy takes the other slot" "$(live slot)" $((1 - slot))
 is "counts go with the names of rules" "$(rules | tr ';' '\n' | awk '{ print $1, ($3 > 0) }' | head -n 2 | tr '\n' ';')" \
 	"first 0;third 1;"
@@ -151,7 +153,8 @@ is "a new keeper makes it final" "$(live rollback_ns)/$(shown file)" "0/$work/th
 
 # Confirmed: it stays, and the exemption ends.
 export SSH_CONNECTION="192.0.2.2 $port 192.0.2.1 9000"
-must a policy apply "$work/all.yaml" --confirm 60
+must a policy apply "$work/all.yaml" --confirm 1m30s
+says "--confirm with units" "takes itself back in 90 s, unless"
 unset SSH_CONNECTION
 must a policy confirm
 says "policy confirm" "all.yaml' is confirmed: enforce"
@@ -215,8 +218,11 @@ ward a policy apply "$work/none.yaml"
 exits "no such file" 2
 ward a policy apply
 exits "no file" 2
-ward a policy apply "$work/three.yaml" --confirm soon
-exits "a bad number of seconds" 2
+for time in soon 0 0s 1x 2d 86401 -5; do
+	ward a policy apply "$work/three.yaml" --confirm=$time
+	exits "--confirm $time" 2
+done
+says "... which is named, with what may be written" "--confirm '-5': write 60, 90s, 2m or 1h30m: from 1s to 24h"
 ward a policy apply "$work/three.yaml" --name nobody
 exits "no such instance" 3
 on a setpriv --bounding-set -all --inh-caps -all --reuid 65534 --regid 65534 --clear-groups "$TCPWARD" policy show >"$work/out" 2>"$work/err"
@@ -370,11 +376,26 @@ printf 'version: 1\n' >"$work/bad.yaml"
 ward a run "$A" --policy "$work/bad.yaml"
 exits "run with a bad file" 2
 must a attach "$A" --policy "$work/three.yaml"
+expect "attach with the first policy replaces none" "$(grep -c 'gives way' "$work/err")" = 0
 says "attach says which policy is in force" "^policy '$work/three.yaml' is in force: enforce, 0 services, 2 rules"
 is "... as metrics do" "$(metric "policy{instance=\"$A\",mode=\"enforce\"}" 1)$(metric "policy{instance=\"$A\",mode=\"none\"}" 0)" 11
 is "attach --policy" "$(shown file)/$(live loaded)" "$work/three.yaml/1"
 connects 192.0.2.3 && fail "... acts" "connected" || ok "... acts"
+ward a run "$A" --policy "$work/turned.yaml" --duration 1
+exits "run --policy joins" 0
+says "... and names the policy that it replaces" "policy '$work/three.yaml' \(enforce, in force for .*\) gives way to '$work/turned.yaml'"
+is "... in force" "$(shown file)" "$work/turned.yaml"
+must a block add 203.0.113.9 203.0.113.10
+must a allow add 203.0.113.11
 must a detach "$A"
+says "detach says what is enforced no more" \
+	"^$A: detached; no longer in force: policy '$work/turned.yaml' \(enforce\); 2 blocked, 1 allowed: kept for the next '$A'$"
+must a attach "$A"
+is "... and the lists are there for the next one" "$(on a "$TCPWARD" block list -H --name "$A" | wc -l)" 2
+must a block flush
+must a allow flush
+STATE_DIRECTORY=/proc/nowhere ward a detach "$A"
+is "... nothing more where there was nothing" "$(cat "$work/out")" "$A: detached"
 cp "$work/three.yaml" "$work/run.yaml"
 printf 'timeouts: {fin-wait-2: 30m}\nlearn: 4s\n' >>"$work/run.yaml"
 launch a "$TCPWARD" run "$A" --policy "$work/run.yaml"

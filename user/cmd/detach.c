@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* detach: interfaces, an instance, or all of them. */
+#include <string.h>
+
 #include "cmd/util.h"
+#include "report/policy.h"
 
 enum { KEY_ALL = 0x200 };
 
@@ -18,14 +21,60 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
+/* What goes with an instance. */
+struct losses {
+	struct ward_policy_brief policy; /* file is "" where there is none */
+	int blocked, allowed;
+};
+
+static void look_at_losses(struct ward *w, struct losses *l)
+{
+	memset(l, 0, sizeof(*l));
+	ward_policy_brief(w, &l->policy);
+	l->blocked = ward_list_count(w, WARD_BLOCK);
+	l->allowed = ward_list_count(w, WARD_ALLOW);
+}
+
+/* The lists could not be saved. */
+static void on_notice(const char *line, void *ctx)
+{
+	*(bool *)ctx = true;
+	cmd_say(LEVEL_WARNING, "%s", line);
+}
+
+/* "; no longer in force: policy '/etc/web.yaml' (enforce); 3 blocked, 1 allowed: kept for the next 'eth0'" */
+static void tell_losses(const struct losses *l, const char *name, bool lost)
+{
+	const char *between = "; no longer in force: ";
+
+	if (*l->policy.file) {
+		printf("%spolicy '%s' (%s)", between, l->policy.file, policy_mode_name(l->policy.mode));
+		between = "; ";
+	}
+	if (l->blocked > 0 || l->allowed > 0)
+		printf("%s%d blocked, %d allowed: %s the next '%s'", between, l->blocked > 0 ? l->blocked : 0,
+		       l->allowed > 0 ? l->allowed : 0, lost ? "lost for" : "kept for", name);
+}
+
 /* Detaches ifname (NULL: all) of the instance that opened gives; returns an exit code. */
 static int detach(int opened, struct ward *w, const char *ifname)
 {
-	int err = opened ? opened : ward_detach(w, ifname);
-	int code = err ? cmd_fail(err) : EXIT_OK;
+	struct losses losses;
+	int err = opened, code;
+	bool lost = false;
 
-	if (!err)
-		printf("%s: detached\n", ifname ? ifname : ward_name(w));
+	if (!err) {
+		ward_on_notice(w, on_notice, &lost);
+		look_at_losses(w, &losses);
+		err = ward_detach(w, ifname);
+	}
+	code = err ? cmd_fail(err) : EXIT_OK;
+	if (!err) {
+		printf("%s: detached", ifname ? ifname : ward_name(w));
+		if (!cmd_still_pinned(w))
+			tell_losses(&losses, ward_name(w), lost);
+		putchar('\n');
+	}
 	if (!opened)
 		ward_close(w);
 	return code;

@@ -26,7 +26,7 @@ struct listing {
 static const struct argp_option add_options[] = {
 	{ "for", KEY_FOR, "DURATION", 0, "For so long, as 10m or 1h30m (default: for ever)", 0 },
 	{ "reason", KEY_REASON, "TEXT", 0, "Why, up to 24 characters", 0 },
-	{ "force", KEY_FORCE, NULL, 0, "Even an address that this session comes from", 0 },
+	{ "force", KEY_FORCE, NULL, 0, "Even where this session comes from, and even everybody", 0 },
 	{ 0 },
 };
 
@@ -96,24 +96,64 @@ static const __u8 *remote_of(const struct ward_session *s, unsigned i)
 	return s->local_side[i] ? s->flow[i].a_addr : s->flow[i].b_addr;
 }
 
-/* Refuses to block where this session comes from. */
-static int check_session(const struct listing *l, const struct list_item *items, size_t count)
+static int find_allowed(const struct list_item *allowed, void *ctx)
 {
+	return prefix_covers(&allowed->prefix, ctx);
+}
+
+/* The entry that would cut this session, unless the allow list keeps it open; from: where it comes from. NULL: none. */
+static const struct list_item *find_cut(const struct listing *l, const struct ward_session *s, const struct list_item *items,
+					size_t count, struct address_prefix *from)
+{
+	for (unsigned k = 0; k < s->count; k++) {
+		*from = prefix_of(remote_of(s, k));
+		if (ward_list_each(l->w, WARD_ALLOW, find_allowed, from) == 1)
+			continue;
+		for (size_t i = 0; i < count; i++)
+			if (prefix_covers(&items[i].prefix, from))
+				return &items[i];
+	}
+	return NULL;
+}
+
+#define WIDE_V4 8 /* a shorter prefix is no network of anybody's, and holds most likely whoever types it */
+#define WIDE_V6 16
+
+/* The first entry of fewer bits than these; NULL: none. */
+static const struct list_item *find_wide(const struct list_item *items, size_t count, unsigned v4, unsigned v6)
+{
+	for (size_t i = 0; i < count; i++)
+		if (items[i].prefix.len < (prefix_is_v4(&items[i].prefix) ? 96 + v4 : v6))
+			return &items[i];
+	return NULL;
+}
+
+/* Refuses to block everybody, where this session comes from, and, if that is not known, what is likely to hold it. */
+static int check_reach(const struct listing *l, const struct list_item *items, size_t count)
+{
+	const struct list_item *item;
 	struct ward_session session;
+	struct address_prefix remote;
 	char addr[64], from[64];
 
 	if (l->list != WARD_BLOCK || l->force)
 		return EXIT_OK;
+	item = find_wide(items, count, 1, 1);
+	if (item)
+		return cmd_error(EXIT_FAILED, "--force does it all the same", "%s: '%s' would drop what anybody sends by %s", l->line.command,
+				 prefix_text(&item->prefix, addr), prefix_is_v4(&item->prefix) ? "IPv4" : "IPv6");
 	ward_session_find(0, &session);
-	for (unsigned s = 0; s < session.count; s++) {
-		struct address_prefix remote = prefix_of(remote_of(&session, s));
-
-		for (size_t i = 0; i < count; i++)
-			if (prefix_covers(&items[i].prefix, &remote))
-				return cmd_error(EXIT_FAILED, "--force does it all the same; tcpward allow add keeps it open for good",
-						 "%s: '%s' would cut the session from '%s' (%s)", l->line.command,
-						 prefix_text(&items[i].prefix, addr), prefix_text(&remote, from), session.why);
-	}
+	item = find_cut(l, &session, items, count, &remote);
+	if (item)
+		return cmd_error(EXIT_FAILED, "--force does it all the same; tcpward allow add keeps it open for good",
+				 "%s: '%s' would cut the session from '%s' (%s)", l->line.command,
+				 prefix_text(&item->prefix, addr), prefix_text(&remote, from), session.why);
+	item = session.count ? NULL : find_wide(items, count, WIDE_V4, WIDE_V6);
+	if (item)
+		return cmd_error(EXIT_FAILED, "--force does it all the same",
+				 "%s: '%s' is so wide (shorter than /%d) that it may hold the session that this is typed over, which is not "
+				 "found: %s", l->line.command, prefix_text(&item->prefix, addr),
+				 prefix_is_v4(&item->prefix) ? WIDE_V4 : WIDE_V6, session.why);
 	return EXIT_OK;
 }
 
@@ -140,13 +180,29 @@ static void warn_mode(const struct listing *l)
 		policy_mode_name(policy.config->mode));
 }
 
+/* "203.0.113.0/24: added to the block list for 10m, until 13:14:05 (scan)" */
+static void tell_added(const struct listing *l, const struct list_item *item)
+{
+	char addr[64], text[32], date[16], at[40];
+	uint64_t now_ns = ward_now_ns(l->w), until_ns = item->entry.until_ns;
+
+	printf("%s: added to the %s list", prefix_text(&item->prefix, addr), l->name);
+	if (until_ns)
+		printf(" for %s, until %s%.8s", list_left_text(&item->entry, now_ns, text), date_text(until_ns, now_ns, date),
+		       time_text(until_ns, at));
+	else
+		fputs(" for ever", stdout);
+	if (*item->entry.reason)
+		printf(" (%s)", list_reason(&item->entry, text));
+	putchar('\n');
+}
+
 /* ---- the subcommands ---- */
 static int add(struct listing *l)
 {
 	struct address_prefix *prefixes;
 	struct list_item *items;
 	int code = addresses(l, &prefixes), err = 0;
-	char addr[64];
 
 	if (code)
 		return code;
@@ -156,12 +212,12 @@ static int add(struct listing *l)
 		items[i].entry.until_ns = until(l);
 		list_reason_set(&items[i].entry, l->reason ? l->reason : "");
 	}
-	code = items ? check_session(l, items, (size_t)l->line.argc) : cmd_error(EXIT_FAILED, NULL, "out of memory");
+	code = items ? check_reach(l, items, (size_t)l->line.argc) : cmd_error(EXIT_FAILED, NULL, "out of memory");
 	for (int i = 0; !code && !err && i < l->line.argc; i++) {
 		err = ward_list_add(l->w, l->list, &items[i]);
 		if (err)
 			break;
-		printf("%s: added to the %s list\n", prefix_text(&items[i].prefix, addr), l->name);
+		tell_added(l, &items[i]);
 		if (l->list == WARD_BLOCK)
 			ward_list_each(l->w, WARD_ALLOW, find_overlap, &items[i].prefix);
 	}
@@ -238,7 +294,7 @@ static int import(struct listing *l)
 	if (errors)
 		return cmd_error(EXIT_USAGE, NULL, "%s: '%s' has %u error%s; the %s list is as it was", l->line.command, path,
 				 errors, errors == 1 ? "" : "s", l->name);
-	code = check_session(l, items, count);
+	code = check_reach(l, items, count);
 	if (!code) {
 		int err = ward_list_replace(l->w, l->list, items, count, &change);
 

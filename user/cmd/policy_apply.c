@@ -17,7 +17,7 @@
 enum { KEY_CONFIRM = 0x200, KEY_DRY_RUN };
 
 static const struct argp_option options[] = {
-	{ "confirm", KEY_CONFIRM, "SECONDS", 0, "It takes itself back after so long, unless 'tcpward policy confirm' comes before", 0 },
+	{ "confirm", KEY_CONFIRM, "DURATION", 0, "It takes itself back after so long (60, 90s, 2m), unless 'tcpward policy confirm' comes before", 0 },
 	{ "dry-run", KEY_DRY_RUN, NULL, 0, "In mode dry-run, whatever the file says: count what it would drop", 0 },
 	{ 0 },
 };
@@ -33,8 +33,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case KEY_CONFIRM:
-		if (parse_number(arg, 1, CONFIRM_MAX, &words->confirm_s))
-			argp_error(state, "--confirm '%s': not a number of seconds from 1 to %d", arg, CONFIRM_MAX);
+		if (parse_seconds(arg, 1, CONFIRM_MAX, &words->confirm_s))
+			argp_error(state, "--confirm '%s': write 60, 90s, 2m or 1h30m: from 1s to 24h", arg);
 		return 0;
 	case KEY_DRY_RUN:
 		return words->dry_run = true, 0;
@@ -135,6 +135,15 @@ static bool has_cookies_now(struct ward *w)
 	return !ward_policy_get(w, &active) && active.config && active.config->has_cookies;
 }
 
+/* Which policy gives way, and how it comes back. */
+static void tell_replaced(const struct ward *w, const struct ward_policy_brief *old, const char *new)
+{
+	char span[24];
+
+	cmd_say(LEVEL_NOTICE, "policy '%s' (%s, in force for %s) gives way to '%s'; back to it: tcpward policy rollback", old->file,
+		policy_mode_name(old->mode), duration_text(ward_now_ns(w) - old->applied_ns, span), new);
+}
+
 int policy_put(struct ward *w, struct policy *p, const struct policy_put *how)
 {
 	const char *error = NULL;
@@ -148,7 +157,8 @@ int policy_put(struct ward *w, struct policy *p, const struct policy_put *how)
 		.learn_ns = p->learn_ns,
 		.session = &session,
 	};
-	bool had_cookies = has_cookies_now(w);
+	bool had_cookies = has_cookies_now(w), replaces;
+	struct ward_policy_brief before;
 	int code, err;
 
 	if (how->dry_run && p->mode > MODE_DRY_RUN)
@@ -160,8 +170,11 @@ int policy_put(struct ward *w, struct policy *p, const struct policy_put *how)
 	err = code ? 0 : ward_policy_begin(w); /* two at once would take each other's cookies down */
 	if (!code && !err) {
 		err = cookies_on(w, p, image);
+		replaces = ward_policy_brief(w, &before);
 		if (!err)
 			err = ward_policy_apply(w, image, &apply);
+		if (!err && replaces && !how->again)
+			tell_replaced(w, &before, how->path);
 		if (!err && !image->config.has_cookies && !had_cookies)
 			ward_cookies_off(w);
 		ward_policy_end(w);
@@ -235,7 +248,7 @@ void policy_start_free(struct policy_start *s)
 
 void policy_reload(struct ward *w, const char *path)
 {
-	const struct policy_put how = { .path = path, .unattended = true };
+	const struct policy_put how = { .path = path, .unattended = true, .again = true };
 	struct policy *p = policy_load(path);
 
 	if (p && !policy_put(w, p, &how)) {

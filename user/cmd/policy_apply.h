@@ -11,6 +11,7 @@ struct policy_put {
 	const char *path;   /* as it was given */
 	uint32_t confirm_s; /* 0: it stays */
 	bool dry_run;
+	bool again;      /* the file of the policy in force is read again */
 	bool unattended; /* nobody waits for an answer: an unknown session is no reason to refuse */
 };
 

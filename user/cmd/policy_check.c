@@ -91,10 +91,40 @@ static struct json_object *file_object(const char *file, const struct policy *p,
 	return o;
 }
 
-static bool check_text(const char *file)
+/* What only `apply` would find: more classes than there is room for, limits that cannot stand together, too long a text. It has
+ * no place in the file, so the whole of it is named. */
+static bool compiles(const char *file, const struct policy *p, FILE *err)
+{
+	const char *error = "";
+	struct policy_image *image = policy_compile(p, NULL, 0, &error);
+
+	policy_image_free(image);
+	if (!image) {
+		fprintf(err, "%s:1:1: %s\n", file, error);
+		return false;
+	}
+	if (strlen(p->text) < POLICY_TEXT_LEN)
+		return true;
+	fprintf(err, "%s:1:1: too long, %zu bytes, %d fit: put long lists into files of their own: saddr: \"@FILE\"\n", file,
+		strlen(p->text), POLICY_TEXT_LEN - 1);
+	return false;
+}
+
+/* NULL: it has errors, each a line of err. */
+static struct policy *read_whole(const char *file, FILE *err)
 {
 	unsigned errors;
-	struct policy *p = policy_read(file, stderr, &errors);
+	struct policy *p = policy_read(file, err, &errors);
+
+	if (!p || compiles(file, p, err))
+		return p;
+	policy_free(p);
+	return NULL;
+}
+
+static bool check_text(const char *file)
+{
+	struct policy *p = read_whole(file, stderr);
 
 	if (p)
 		summary_text(file, p);
@@ -108,12 +138,11 @@ static bool check_json(const char *file, struct json_object *list)
 	size_t size = 0;
 	char *text = NULL;
 	FILE *err = open_memstream(&text, &size);
-	unsigned errors;
 	struct policy *p;
 
 	if (!err)
 		exit(cmd_error(EXIT_FAILED, NULL, "cannot read policy '%s': %s", file, strerror(errno)));
-	p = policy_read(file, err, &errors);
+	p = read_whole(file, err);
 	fclose(err);
 	json_object_array_add(list, file_object(file, p, text));
 	free(text);

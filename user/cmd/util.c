@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "policy/policy.h"
 #include "tcp_seq.h"
 /* after tcp_seq.h */
 #include "flow_finding.h"
@@ -24,6 +25,22 @@ int parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *out)
 	if (errno || *end || value < min || value > max)
 		return -EINVAL;
 	*out = value;
+	return 0;
+}
+
+int parse_seconds(const char *text, uint64_t min, uint64_t max, uint64_t *out)
+{
+	const char *error;
+	uint64_t ns, s;
+
+	if (!parse_number(text, min, max, out))
+		return 0;
+	if (duration_parse(text, &ns, &error))
+		return -EINVAL;
+	s = ns / WARD_NS_PER_S + !!(ns % WARD_NS_PER_S);
+	if (s < min || s > max)
+		return -EINVAL;
+	*out = s;
 	return 0;
 }
 

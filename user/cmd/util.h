@@ -17,6 +17,10 @@
 /* A decimal number from min to max and nothing else. 0 or -EINVAL; *out changes only on success. */
 int parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *out);
 
+/* A number of seconds, or a duration with units ("90s", "1m30s"), rounded up to whole ones, from min to max. 0 or -EINVAL; *out
+ * changes only on success. */
+int parse_seconds(const char *text, uint64_t min, uint64_t max, uint64_t *out);
+
 /* Parses the filter words argv[from..]; on error reports it. 0, or the exit code (2). */
 int cmd_filter(const struct cmd_line *line, int from, struct filter **out);
 /* The same, but without a state among the words it matches closed flows too. At least one word. */

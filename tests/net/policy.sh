@@ -156,11 +156,56 @@ export SSH_CONNECTION="192.0.2.2 $port 192.0.2.1 9000"
 must a policy apply "$work/all.yaml" --confirm 1m30s
 says "--confirm with units" "takes itself back in 90 s, unless"
 unset SSH_CONNECTION
+before=$(state)
+ward a policy confirm
+exits "confirming what would cut the exempt session" 1
+says "... names rule and session" \
+	"cannot confirm policy '$work/all.yaml': rule 'everyone' would drop the exempt session 192.0.2.2:$port > 192.0.2.1:9000"
+says "... and what mends it" "tcpward allow add 192.0.2.2 keeps it open; --force confirms all the same"
+is "... nothing has changed" "$(state)" "$before"
+echoes "$session" "$session_log" && ok "... and the session lives" || fail "... and the session lives" "no answer"
+must a policy rollback
+export SSH_CONNECTION="192.0.2.2 $port 192.0.2.1 9000"
+must a policy apply "$work/three.yaml" --confirm 60
+unset SSH_CONNECTION
+must a block add 192.0.2.0/28 --force
+ward a policy confirm
+says "... the same by the block list" "entry '192.0.2.0/28' of the block list would drop the exempt session 192.0.2.2:$port"
+must a allow add 192.0.2.2
 must a policy confirm
-says "policy confirm" "all.yaml' is confirmed: enforce"
+says "... but not what is allowed" "three.yaml' is confirmed: enforce"
+must a allow flush
+must a block flush
+# by addresses or ports of the session, in one direction or the other, by a rule that does not act, by a limit
+judge() { # name expected: exit code of the confirmation of name.yaml
+	export SSH_CONNECTION="192.0.2.2 $port 192.0.2.1 9000"
+	must a policy apply "$work/$1.yaml" --confirm 60
+	unset SSH_CONNECTION
+	ward a policy confirm
+	exits "confirming $1" "$2"
+	must a policy rollback
+}
+policy to-port enforce '{name: x, match: {dport: 9000}, action: drop}'
+policy from-port enforce "{name: x, match: {sport: $port}, action: drop}"
+policy back enforce '{name: x, match: {sport: 9000}, action: drop}'
+policy syns enforce '{name: x, match: {dport: 9000, flags: "syn+!ack"}, action: drop}'
+policy rule-in-dry-run enforce '{name: x, match: {dport: 9000}, action: drop, mode: dry-run}'
+policy behind-a-pass enforce '{name: y, match: {saddr: 192.0.2.2}, action: pass}' '{name: x, match: {dport: 9000}, action: drop}'
+judge to-port 1
+judge from-port 1
+judge back 0
+judge syns 0
+judge rule-in-dry-run 0
+judge behind-a-pass 0
+export SSH_CONNECTION="192.0.2.2 $port 192.0.2.1 9000"
+must a policy apply "$work/all.yaml" --confirm 60
+unset SSH_CONNECTION
+must a policy confirm --force
+says "policy confirm --force" "all.yaml' is confirmed: enforce"
 is "... it does not go any more" "$(live rollback_ns)/$(shown exempt)" "0/[]"
 echoes "$session" "$session_log" && fail "... and nobody is exempt" "answered" || ok "... and nobody is exempt"
 must a policy rollback
+says "... and back to what it gave way to" "three.yaml' is in force again"
 kill -KILL "$session"
 
 # ---- whose session it is ----

@@ -48,6 +48,26 @@ cp etc/kept.yaml etc/one.yaml
 ward a policy diff -j --name "$A" etc/two.yaml
 says "JSON" '"path":"service web: half-open.enter","change":"changed","from":"25%","to":"30%"'
 is "... as many as in text" "$(grep -o '"path"' "$work/out" | wc -l)" 3
+# lists in files of their own: what is in force is what they said then
+{ echo 2001:db8:bad::/48; seq -f '198.51.100.%g' 10 19; echo '203.0.113.128/25'; } >etc/bad.txt
+ward a policy diff --name "$A"
+says "a list that has changed since: what has come, with how many" \
+	'^rule known-bad: match.saddr: added 11: 198.51.100.10, 198.51.100.11, 198.51.100.12, 198.51.100.13, and 7 more$'
+says "... and gone" '^rule known-bad: match.saddr: removed 203.0.113.0/24$'
+is "... and nothing else" "$(wc -l <"$work/out")" 2
+ward a policy diff --name "$A" etc/two.yaml
+is "... of another file too" "$(grep -c 'known-bad: match.saddr: added 11: \|known-bad: match.saddr: removed ' "$work/out")" 2
+ward a policy diff -j --name "$A"
+is "... in JSON, all of them" "$(grep -o '"198.51.100.[0-9]*"' "$work/out" | wc -l)" 10
+must a policy apply --name "$A" etc/one.yaml
+ward a policy diff --name "$A"
+is "... applied again, there is none" "$(cat "$work/out" "$work/err")" "tcpward: no difference"
+printf '203.0.113.0/24\n203.0.113.7\n203.0.113.0/24\n' >etc/bad.txt
+must a policy apply --name "$A" etc/one.yaml
+ward a policy diff --name "$A"
+is "... what a list says twice is none" "$(cat "$work/out" "$work/err")" "tcpward: no difference"
+on a setpriv --bounding-set -sys_admin --inh-caps -sys_admin "$TCPWARD" policy diff --name "$A" >"$work/out" 2>"$work/err"
+says "without the privilege to look into the tables: told" "lists in files are compared as they are now"
 rm etc/bad.txt
 sed -i 's/"@bad.txt"/203.0.113.7/' etc/two.yaml
 ward a policy diff --name "$A" etc/two.yaml

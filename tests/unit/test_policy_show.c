@@ -418,7 +418,7 @@ static void test_diff(void **state)
 		  "service web: new-per-source.prefix.v6: 64 -> 48\n"
 		  "service web: new: none -> {rate: 100k/s, burst: 9, then: drop-first-syn, mode: enforce}\n" },
 		{ change_list, 2,
-		  "rule known-bad: match.saddr: added 198.51.100.11, 198.51.100.12, 198.51.100.13, 198.51.100.14, and "
+		  "rule known-bad: match.saddr: added 7: 198.51.100.11, 198.51.100.12, 198.51.100.13, 198.51.100.14, and "
 		  "3 more\n"
 		  "rule known-bad: match.saddr: removed 203.0.113.0/24\n" },
 		{ change_rule_gone, 1, "rule rest: removed\n" },

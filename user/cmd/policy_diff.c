@@ -38,6 +38,26 @@ static struct policy *parse_active(const struct ward_policy *active)
 	return p;
 }
 
+/* The lists as they are in force: the files that the text names may say something else by now. */
+static void restore_lists(struct ward *w, struct policy *p)
+{
+	struct policy_image *then = NULL, *now = NULL;
+	const char *error = ward_policy_image(w, &then) ? ward_reason() : NULL;
+	int err;
+
+	if (!error)
+		now = policy_compile(p, NULL, 0, &error);
+	if (now) {
+		err = policy_lists_restore(p, now, then);
+		error = err ? strerror(-err) : NULL;
+	}
+	if (error)
+		cmd_error(EXIT_OK, then ? NULL : ward_remedy(),
+			  "lists in files are compared as they are now, not as they are in force: %s", error);
+	policy_image_free(now);
+	policy_image_free(then);
+}
+
 /* *out: NULL where none is in force; file: the one that it was read from, or "". 0, or the exit code. */
 static int load_active(const struct cmd_line *line, struct policy **out, char file[128])
 {
@@ -56,6 +76,8 @@ static int load_active(const struct cmd_line *line, struct policy **out, char fi
 		snprintf(file, 128, "%s", active.config->file);
 		*out = parse_active(&active);
 		code = *out ? EXIT_OK : EXIT_FAILED;
+		if (*out)
+			restore_lists(w, *out);
 	}
 	ward_close(w);
 	return code;

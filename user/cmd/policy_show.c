@@ -5,7 +5,7 @@
 #include "cmd/policy.h"
 #include "report/policy.h"
 
-enum { KEY_TEXT = 0x200 };
+enum { KEY_TEXT = 0x200, KEY_FORCE };
 
 static const struct argp_option options[] = {
 	{ "text", KEY_TEXT, NULL, 0, "Nothing but the policy's own text", 0 },
@@ -123,10 +123,55 @@ static int nothing_to_confirm(struct ward *w)
 			 ward_name(w), policy.config->file);
 }
 
-static int confirm(struct ward *w)
+/* "rule 'everyone'", "entry '192.0.2.0/24' of the block list" */
+static const char *who_cuts(struct ward *w, const struct ward_cut *cut, char buf[128])
 {
-	int done = ward_policy_confirm(w);
+	char name[80], addr[64];
+	const char *rule = ward_subject_name(w, cut->subject, name);
 
+	if (cut->subject == SUBJECT_BLOCK_LIST)
+		snprintf(buf, 128, "entry '%s' of the block list", prefix_text(&cut->entry, addr));
+	else
+		snprintf(buf, 128, "rule '%s'", rule ? rule : "?");
+	return buf;
+}
+
+static int refuse_cut(struct ward *w, const struct ward_cut *cut)
+{
+	const __u8 *remote = cut->local_side ? cut->flow.a_addr : cut->flow.b_addr;
+	char who[128], flow[128], addr[46], remedy[160];
+	struct ward_policy_brief policy = { .file = "" };
+
+	ward_policy_brief(w, &policy);
+	snprintf(remedy, sizeof(remedy), "tcpward allow add %s keeps it open; --force confirms all the same", addr_text(remote, addr));
+	return cmd_error(EXIT_FAILED, remedy, "cannot confirm policy '%s': %s would drop the exempt session %s", policy.file,
+			 who_cuts(w, cut, who), policy_flow_text(&cut->flow, (int)cut->local_side, flow));
+}
+
+/* Would it cut the very session that it is exempt for? */
+static int check_session(struct ward *w)
+{
+	struct ward_cut cut;
+	int found = ward_policy_cuts(w, &cut);
+
+	if (found < 0)
+		return cmd_error(EXIT_FAILED, "policy confirm --force confirms unasked",
+				 "cannot ask the policy whether it would cut the exempt session: %s", ward_reason());
+	return found ? refuse_cut(w, &cut) : EXIT_OK;
+}
+
+static int confirm(struct ward *w, bool force)
+{
+	int err = ward_policy_begin(w), code, done = 0;
+
+	if (err)
+		return cmd_fail(err);
+	code = force ? EXIT_OK : check_session(w);
+	if (!code)
+		done = ward_policy_confirm(w);
+	ward_policy_end(w);
+	if (code)
+		return code;
 	if (done < 0)
 		return cmd_fail(done);
 	return done ? tell(w, "is confirmed") : nothing_to_confirm(w);
@@ -155,12 +200,40 @@ static int take_away(struct ward *w)
 	return tell(w, "");
 }
 
+static const struct argp_option confirm_options[] = {
+	{ "force", KEY_FORCE, NULL, 0, "Even if it then drops the session that applied it", 0 },
+	{ 0 },
+};
+
+static error_t parse_confirm(int key, char *arg, struct argp_state *state)
+{
+	bool *force = state->input;
+
+	(void)arg;
+	if (key != KEY_FORCE)
+		return ARGP_ERR_UNKNOWN;
+	return *force = true, 0;
+}
+
 int cmd_policy_confirm(int argc, char **argv)
 {
-	return act(argc, argv,
-		   "Let the policy stay that 'policy apply --confirm' put in force, and end the exemption of the session that "
-		   "applied it.",
-		   confirm);
+	struct cmd_line line;
+	bool force = false;
+	struct ward *w;
+	int code;
+
+	cmd_parse(&line, OPT_NAME, confirm_options, parse_confirm, &force, "",
+		  "Let the policy stay that 'policy apply --confirm' put in force, and end the exemption of the session that "
+		  "applied it; but not if that would be dropped then.",
+		  argc, argv);
+	code = cmd_no_words(&line);
+	if (!code)
+		code = cmd_open(&line, &w);
+	if (code)
+		return code;
+	code = confirm(w, force);
+	ward_close(w);
+	return code;
 }
 
 int cmd_policy_rollback(int argc, char **argv)

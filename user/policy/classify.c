@@ -82,3 +82,20 @@ bool policy_image_allows(const struct policy_image *image, const struct segment 
 {
 	return source_class(image, seg).flags & CLASS_ALLOW;
 }
+
+int policy_image_dropper(const struct policy_image *image, const struct segment *seg, uint32_t invalid)
+{
+	const struct policy_config *c = &image->config;
+	uint64_t rules = policy_image_rules(image, seg, invalid);
+
+	if (c->mode != MODE_ENFORCE || policy_image_allows(image, seg))
+		return -1;
+	for (unsigned i = 0; i < c->rule_count && i < POLICY_RULES; i++) {
+		const struct policy_rule *r = &c->rule[i];
+
+		if (!(rules >> i & 1) || r->mode != MODE_ENFORCE)
+			continue;
+		return r->action == ACTION_DROP && !r->above.interval_ns ? (int)i : -1;
+	}
+	return -1;
+}

@@ -20,6 +20,13 @@ int addresses_add(struct address_list *to, const struct cidr_list *from, struct 
 int addresses_resolve(struct address_list *from, struct policy_class any, struct policy_table *exact,
 		      struct policy_table *prefix);
 
+/*
+ * The other way round: one table of both, in the order of prefix_compare(), each entry with what it adds to those around it; so
+ * of a list, what lies in no other prefix of it. To be freed. 0, or -ENOMEM.
+ */
+int addresses_own(const struct policy_table *exact, const struct policy_table *prefix, const struct policy_class *any,
+		  struct policy_table *out);
+
 /* ---- ports and VLANs: compile_ports.c ---- */
 /* A condition on a number: of which rules, and of which services. */
 struct port_condition {

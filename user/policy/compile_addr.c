@@ -94,21 +94,32 @@ static void sort_and_merge(struct address_list *l)
 	l->count = kept + 1;
 }
 
-/* Passes on what holds: around[] are the entries that the current one lies in, the nearest last. */
+/* What an entry lies in: the nearest last. */
+struct around {
+	const struct policy_address *entry[PREFIX_WHOLE + 1];
+	unsigned depth;
+};
+
+/* What holds around a, the next one in order; any: where nothing is around it. */
+static const struct policy_class *go_into(struct around *around, const struct policy_address *a, const struct policy_class *any)
+{
+	bool outermost = a->prefix.len == V4_LEN && prefix_is_v4(&a->prefix); /* of IPv4 */
+	const struct policy_class *class;
+
+	while (around->depth && !covers(&around->entry[around->depth - 1]->prefix, a->prefix.addr))
+		around->depth--;
+	class = around->depth && !outermost ? &around->entry[around->depth - 1]->class : any;
+	around->entry[around->depth++] = a;
+	return class;
+}
+
+/* Passes on what holds. */
 static void inherit(struct address_list *l, const struct policy_class *any)
 {
-	const struct policy_address *around[PREFIX_WHOLE + 1];
-	unsigned depth = 0;
+	struct around around = { .depth = 0 };
 
-	for (size_t i = 0; i < l->count; i++) {
-		struct policy_address *a = &l->item[i];
-		bool outermost = a->prefix.len == V4_LEN && prefix_is_v4(&a->prefix); /* of IPv4 */
-
-		while (depth && !covers(&around[depth - 1]->prefix, a->prefix.addr))
-			depth--;
-		class_add(&a->class, depth && !outermost ? &around[depth - 1]->class : any);
-		around[depth++] = a;
-	}
+	for (size_t i = 0; i < l->count; i++)
+		class_add(&l->item[i].class, go_into(&around, &l->item[i], any));
 }
 
 /* Moves the entries of full length to a table of their own; the others keep their memory. */
@@ -140,4 +151,34 @@ int addresses_resolve(struct address_list *from, struct policy_class any, struct
 	sort_and_merge(from);
 	inherit(from, &any);
 	return split(from, exact, prefix);
+}
+
+int addresses_own(const struct policy_table *exact, const struct policy_table *prefix, const struct policy_class *any,
+		  struct policy_table *out)
+{
+	size_t count = exact->count + prefix->count;
+	struct policy_address *all = calloc(count + 1, sizeof(*all)), *own = calloc(count + 1, sizeof(*own));
+	struct around around = { .depth = 0 };
+
+	if (!all || !own) {
+		free(all);
+		free(own);
+		return -ENOMEM;
+	}
+	if (exact->count)
+		memcpy(all, exact->item, exact->count * sizeof(*all));
+	if (prefix->count)
+		memcpy(all + exact->count, prefix->item, prefix->count * sizeof(*all));
+	qsort(all, count, sizeof(*all), prefix_compare);
+	for (size_t i = 0; i < count; i++) {
+		const struct policy_class *outer = go_into(&around, &all[i], any);
+
+		own[i] = all[i];
+		own[i].class.rules &= ~outer->rules;
+		own[i].class.services &= ~outer->services;
+		own[i].class.flags &= ~outer->flags;
+	}
+	free(all);
+	*out = (struct policy_table){ own, count };
+	return 0;
 }

@@ -59,6 +59,8 @@ static void say_text(const struct said *s, FILE *out)
 		print_value(s->to, out);
 	} else {
 		fputs(verbs[s->change], out);
+		if (s->words > SHOWN)
+			fprintf(out, " %zu:", s->words);
 		print_words(s, out);
 		if (s->to) {
 			fputc(' ', out);

@@ -157,6 +157,16 @@ uint64_t policy_image_rules(const struct policy_image *image, const struct segme
 uint32_t policy_image_services(const struct policy_image *image, const struct segment *seg);
 /* Whether the policy's allow list has the segment's source. */
 bool policy_image_allows(const struct policy_image *image, const struct segment *seg);
+/*
+ * The rule that drops the segment, in enforce mode and leaving limits of services and the block list aside: -1: none does.
+ * One that drops only what is above a rate counts as none.
+ */
+int policy_image_dropper(const struct policy_image *image, const struct segment *seg, uint32_t invalid);
+/*
+ * Makes the lists of p what they were when an image was made: `now` is p's own image, `then` that of the same text, whose lists in
+ * files ("@FILE") may have been others. What is said twice may be said once. 0; -EINVAL: the images are not of one text; -ENOMEM.
+ */
+int policy_lists_restore(struct policy *p, const struct policy_image *now, const struct policy_image *then);
 
 /* ---- the schema: one table for the parser, the man page and completion ---- */
 struct policy_schema_row {

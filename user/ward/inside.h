@@ -234,6 +234,8 @@ int lists_save(struct ward *w);
 void policy_sweep(struct ward *w, uint64_t now_ns);
 /* The policy that counts at now_ns, in shared memory; NULL: none does. */
 struct policy_config *policy_now(struct ward *w, uint64_t now_ns);
+/* The slot that this configuration stands in. */
+unsigned policy_slot_of(const struct ward *w, const struct policy_config *config);
 void policy_free_slots(struct ward *w);
 
 /* ---- react.c ---- */
@@ -265,6 +267,8 @@ void lists_sweep_free(struct ward *w);
 typedef int (*batch_fn)(const void *key, const void *value, void *ctx);
 /* Calls fn for every entry of a map, `batch` at a time. Non-zero ends the walk and is returned. */
 int map_each(struct ward *w, enum ward_map map, size_t key_size, size_t value_size, unsigned batch, batch_fn fn, void *ctx);
+/* The same of a map that stands in another one: map, which its errors name. */
+int map_fd_each(int fd, enum ward_map map, size_t key_size, size_t value_size, unsigned batch, batch_fn fn, void *ctx);
 
 /* ---- clock.c ---- */
 int clock_measure(struct ward *w, bool make_offset);

@@ -34,6 +34,11 @@ static struct policy_config *config_of(const struct ward *w, unsigned slot)
 	return (struct policy_config *)(w->slots->config + (slot & 1) * CONFIG_STRIDE);
 }
 
+unsigned policy_slot_of(const struct ward *w, const struct policy_config *config)
+{
+	return config == config_of(w, 1);
+}
+
 static char *text_of(const struct ward *w, unsigned slot)
 {
 	return w->slots->text + (slot & 1) * (size_t)POLICY_TEXT_LEN;

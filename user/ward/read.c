@@ -37,8 +37,7 @@ static int batch_each(const char *keys, size_t key_size, const char *values, siz
 }
 
 /* The kernel hands out whole buckets of a HASH: one that does not fit (ENOSPC) needs more room. */
-int map_each(struct ward *w, enum ward_map map, size_t key_size, size_t value_size, unsigned batch, batch_fn fn,
-		    void *ctx)
+int map_fd_each(int fd, enum ward_map map, size_t key_size, size_t value_size, unsigned batch, batch_fn fn, void *ctx)
 {
 	char *keys = malloc(batch * key_size), *values = malloc(batch * value_size);
 	unsigned char cursor[CURSOR_MAX], next[CURSOR_MAX];
@@ -50,7 +49,7 @@ int map_each(struct ward *w, enum ward_map map, size_t key_size, size_t value_si
 		err = read_failed(-ENOMEM, map);
 	while (!err && !last) {
 		count = batch;
-		if (bpf_map_lookup_batch(w->map[map], first ? NULL : cursor, next, keys, values, &count, NULL)) {
+		if (bpf_map_lookup_batch(fd, first ? NULL : cursor, next, keys, values, &count, NULL)) {
 			last = errno == ENOENT;
 			if (!last) {
 				err = read_failed(-errno, map);
@@ -64,6 +63,11 @@ int map_each(struct ward *w, enum ward_map map, size_t key_size, size_t value_si
 	free(keys);
 	free(values);
 	return err;
+}
+
+int map_each(struct ward *w, enum ward_map map, size_t key_size, size_t value_size, unsigned batch, batch_fn fn, void *ctx)
+{
+	return map_fd_each(w->map[map], map, key_size, value_size, batch, fn, ctx);
 }
 
 struct walk {

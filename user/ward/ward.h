@@ -183,6 +183,18 @@ void ward_policy_end(struct ward *w);
 int ward_policy_apply(struct ward *w, const struct policy_image *image, const struct ward_apply *apply);
 /* Makes the policy stay, and ends the exemption of the session. 1: it did; 0: there was nothing to confirm; -ETIME: too late. */
 int ward_policy_confirm(struct ward *w);
+/* What would drop ordinary segments of a connection once it is exempt no more. */
+struct ward_cut {
+	struct flow_key flow;
+	unsigned local_side;         /* the end that the segments come to: 0: A, 1: B */
+	unsigned subject;            /* SUBJECT_RULE(), or SUBJECT_BLOCK_LIST: */
+	struct address_prefix entry; /* its entry */
+};
+/* Asks the policy in force and the lists about the connections that are exempt. 1: *out is the first one that would be dropped;
+ * 0: none would. -EPERM: to look into the policy's tables takes CAP_SYS_ADMIN. */
+int ward_policy_cuts(struct ward *w, struct ward_cut *out);
+/* The policy in force as its maps have it; for policy_image_free(). -ESRCH: there is none; -EPERM: as above. */
+int ward_policy_image(struct ward *w, struct policy_image **out);
 /* Brings the policy before back (or none, if there was none). -ESRCH: nothing to go back to. */
 int ward_policy_rollback(struct ward *w);
 /* No policy any more; rollback brings it back. -ESRCH: there is none. */

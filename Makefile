@@ -218,7 +218,8 @@ bench:
 MAN_SRC := $(wildcard man/*.scd)
 MAN := $(MAN_SRC:man/%.scd=$(O)/man/%)
 
-GENDOC_SRC := $(wildcard docs/*.c user/detect/*.c) user/report/names.c user/report/tuple.c user/policy/schema.c user/policy/value.c
+GENDOC_SRC := $(wildcard docs/*.c user/detect/*.c) user/report/names.c user/report/nearest.c user/report/tuple.c \
+	user/policy/prefix.c user/policy/schema.c user/policy/value.c
 
 $(O)/gendoc: $(GENDOC_SRC) $(wildcard docs/*.h include/*.h user/detect/*.h user/policy/*.h) user/verify/verify.h user/cmd/metrics.h Makefile
 	@mkdir -p $(@D)

@@ -8,7 +8,9 @@
 
 #include <cmocka.h>
 
+#include "enforce.h"
 #include "finding.h"
+#include "policy/drop.h"
 #include "report/filter.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -420,6 +422,16 @@ static void test_events(void **state)
 		{ "finding half-open", 2, EVENT_FLAG, false, false }, /* that is a finding's event */
 		{ "not finding half-open", 0, EVENT_STATE, false, false },
 		{ "finding half-open or flag SYNACK_RTX", 2, EVENT_FLAG, false, true },
+		{ "type state", 0, EVENT_STATE, false, true },
+		{ "type != state", 0, EVENT_STATE, false, false },
+		{ "type drop", 0, EVENT_STATE, false, false },
+		{ "type end", 5, EVENT_END, false, true },
+		{ "type finding or type lost", 5, EVENT_END, false, false },
+		{ "reason refused", 5, EVENT_END, false, true },
+		{ "reason reset", 5, EVENT_END, false, false },
+		{ "reason block-list", 5, EVENT_END, false, false },
+		{ "rule web", 0, EVENT_STATE, false, false },
+		{ "not rule web", 0, EVENT_STATE, false, true },
 	};
 
 	(void)state;
@@ -430,8 +442,56 @@ static void test_events(void **state)
 		ev.first = cases[i].first;
 		if (ev.type == EVENT_END)
 			ev.reason = END_REFUSED;
-		if (filter_match_event(f, &ev, samples[cases[i].sample].iface) != cases[i].expected)
+		if (filter_match_event(f, &ev, samples[cases[i].sample].iface, NULL) != cases[i].expected)
 			fail_msg("'%s' on an event of %s", cases[i].filter, samples[cases[i].sample].name);
+		filter_free(f);
+	}
+}
+
+/* Drops: by type, reason, and whom they are owed to. */
+static void test_drops(void **state)
+{
+	static const struct drop_names limit = { .rule = "web/half-open", .limit = "64" },
+				       list = { .rule = "block list", .entry = "192.0.2.1", .listed_by = "web/new-per-source" },
+				       rule = { .rule = "known-bad" }, nobody = { .rule = "" };
+	static const struct {
+		const char *filter;
+		enum ward_drop drop;
+		const struct drop_names *names;
+		bool expected;
+	} cases[] = {
+		{ "type drop", DROP_MATCH, &rule, true },
+		{ "type = drop and dport = 443", DROP_MATCH, &rule, true },
+		{ "not type drop", DROP_MATCH, &rule, false },
+		{ "reason rule", DROP_MATCH, &rule, true },
+		{ "reason half-open", DROP_HALF_OPEN, &limit, true },
+		{ "reason half-open", DROP_HALF_OPEN_SOURCE, &limit, false },
+		{ "reason != half-open", DROP_HALF_OPEN_SOURCE, &limit, true },
+		{ "reason refused", DROP_HALF_OPEN, &limit, false },
+		{ "reason BLOCK_LIST", DROP_BLOCK_LIST, &list, true },
+		{ "rule known-bad", DROP_MATCH, &rule, true },
+		{ "rule known", DROP_MATCH, &rule, false },
+		{ "rule known-bad-too", DROP_MATCH, &rule, false },
+		{ "rule != known-bad", DROP_MATCH, &rule, false },
+		{ "rule web/half-open", DROP_HALF_OPEN, &limit, true },
+		{ "rule web", DROP_HALF_OPEN, &limit, true },
+		{ "rule web/new", DROP_HALF_OPEN, &limit, false },
+		{ "rule block-list", DROP_BLOCK_LIST, &list, true },
+		{ "rule web/new-per-source", DROP_BLOCK_LIST, &list, true }, /* which put it there */
+		{ "rule web", DROP_UNPARSED, &nobody, false },
+		{ "rule web", DROP_MATCH, NULL, false },
+		{ "not rule web", DROP_MATCH, NULL, false },
+		{ "end refused", DROP_MATCH, &rule, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct event ev = event_of(&samples[0], EVENT_DROP);
+		struct filter *f = parsed(cases[i].filter);
+
+		ev.drop = cases[i].drop;
+		if (filter_match_event(f, &ev, "eth0", cases[i].names) != cases[i].expected)
+			fail_msg("'%s' on a drop", cases[i].filter);
 		filter_free(f);
 	}
 }
@@ -552,7 +612,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_flows),  cmocka_unit_test(test_errors),  cmocka_unit_test(test_words),
-		cmocka_unit_test(test_events), cmocka_unit_test(test_nesting), cmocka_unit_test(test_any_words),
+		cmocka_unit_test(test_events), cmocka_unit_test(test_drops), cmocka_unit_test(test_nesting), cmocka_unit_test(test_any_words),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

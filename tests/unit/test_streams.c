@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Reports: events and the ladder. */
 #include "enforce.h"
+#include "policy/drop.h"
 #include "unit/caught.h"
 
 /* ---- events ---- */
@@ -96,11 +97,16 @@ static void test_event_json(void **state)
 	}
 }
 
-static const char *subject_of_test(unsigned subject, char buf[80], void *ctx)
+static void names_of_test(const struct event *ev, struct drop_names *out, void *ctx)
 {
 	(void)ctx;
-	snprintf(buf, 80, "subject %u", subject);
-	return buf;
+	snprintf(out->rule, sizeof(out->rule), "subject %u", ev->subject);
+	if (ev->subject == SUBJECT_BLOCK_LIST) {
+		strcpy(out->entry, "198.51.100.0/24");
+		strcpy(out->listed_by, "web/new-per-source");
+	} else if (ev->subject >= POLICY_RULES) {
+		strcpy(out->limit, "400");
+	}
 }
 
 /* One event through a report that names subjects. */
@@ -110,7 +116,7 @@ static void drop_printed(struct event ev, bool json, struct output *out)
 
 	output_begin(out, json);
 	r = report_events_begin(&out->style);
-	report_subjects(r, subject_of_test, NULL);
+	report_drops(r, names_of_test, NULL);
 	report_event(r, &ev, "eth0");
 	report_end(r);
 	output_text(out);
@@ -119,7 +125,31 @@ static void drop_printed(struct event ev, bool json, struct output *out)
 static void test_drop(void **state)
 {
 	static const char *const members[] = { EVENT_HEAD("drop", "7", "\"eth0\""), "reason=\"half-open\"", "dry_run=true",
-					       "value=412", "rule=\"subject 65\"" };
+					       "value=412", "rule=\"subject 64\"", "limit=\"400\"", "entry=null",
+					       "listed_by=null" };
+	static const struct {
+		enum ward_drop drop;
+		unsigned subject;
+		bool dry_run;
+		const char *text;
+	} lines[] = {
+		{ DROP_HALF_OPEN, SUBJECT_LIMIT(0, LIMIT_HALF_OPEN), true, "would drop: half-open (412) by subject 64 (limit 400)" },
+		{ DROP_HALF_OPEN_SOURCE, SUBJECT_LIMIT(0, LIMIT_HALF_OPEN_SOURCE), false,
+		  "dropped: half-open-per-source (412) by subject 65 (limit 400)" },
+		{ DROP_FIRST_SYN, SUBJECT_LIMIT(0, LIMIT_HALF_OPEN), false, "dropped: first-syn (412) by subject 64 (limit 400)" },
+		{ DROP_SYNCOOKIE, SUBJECT_LIMIT(1, LIMIT_HALF_OPEN), false, "answered by syncookie (412) by subject 68 (limit 400)" },
+		{ DROP_COOKIE_RATE, SUBJECT_LIMIT(0, LIMIT_HALF_OPEN), false,
+		  "dropped: cookie-rate (412) by subject 64 (limit 400)" },
+		/* of these there is no number: what stands there is another segment's */
+		{ DROP_COOKIE_BAD, SUBJECT_LIMIT(0, LIMIT_HALF_OPEN), false, "dropped: cookie-bad by subject 64 (limit 400)" },
+		{ DROP_NEW, SUBJECT_LIMIT(0, LIMIT_NEW), false, "dropped: new by subject 66 (limit 400)" },
+		{ DROP_NEW_SOURCE, SUBJECT_LIMIT(0, LIMIT_NEW_SOURCE), false, "dropped: new-per-source by subject 67 (limit 400)" },
+		{ DROP_FIRST_SYN, SUBJECT_LIMIT(0, LIMIT_NEW), false, "dropped: first-syn by subject 66 (limit 400)" },
+		{ DROP_BLOCK_LIST, SUBJECT_BLOCK_LIST, false,
+		  "dropped: block-list by subject 192 (198.51.100.0/24, by web/new-per-source)" },
+		{ DROP_OUT_OF_WINDOW, SUBJECT_RULE(3), false, "dropped: out-of-window by subject 3" },
+		{ DROP_UNPARSED, SUBJECT_NOBODY, false, "dropped: unparsed by subject 193 (limit 400)" },
+	};
 	static const char *const head = "22:13:20.123456 #7 eth0 198.51.100.7:40000 > 192.0.2.1:443    ";
 	struct event ev = sample_event(EVENT_DROP);
 	struct json_object *o;
@@ -127,25 +157,23 @@ static void test_drop(void **state)
 	struct output out;
 
 	(void)state;
-	ev.drop = DROP_HALF_OPEN;
-	ev.subject = 65;
 	ev.flags = 412;
-	ev.first = 1;
-	drop_printed(ev, true, &out);
-	o = parsed(out.text);
-	assert_members(o, members, ARRAY_SIZE(members));
-	json_object_put(o);
-	output_end(&out);
-	drop_printed(ev, false, &out);
-	snprintf(expected, sizeof(expected), "%swould drop: half-open (412) by subject 65\n", head);
-	assert_string_equal(out.text, expected);
-	output_end(&out);
-	ev.drop = DROP_BLOCK_LIST;
-	ev.first = 0;
-	drop_printed(ev, false, &out);
-	snprintf(expected, sizeof(expected), "%sdropped: block-list by subject 65\n", head);
-	assert_string_equal(out.text, expected);
-	output_end(&out);
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		ev.drop = lines[i].drop;
+		ev.subject = (__u8)lines[i].subject;
+		ev.first = lines[i].dry_run;
+		if (!i) {
+			drop_printed(ev, true, &out);
+			o = parsed(out.text);
+			assert_members(o, members, ARRAY_SIZE(members));
+			json_object_put(o);
+			output_end(&out);
+		}
+		drop_printed(ev, false, &out);
+		snprintf(expected, sizeof(expected), "%s%s\n", head, lines[i].text);
+		assert_string_equal(out.text, expected);
+		output_end(&out);
+	}
 }
 
 static void test_event_text(void **state)

@@ -47,7 +47,7 @@ int cmd_flows(int argc, char **argv)
 	cmd_parse(&line, OPT_OUTPUT | OPT_FAMILY | OPT_NAME, NULL, NULL, NULL, "[FILTER]",
 		  "List connections with the state of both ends; without a filter all that are not closed.", argc,
 		  argv);
-	code = cmd_filter(&line, 0, &filter);
+	code = cmd_filter_flows(&line, 0, &filter);
 	if (!code)
 		code = cmd_open(&line, &w);
 	if (!code) {

@@ -32,7 +32,6 @@ struct testing {
 	unsigned locals;
 	uint64_t judged;
 	struct policy_sample sample[SAMPLES];
-	char rule[SAMPLES][80];
 	unsigned samples, seen[POLICY_SUBJECTS];
 };
 
@@ -118,7 +117,7 @@ static void on_event(const struct event *ev, size_t size, void *ctx)
 		return;
 	t->sample[t->samples].event = *ev;
 	ward_policy_judge(t->replay.w, true);
-	t->sample[t->samples].rule = ward_subject_name(t->replay.w, ev->subject, t->rule[t->samples]);
+	ward_drop_names(t->replay.w, ev, &t->sample[t->samples].names);
 	t->samples++;
 }
 

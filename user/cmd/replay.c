@@ -113,7 +113,7 @@ static void print_event(const struct event *ev, size_t size, void *ctx)
 	(void)size;
 	if (ev->type == EVENT_SEGMENT || !cmd_family_ok(&p->line, &ev->key))
 		return;
-	if (p->filter && !filter_match_event(p->filter, ev, NULL))
+	if (p->filter && !filter_match_event(p->filter, ev, NULL, NULL))
 		return;
 	report_event(p->report, ev, NULL);
 	p->printed++;

@@ -8,6 +8,7 @@
 
 #include "cmd/news.h"
 #include "cmd/util.h"
+#include "policy/drop.h"
 #include "report/findings.h"
 
 #define RING_BYTES (4U << 20)
@@ -43,21 +44,24 @@ static void footer_draw(struct stream *s, const struct ward_counters *now)
 }
 
 /* ---- events ---- */
-static const char *rule_name(unsigned subject, char buf[80], void *ctx)
+static void drop_names(const struct event *ev, struct drop_names *out, void *ctx)
 {
-	return ward_subject_name(ctx, subject, buf);
+	ward_drop_names(ctx, ev, out);
 }
 
 static void on_event(const struct event *ev, size_t size, void *ctx)
 {
 	struct stream *s = ctx;
+	struct drop_names names = { .rule = "" };
 	const char *iface;
 
 	(void)size;
 	if (ev->type == EVENT_SEGMENT || ev->type == EVENT_RETIRE || !cmd_family_ok(s->line, &ev->key))
 		return;
 	iface = ward_iface_name(s->w, ev->iface);
-	if (s->filter && !filter_match_event(s->filter, ev, iface))
+	if (s->filter && ev->type == EVENT_DROP)
+		ward_drop_names(s->w, ev, &names);
+	if (s->filter && !filter_match_event(s->filter, ev, iface, &names))
 		return;
 	footer_erase(s);
 	report_event(s->report, ev, iface);
@@ -162,7 +166,7 @@ int stream_open(struct stream *s, struct ward *w, const struct cmd_line *line, s
 		return cmd_error(EXIT_FAILED, NULL, "cannot make an event loop: %s", strerror(-err));
 	loop_each_second(s->loop, on_second, NULL, s);
 	s->report = report_events_begin(&s->style);
-	report_subjects(s->report, rule_name, s->w);
+	report_drops(s->report, drop_names, s->w);
 	err = listen_for_findings(s);
 	return err ? cmd_fail(err) : EXIT_OK;
 }

@@ -57,6 +57,20 @@ int cmd_filter(const struct cmd_line *line, int from, struct filter **out)
 			 "filter: %s (column %d)", error.text, error.column);
 }
 
+int cmd_filter_flows(const struct cmd_line *line, int from, struct filter **out)
+{
+	int code = cmd_filter(line, from, out);
+	const char *word = code ? NULL : filter_of_events(*out);
+
+	if (!word)
+		return code;
+	code = cmd_error(EXIT_USAGE, "tcpward watch prints events", "%s: '%s' is a filter for events: no flow matches it",
+			 line->command, word);
+	filter_free(*out);
+	*out = NULL;
+	return code;
+}
+
 int cmd_filter_all(const struct cmd_line *line, int from, struct filter **out)
 {
 	int code = cmd_filter(line, from, out);

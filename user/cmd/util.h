@@ -23,6 +23,8 @@ int parse_seconds(const char *text, uint64_t min, uint64_t max, uint64_t *out);
 
 /* Parses the filter words argv[from..]; on error reports it. 0, or the exit code (2). */
 int cmd_filter(const struct cmd_line *line, int from, struct filter **out);
+/* The same, of a list of flows: refuses what only events have. */
+int cmd_filter_flows(const struct cmd_line *line, int from, struct filter **out);
 /* The same, but without a state among the words it matches closed flows too. At least one word. */
 int cmd_filter_all(const struct cmd_line *line, int from, struct filter **out);
 

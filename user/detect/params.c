@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "detect/internal.h"
+#include "report/nearest.h"
 
 #define NS_PER_MS 1000000ULL
 #define COUNT_MAX 1000000000ULL
@@ -64,37 +65,10 @@ __attribute__((format(printf, 2, 3))) static int refuse(const char **error, cons
 	return -EINVAL;
 }
 
-static size_t least(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
-/* Edit distance (Levenshtein) of two words shorter than WORD. */
-static size_t distance(const char *a, const char *b)
-{
-	size_t row[WORD + 1], width = strlen(b);
-
-	for (size_t j = 0; j <= width; j++)
-		row[j] = j;
-	for (size_t i = 0; a[i]; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i + 1;
-		for (size_t j = 0; j < width; j++) {
-			size_t above = row[j + 1];
-			bool same = tolower((unsigned char)a[i]) == tolower((unsigned char)b[j]);
-
-			row[j + 1] = least(least(above, row[j]) + 1, diagonal + !same);
-			diagonal = above;
-		}
-	}
-	return row[width];
-}
-
 /* Nearer than half of the word? Then it may be meant, and is the best so far. */
 static bool nearer(const char *word, const char *candidate, size_t *best)
 {
-	size_t d = strlen(word) < WORD && strlen(candidate) < WORD ? distance(word, candidate) : WORD;
+	size_t d = word_distance(word, candidate);
 
 	if (d >= *best || d > 1 + strlen(word) / 3)
 		return false;

@@ -38,8 +38,8 @@ static uint64_t roundest(uint64_t least, uint64_t most)
 	return most;
 }
 
-/* A rate that rate_parse() makes the same interval of: there it is rounded down, so several rates are one interval. */
-static const char *rate_words(const struct policy_rate *r, char buf[64])
+/* rate_parse() rounds down, so several rates are one interval. */
+const char *rate_text(const struct policy_rate *r, char buf[64])
 {
 	static const struct {
 		const char *name;
@@ -245,7 +245,7 @@ static struct json_object *key_object(const struct policy *p, enum schema_place 
 	case KEY_IFACES:
 		return iface_object(p, place, base);
 	case KEY_RATE:
-		return rate->interval_ns ? word(rate_words(rate, text)) : NULL;
+		return rate->interval_ns ? word(rate_text(rate, text)) : NULL;
 	case KEY_MAP:
 		return map_object(p, key, base);
 	case KEY_LIST:

@@ -107,6 +107,8 @@ const char *cidr_text(const struct cidr *c, char buf[64]);
 /* "10m", "1h30m", "250ms": nanoseconds; "50/s", "10/m": a bucket of burst 1. 0 or -EINVAL with *error one line. */
 int duration_parse(const char *text, uint64_t *ns, const char **error);
 int rate_parse(const char *text, struct policy_rate *out, const char **error);
+/* "50/s": what rate_parse() makes the same interval of; the interval is not 0. */
+const char *rate_text(const struct policy_rate *r, char buf[64]);
 /* A list file: one address or prefix a line, "#" begins a comment. Errors as above. 0 or the number of errors. */
 unsigned cidr_list_read(const char *path, struct cidr_list *out, FILE *err);
 

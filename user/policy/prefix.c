@@ -34,6 +34,19 @@ bool prefix_overlaps(const struct address_prefix *a, const struct address_prefix
 	return prefix_covers(a, b) || prefix_covers(b, a);
 }
 
+bool prefix_cut(struct address_prefix *prefix)
+{
+	bool any = false;
+
+	for (unsigned byte = prefix->len / 8; byte < sizeof(prefix->addr); byte++) {
+		__u8 keep = byte == prefix->len / 8 ? (__u8)(0xff00 >> prefix->len % 8) : 0;
+
+		any |= prefix->addr[byte] & (__u8)~keep;
+		prefix->addr[byte] &= keep;
+	}
+	return any;
+}
+
 struct address_prefix prefix_of(const __u8 addr[16])
 {
 	struct address_prefix prefix = { .len = PREFIX_WHOLE };

@@ -24,6 +24,8 @@ bool prefix_covers(const struct address_prefix *wide, const struct address_prefi
 bool prefix_overlaps(const struct address_prefix *a, const struct address_prefix *b);
 /* "192.0.2.0/24"; a whole address bears no length. */
 const char *prefix_text(const struct address_prefix *prefix, char buf[64]);
+/* Clears the bits beyond len; were any set? */
+bool prefix_cut(struct address_prefix *prefix);
 /* The prefix of a whole address, network order. */
 struct address_prefix prefix_of(const __u8 addr[16]);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "policy/internal.h"
+#include "policy/prefix.h"
 
 static char error_text[512];
 
@@ -247,20 +248,6 @@ int rate_parse(const char *text, struct policy_rate *out, const char **error)
 }
 
 /* ---- addresses ---- */
-/* Clears the bits beyond len; were any set? */
-static bool cut_host_bits(uint8_t addr[16], unsigned len)
-{
-	bool any = false;
-
-	for (unsigned byte = len / 8; byte < 16; byte++) {
-		uint8_t keep = byte == len / 8 ? (uint8_t)(0xff00 >> len % 8) : 0;
-
-		any |= addr[byte] & (uint8_t)~keep;
-		addr[byte] &= keep;
-	}
-	return any;
-}
-
 static const char *why_no_address(const char *text)
 {
 	size_t plain = strspn(text, "0123456789./");
@@ -320,7 +307,7 @@ int cidr_parse(const char *text, struct cidr *out, const char **error)
 	if (slash && prefix_length(quoted(text, word), slash + 1, len, &len, error))
 		return -EINVAL;
 	made.prefix.len = v4 ? len + 96 : len;
-	if (cut_host_bits(made.prefix.addr, made.prefix.len))
+	if (prefix_cut(&made.prefix))
 		return refuse(
 			error,
 			"bits beyond the prefix length are set, '%s': was the network %s meant, or the address %s?",

@@ -81,10 +81,17 @@ const char *drop_name(unsigned reason)
 	return reason < DROP_COUNT ? drop_names[reason] : "?";
 }
 
-/* Whether a number was too much, or the thing itself is forbidden. */
+/*
+ * Whether a number of half-open connections was too much, whatever was done about it then. Of rates there is no such number: a
+ * bucket was empty. And a list or a rule forbids the thing itself, as an ACK that answers no cookie is forbidden.
+ */
 static bool drop_has_value(const struct event *ev)
 {
-	return ev->drop == DROP_HALF_OPEN || ev->drop == DROP_HALF_OPEN_SOURCE;
+	unsigned limit = (ev->subject - POLICY_RULES) % LIMIT_COUNT;
+
+	if (ev->subject < POLICY_RULES || ev->subject >= SUBJECT_BLOCK_LIST || ev->drop == DROP_COOKIE_BAD)
+		return false;
+	return limit == LIMIT_HALF_OPEN || limit == LIMIT_HALF_OPEN_SOURCE;
 }
 
 static void drop_json(struct json_object *o, const struct event *ev)
@@ -92,6 +99,19 @@ static void drop_json(struct json_object *o, const struct event *ev)
 	json_add(o, "reason", json_text(drop_name(ev->drop)));
 	json_add(o, "dry_run", json_object_new_boolean(ev->first));
 	json_add(o, "value", drop_has_value(ev) ? json_number(ev->flags) : NULL);
+}
+
+static struct json_object *text_or_null(const char *text)
+{
+	return json_text(*text ? text : NULL);
+}
+
+static void drop_names_json(struct json_object *o, const struct drop_names *names)
+{
+	json_add(o, "rule", text_or_null(names->rule));
+	json_add(o, "limit", text_or_null(names->limit));
+	json_add(o, "entry", text_or_null(names->entry));
+	json_add(o, "listed_by", text_or_null(names->listed_by));
 }
 
 static void drop_text(const struct event *ev, char *buf, size_t size)
@@ -120,7 +140,7 @@ static const struct event_kind *event_kind(const struct event *ev)
 	return ev->type < EVENT_COUNT && kinds[ev->type].json ? &kinds[ev->type] : NULL;
 }
 
-struct json_object *event_json(const struct event *ev, const char *iface, const char *rule)
+struct json_object *event_json(const struct event *ev, const char *iface, const struct drop_names *names)
 {
 	struct json_object *o = json_object_new_object();
 	bool packet = ev->pkt && !ev->timer;
@@ -135,7 +155,7 @@ struct json_object *event_json(const struct event *ev, const char *iface, const 
 	if (event_kind(ev))
 		event_kind(ev)->json(o, ev);
 	if (ev->type == EVENT_DROP)
-		json_add(o, "rule", json_text(rule));
+		drop_names_json(o, names);
 	return o;
 }
 
@@ -167,7 +187,7 @@ void event_time(struct report *r, uint64_t ns)
 }
 
 /* "13:04:05.000012 #7 eth0 192.0.2.1:40000 > 198.51.100.7:443  SYN-SENT:LISTEN -> ..." */
-static void event_line(struct report *r, const struct event *ev, const char *iface, const char *rule)
+static void event_line(struct report *r, const struct event *ev, const char *iface, const struct drop_names *names)
 {
 	const struct report_style *s = &r->style;
 	int orig = ev->orig & 1;
@@ -184,8 +204,15 @@ static void event_line(struct report *r, const struct event *ev, const char *ifa
 	endpoint_styled(s, key_addr(&ev->key, orig), key_port(&ev->key, orig), src);
 	endpoint_styled(s, key_addr(&ev->key, !orig), key_port(&ev->key, !orig), dst);
 	snprintf(tuple, sizeof(tuple), "%s > %s", src, dst);
-	fprintf(s->out, "%-36s  %s%s%s%s%s%s\n", tuple, colour_on(s, colour), event_text(ev, what, sizeof(what)),
-		colour_off(s, colour), ev->timer ? " (timer)" : "", rule ? " by " : "", rule ? rule : "");
+	fprintf(s->out, "%-36s  %s%s%s%s", tuple, colour_on(s, colour), event_text(ev, what, sizeof(what)),
+		colour_off(s, colour), ev->timer ? " (timer)" : "");
+	if (*names->rule)
+		fprintf(s->out, " by %s", names->rule);
+	if (*names->limit)
+		fprintf(s->out, " (limit %s)", names->limit);
+	if (*names->entry)
+		fprintf(s->out, " (%s, by %s)", names->entry, names->listed_by);
+	fputc('\n', s->out);
 	fflush(s->out);
 }
 
@@ -201,30 +228,29 @@ struct report *report_events_begin(const struct report_style *style)
 	return r;
 }
 
-/* Names what drops are owed to: fn gives the name of a SUBJECT_* (include/enforce.h) in buf, or NULL. */
-void report_subjects(struct report *r, const char *(*fn)(unsigned subject, char buf[80], void *ctx), void *ctx)
+/* Names what drops are owed to: fn fills in what is known of an event's. */
+void report_drops(struct report *r, void (*fn)(const struct event *ev, struct drop_names *out, void *ctx), void *ctx)
 {
 	if (!r)
 		return;
-	r->subject = fn;
-	r->subject_ctx = ctx;
+	r->drop_names = fn;
+	r->drop_names_ctx = ctx;
 }
 
 /* Prints one event. Records between the programs and the library (segment, retire) are not for readers: ignored. */
 void report_event(struct report *r, const struct event *ev, const char *iface)
 {
-	const char *rule = NULL;
-	char name[80];
+	struct drop_names names = { .rule = "" };
 
 	if (!r || !event_kind(ev))
 		return;
-	if (ev->type == EVENT_DROP && r->subject)
-		rule = r->subject(ev->subject, name, r->subject_ctx);
+	if (ev->type == EVENT_DROP && r->drop_names)
+		r->drop_names(ev, &names, r->drop_names_ctx);
 	r->count++;
 	if (r->style.json)
-		json_print_line(&r->style, event_json(ev, iface, rule));
+		json_print_line(&r->style, event_json(ev, iface, &names));
 	else
-		event_line(r, ev, iface, rule);
+		event_line(r, ev, iface, &names);
 }
 
 static void lost_json(struct report *r, uint64_t count, const char *why, uint64_t ts_ns)

@@ -303,84 +303,57 @@ static struct node *number_clause(struct parser *p, enum clause clause, const ch
 	return n;
 }
 
-static struct node *flag_clause(struct parser *p, enum clause clause, const char *name)
-{
-	struct node *n = node_new(p, NODE_FLAG);
+/* Conditions that are one word of a list. */
+static const struct listed_clause {
+	enum clause clause;
+	enum node_kind kind;
+	int (*word)(const char *word, uint64_t *n);
+	const char *example;
+	const char *what;
+	enum word_list list;
+} listed_clauses[] = {
+	{ CLAUSE_FLAG, NODE_FLAG, word_flag, "SYN_RTX", "flag", LIST_FLAGS },
+	{ CLAUSE_END, NODE_END, word_end_reason, "refused", "end reason", LIST_ENDS },
+	{ CLAUSE_FINDING, NODE_FINDING, word_finding, "half-open", "finding", LIST_FINDINGS },
+	{ CLAUSE_SEVERITY, NODE_SEVERITY, word_severity, ">= warning", "severity", LIST_SEVERITIES },
+	{ CLAUSE_TYPE, NODE_TYPE, word_event_type, "drop", "type of event", LIST_TYPES },
+	{ CLAUSE_REASON, NODE_REASON, word_reason, "block-list", "reason", LIST_REASONS },
+};
 
-	(void)clause;
+static struct node *listed_clause(struct parser *p, enum clause clause, const char *name)
+{
+	const struct listed_clause *c = listed_clauses;
+	struct node *n;
+
+	while (c->clause != clause)
+		c++;
+	n = node_new(p, c->kind);
 	if (!n)
 		return NULL;
-	n->compare = take_compare(p, name, false);
-	if (!have_value(p, name, "SYN_RTX"))
+	n->compare = take_compare(p, name, clause == CLAUSE_SEVERITY);
+	if (!have_value(p, name, c->example))
 		return NULL;
-	if (word_flag(p->token.text, &n->number))
-		return fail_unknown(p, "flag", LIST_FLAGS);
+	if (c->word(p->token.text, &n->number))
+		return fail_unknown(p, c->what, c->list);
+	if (clause == CLAUSE_END)
+		p->filter->shows_closed = true;
 	advance(p);
 	return n;
 }
 
-static struct node *end_clause(struct parser *p, enum clause clause, const char *name)
+/* Conditions that are a name which is not known beforehand. */
+static struct node *name_clause(struct parser *p, enum clause clause, const char *name)
 {
-	struct node *n = node_new(p, NODE_END);
+	struct node *n = node_new(p, clause == CLAUSE_DEV ? NODE_DEV : NODE_RULE);
 
-	(void)clause;
 	if (!n)
 		return NULL;
 	n->compare = take_compare(p, name, false);
-	if (!have_value(p, name, "refused"))
+	if (!have_value(p, name, clause == CLAUSE_DEV ? "eth0" : "web/half-open"))
 		return NULL;
-	if (word_end_reason(p->token.text, &n->number))
-		return fail_unknown(p, "end reason", LIST_ENDS);
-	p->filter->shows_closed = true;
-	advance(p);
-	return n;
-}
-
-static struct node *dev_clause(struct parser *p, enum clause clause, const char *name)
-{
-	struct node *n = node_new(p, NODE_DEV);
-
-	(void)clause;
-	if (!n)
-		return NULL;
-	n->compare = take_compare(p, name, false);
-	if (!have_value(p, name, "eth0"))
-		return NULL;
-	if (strlen(p->token.text) >= sizeof(n->name))
+	if (clause == CLAUSE_DEV && strlen(p->token.text) >= WARD_NAME_LEN)
 		return fail(p, p->token.at, "'%s' is too long for the name of an interface", p->token.text);
-	strcpy(n->name, p->token.text);
-	advance(p);
-	return n;
-}
-
-static struct node *finding_clause(struct parser *p, enum clause clause, const char *name)
-{
-	struct node *n = node_new(p, NODE_FINDING);
-
-	(void)clause;
-	if (!n)
-		return NULL;
-	n->compare = take_compare(p, name, false);
-	if (!have_value(p, name, "half-open"))
-		return NULL;
-	if (word_finding(p->token.text, &n->number))
-		return fail_unknown(p, "finding", LIST_FINDINGS);
-	advance(p);
-	return n;
-}
-
-static struct node *severity_clause(struct parser *p, enum clause clause, const char *name)
-{
-	struct node *n = node_new(p, NODE_SEVERITY);
-
-	(void)clause;
-	if (!n)
-		return NULL;
-	n->compare = take_compare(p, name, true);
-	if (!have_value(p, name, ">= warning"))
-		return NULL;
-	if (word_severity(p->token.text, &n->number))
-		return fail_unknown(p, "severity", LIST_SEVERITIES);
+	snprintf(n->name, sizeof(n->name), "%s", p->token.text);
 	advance(p);
 	return n;
 }
@@ -390,9 +363,10 @@ static struct node *(*const clause_parsers[])(struct parser *, enum clause, cons
 	[CLAUSE_RESP_STATE] = state_clause, [CLAUSE_SRC] = address_clause,   [CLAUSE_DST] = address_clause,
 	[CLAUSE_SPORT] = port_clause,	    [CLAUSE_DPORT] = port_clause,    [CLAUSE_AGE] = number_clause,
 	[CLAUSE_IDLE] = number_clause,	    [CLAUSE_BYTES] = number_clause,  [CLAUSE_PKTS] = number_clause,
-	[CLAUSE_RTX] = number_clause,	    [CLAUSE_VLAN] = number_clause,   [CLAUSE_FLAG] = flag_clause,
-	[CLAUSE_END] = end_clause,	    [CLAUSE_DEV] = dev_clause,	     [CLAUSE_FINDING] = finding_clause,
-	[CLAUSE_SEVERITY] = severity_clause,
+	[CLAUSE_RTX] = number_clause,	    [CLAUSE_VLAN] = number_clause,   [CLAUSE_FLAG] = listed_clause,
+	[CLAUSE_END] = listed_clause,	    [CLAUSE_DEV] = name_clause,	     [CLAUSE_FINDING] = listed_clause,
+	[CLAUSE_SEVERITY] = listed_clause,  [CLAUSE_TYPE] = listed_clause,   [CLAUSE_REASON] = listed_clause,
+	[CLAUSE_RULE] = name_clause,
 };
 
 static struct node *unknown_word(struct parser *p)

@@ -19,6 +19,8 @@ struct subject {
 	const char *iface;
 	__u16 vlan;
 	const struct flow_view *view; /* NULL: an event */
+	const struct event *ev;	      /* NULL: a flow */
+	const struct drop_names *names; /* of a drop; NULL: unknown */
 };
 
 bool filter_compares(uint64_t a, enum compare compare, uint64_t b)
@@ -138,6 +140,34 @@ static enum answer eval_finding(const struct node *n, const struct subject *s)
 	return answer(any);
 }
 
+/* What a drop or an end gives as its reason. */
+static uint64_t reason_of(const struct event *ev)
+{
+	if (ev->type == EVENT_DROP)
+		return REASON_OF_DROP(ev->drop);
+	return ev->type == EVENT_END ? REASON_OF_END((uint64_t)ev->reason) : REASON_OF_END(END_NONE);
+}
+
+/* A block list's drop is that of the limit, too, that put the entry there. */
+static enum answer eval_rule(const struct node *n, const struct subject *s)
+{
+	bool same;
+
+	if (s->ev->type == EVENT_DROP && !s->names)
+		return UNKNOWN;
+	same = s->ev->type == EVENT_DROP && (rule_named(n->name, s->names->rule) || rule_named(n->name, s->names->listed_by));
+	return answer(same == (n->compare != CMP_NE));
+}
+
+static enum answer eval_event(const struct node *n, const struct subject *s)
+{
+	if (!s->ev)
+		return UNKNOWN;
+	if (n->kind == NODE_RULE)
+		return eval_rule(n, s);
+	return answer(filter_compares(n->kind == NODE_TYPE ? s->ev->type : reason_of(s->ev), n->compare, n->number));
+}
+
 static enum answer eval(const struct node *n, const void *subject)
 {
 	const struct subject *s = subject;
@@ -154,6 +184,10 @@ static enum answer eval(const struct node *n, const void *subject)
 	case NODE_FINDING:
 	case NODE_SEVERITY:
 		return eval_finding(n, s);
+	case NODE_TYPE:
+	case NODE_REASON:
+	case NODE_RULE:
+		return eval_event(n, s);
 	default:
 		return answer(eval_named(n, s));
 	}
@@ -206,9 +240,9 @@ bool filter_match_flow(const struct filter *f, const struct flow_view *view)
 	return filter_walk(f->root, eval, &s) == YES;
 }
 
-/* True if the event matches by its tuple, its states (new or old), flags, end reason, VLAN and interface (NULL:
- * unknown). Ends of flows are not hidden. */
-bool filter_match_event(const struct filter *f, const struct event *ev, const char *iface)
+/* True if the event matches by its type, its tuple, its states (new or old), flags, reason, VLAN and interface (NULL: unknown),
+ * a drop also by whom it is owed to. Ends of flows are not hidden. */
+bool filter_match_event(const struct filter *f, const struct event *ev, const char *iface, const struct drop_names *names)
 {
 	int orig = ev->orig & 1;
 	struct subject s = {
@@ -219,6 +253,8 @@ bool filter_match_event(const struct filter *f, const struct event *ev, const ch
 		.reason = ev->type == EVENT_END ? ev->reason : END_NONE,
 		.iface = iface,
 		.vlan = ev->vlan,
+		.ev = ev,
+		.names = names,
 	};
 
 	/* before the first event there was no flow: its old states are not asked for */

@@ -95,6 +95,8 @@ static enum answer eval(const struct node *n, const void *subject)
 		return eval_port(n, &p, n->compare);
 	case NODE_NUMBER:
 		return eval_number(n, s);
+	case NODE_TYPE:
+		return answer(filter_compares(TYPE_FINDING, n->compare, n->number));
 	default:
 		return UNKNOWN;
 	}
@@ -107,30 +109,44 @@ bool filter_match_finding(const struct filter *f, const struct finding *finding,
 	return filter_walk(f->root, eval, &s) == YES;
 }
 
-/* The first word of a condition that flows have and findings have not. */
-static const char *word_of_flows(const struct node *n)
+/* The word of a condition on what flows have and findings have not; NULL: it is another one. */
+static const char *word_of_flow(const struct node *n)
 {
 	static const char *const quantities[] = {
 		[Q_IDLE] = "idle", [Q_BYTES] = "bytes", [Q_PKTS] = "pkts", [Q_RTX] = "rtx", [Q_VLAN] = "vlan",
 	};
-	const char *word = NULL;
 
 	if (n->kind == NODE_NUMBER)
 		return quantities[n->quantity];
-	if (n->kind == NODE_STATE)
-		return "state";
-	if (n->kind == NODE_FLAG)
-		return "flag";
-	if (n->kind == NODE_END)
-		return "end";
-	if (n->kind == NODE_DEV)
-		return "dev";
+	return n->kind == NODE_STATE ? "state" : n->kind == NODE_FLAG ? "flag" : n->kind == NODE_END ? "end" :
+	       n->kind == NODE_DEV   ? "dev" :
+				       NULL;
+}
+
+/* ... on what events alone have. */
+static const char *word_of_event(const struct node *n)
+{
+	return n->kind == NODE_TYPE ? "type" : n->kind == NODE_REASON ? "reason" : n->kind == NODE_RULE ? "rule" : NULL;
+}
+
+/* The first of them in the tree. */
+static const char *first_word(const struct node *n, const char *(*word_of)(const struct node *n))
+{
+	const char *word = word_of(n);
+
 	for (n = n->child; n && !word; n = n->next)
-		word = word_of_flows(n);
+		word = first_word(n, word_of);
 	return word;
+}
+
+const char *filter_of_events(const struct filter *f)
+{
+	return f->root ? first_word(f->root, word_of_event) : NULL;
 }
 
 const char *filter_of_flows(const struct filter *f)
 {
-	return f->root ? word_of_flows(f->root) : NULL;
+	const char *word = f->root ? first_word(f->root, word_of_flow) : NULL;
+
+	return word ? word : filter_of_events(f);
 }

@@ -22,6 +22,9 @@ enum node_kind {
 	NODE_DEV,
 	NODE_FINDING,
 	NODE_SEVERITY,
+	NODE_TYPE,
+	NODE_REASON,
+	NODE_RULE,
 };
 
 enum which_end { END_ORIG, END_RESP, END_EITHER };
@@ -33,11 +36,12 @@ struct node {
 	enum which_end end;	   /* STATE, ADDR, PORT */
 	enum quantity quantity;	   /* NUMBER */
 	uint32_t states;	   /* STATE: bit number = state */
-	uint64_t number;	   /* NUMBER, PORT; FLAG: the bit as a mask; END: the reason; FINDING: the kind */
+	uint64_t number;	   /* NUMBER, PORT; FLAG: the bit as a mask; END: the reason; FINDING: the kind;
+				    * TYPE: the type; REASON: REASON_OF_* */
 	__u8 addr[16];		   /* ADDR */
 	int prefix;		   /* ADDR: bits of addr that count, 0 to 128 */
 	bool has_port;		   /* ADDR: number is a port too */
-	char name[WARD_NAME_LEN];  /* DEV */
+	char name[64];		   /* DEV, RULE */
 	struct node *child, *next; /* first child; next child of the same parent */
 	struct node *made_before;  /* all nodes of the filter, to free them */
 };
@@ -58,6 +62,14 @@ int word_flag(const char *word, uint64_t *mask);
 int word_end_reason(const char *word, uint64_t *reason);
 int word_finding(const char *word, uint64_t *kind);
 int word_severity(const char *word, uint64_t *severity);
+int word_event_type(const char *word, uint64_t *type); /* an enum ward_event_type, or these: */
+#define TYPE_FINDING EVENT_COUNT
+#define TYPE_LOST (EVENT_COUNT + 1)
+int word_reason(const char *word, uint64_t *reason); /* of a drop or an end: */
+#define REASON_OF_DROP(drop) (drop)
+#define REASON_OF_END(end) (0x100 + (end))
+/* Is it the name of this rule or limit, or of its service? "-" is as good as a blank. */
+bool rule_named(const char *word, const char *rule);
 int word_duration(const char *word, uint64_t *ns); /* "30s", "1m30s", "250ms"; without unit: seconds */
 int word_number(const char *word, uint64_t *n);	   /* "1500", "10k", "2M": units of 1000 */
 /* "443", ":443", "*:443", and names of /etc/services */
@@ -66,7 +78,7 @@ int word_port(const char *word, uint64_t *port);
 const char *word_address(const char *word, struct node *node);
 
 /* Which list a word was looked for in, to find the one that was meant. */
-enum word_list { LIST_STATES, LIST_FLAGS, LIST_ENDS, LIST_FINDINGS, LIST_SEVERITIES, LIST_CLAUSES };
+enum word_list { LIST_STATES, LIST_FLAGS, LIST_ENDS, LIST_FINDINGS, LIST_SEVERITIES, LIST_TYPES, LIST_REASONS, LIST_CLAUSES };
 /* The nearest word of the list, NULL if none is near. */
 const char *word_meant(enum word_list list, const char *word);
 /* Words that begin a clause; *hint is set for those of ss that tcpward refuses. */
@@ -91,6 +103,9 @@ enum clause {
 	CLAUSE_DEV,
 	CLAUSE_FINDING,
 	CLAUSE_SEVERITY,
+	CLAUSE_TYPE,
+	CLAUSE_REASON,
+	CLAUSE_RULE,
 	CLAUSE_REFUSED,
 };
 enum clause word_clause(const char *word, const char **hint);

@@ -8,9 +8,11 @@
 #include <string.h>
 #include <strings.h>
 
+#include "enforce.h"
 #include "finding.h"
 #include "report/filter_tree.h"
 #include "report/internal.h"
+#include "report/nearest.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define WORD_MAX 64
@@ -58,6 +60,15 @@ static const char *const severity_words[] = {
 #undef X
 };
 
+/* Of events that are for readers. */
+static const struct type_word {
+	const char *word;
+	unsigned type;
+} type_words[] = {
+	{ "state", EVENT_STATE }, { "flag", EVENT_FLAG },	{ "end", EVENT_END },
+	{ "drop", EVENT_DROP },	  { "finding", TYPE_FINDING }, { "lost", TYPE_LOST },
+};
+
 static const struct clause_word {
 	const char *word;
 	enum clause clause;
@@ -82,6 +93,9 @@ static const struct clause_word {
 	{ "dev", CLAUSE_DEV, NULL },
 	{ "finding", CLAUSE_FINDING, NULL },
 	{ "severity", CLAUSE_SEVERITY, NULL },
+	{ "type", CLAUSE_TYPE, NULL },
+	{ "reason", CLAUSE_REASON, NULL },
+	{ "rule", CLAUSE_RULE, NULL },
 	{ "autobound", CLAUSE_REFUSED,
 	  "how a port was chosen cannot be seen in segments; compare sport, as in 'sport >= 32768'" },
 	{ "fwmark", CLAUSE_REFUSED, "marks belong to sockets and are not in segments" },
@@ -155,6 +169,43 @@ int word_finding(const char *word, uint64_t *kind)
 int word_severity(const char *word, uint64_t *severity)
 {
 	return word_place(word, severity_words, ARRAY_SIZE(severity_words), severity);
+}
+
+int word_event_type(const char *word, uint64_t *type)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(type_words); i++) {
+		if (same_word(word, type_words[i].word)) {
+			*type = type_words[i].type;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+int word_reason(const char *word, uint64_t *reason)
+{
+	for (unsigned i = DROP_NONE + 1; i < DROP_COUNT; i++) {
+		if (same_word(word, drop_name(i))) {
+			*reason = REASON_OF_DROP(i);
+			return 0;
+		}
+	}
+	if (word_end_reason(word, reason) || *reason == END_NONE)
+		return -EINVAL;
+	*reason = REASON_OF_END(*reason);
+	return 0;
+}
+
+bool rule_named(const char *word, const char *rule)
+{
+	for (; *word && *rule; word++, rule++) {
+		char x = *word == '_' ? '-' : (char)tolower((unsigned char)*word);
+		char y = *rule == '_' || *rule == ' ' ? '-' : (char)tolower((unsigned char)*rule);
+
+		if (x != y)
+			return false;
+	}
+	return !*word && (!*rule || *rule == '/');
 }
 
 enum clause word_clause(const char *word, const char **hint)
@@ -345,35 +396,6 @@ const char *word_address(const char *word, struct node *node)
 }
 
 /* ---- did you mean ---- */
-static size_t min3(size_t a, size_t b, size_t c)
-{
-	size_t least = a < b ? a : b;
-
-	return least < c ? least : c;
-}
-
-/* Edit distance (Levenshtein), case and "_" ignored; both words shorter than WORD_MAX. */
-static size_t distance(const char *a, const char *b)
-{
-	size_t row[WORD_MAX + 1], width = strlen(b);
-
-	for (size_t j = 0; j <= width; j++)
-		row[j] = j;
-	for (size_t i = 0; a[i]; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i + 1;
-		for (size_t j = 0; j < width; j++) {
-			char x[2] = { a[i] }, y[2] = { b[j] };
-			size_t above = row[j + 1];
-
-			row[j + 1] = min3(above + 1, row[j] + 1, diagonal + !same_word(x, y));
-			diagonal = above;
-		}
-	}
-	return row[width];
-}
-
 static const char *list_word(enum word_list list, size_t i)
 {
 	switch (list) {
@@ -387,6 +409,13 @@ static const char *list_word(enum word_list list, size_t i)
 		return i < ARRAY_SIZE(finding_words) ? finding_words[i] : NULL;
 	case LIST_SEVERITIES:
 		return i < ARRAY_SIZE(severity_words) ? severity_words[i] : NULL;
+	case LIST_TYPES:
+		return i < ARRAY_SIZE(type_words) ? type_words[i].word : NULL;
+	case LIST_REASONS:
+		if (i + 1 < DROP_COUNT)
+			return drop_name((unsigned)i + 1);
+		i -= DROP_COUNT - 1;
+		return i + 1 < END_COUNT ? end_reason_name((enum ward_end_reason)(i + 1)) : NULL;
 	case LIST_CLAUSES:
 		return i < ARRAY_SIZE(clause_words) && !clause_words[i].hint ? clause_words[i].word : NULL;
 	}
@@ -401,7 +430,7 @@ const char *word_meant(enum word_list list, const char *word)
 	if (len >= WORD_MAX)
 		return NULL;
 	for (size_t i = 0; (candidate = list_word(list, i)); i++) {
-		size_t d = distance(word, candidate);
+		size_t d = word_distance(word, candidate);
 
 		/* a word that begins like a longer one ("syn-rec") is meant as that one */
 		if (len >= 3 && !strncasecmp(word, candidate, len))

@@ -5,6 +5,7 @@
 
 #include <json-c/json.h>
 
+#include "policy/drop.h"
 #include "report/report.h"
 
 #define VERSION_OF_OBJECTS 1 /* member "v" */
@@ -94,7 +95,7 @@ struct json_object *finding_json(const struct finding *f);
 enum colour severity_colour(unsigned severity);
 
 /* ---- events.c, segment.c ---- */
-struct json_object *event_json(const struct event *ev, const char *iface, const char *rule);
+struct json_object *event_json(const struct event *ev, const char *iface, const struct drop_names *names);
 /* "old -> new", "flag X", "end refused": what the event says, without time and tuple */
 const char *event_text(const struct event *ev, char *buf, size_t size);
 /* Prints the time with which each line of events begins. */
@@ -109,8 +110,8 @@ struct report {
 	uint64_t count;
 	struct table *table; /* text of flows */
 	uint64_t day_ns; /* events: when the first one was; those of another day carry their date */
-	const char *(*subject)(unsigned subject, char buf[80], void *ctx); /* report_subjects() */
-	void *subject_ctx;
+	void (*drop_names)(const struct event *ev, struct drop_names *out, void *ctx); /* report_drops() */
+	void *drop_names_ctx;
 };
 
 #endif

@@ -18,8 +18,7 @@ static bool same(char a, char b)
 	return tolower((unsigned char)a) == tolower((unsigned char)b) || (strchr("-_. ", a) && strchr("-_. ", b));
 }
 
-/* Edit distance (Levenshtein), whatever the case; '-', '_' and ' ' are the same. */
-static size_t distance(const char *a, const char *b)
+size_t word_distance(const char *a, const char *b)
 {
 	size_t row[WORD_MAX + 1], width = strlen(b);
 
@@ -48,7 +47,7 @@ void nearest_begin(struct nearest *n, const char *word)
 
 void nearest_try(struct nearest *n, const char *candidate)
 {
-	size_t d = distance(n->word, candidate);
+	size_t d = word_distance(n->word, candidate);
 
 	/* a word that differs in all its letters was not mistyped */
 	if (d >= n->distance || d >= strlen(n->word) || d >= strlen(candidate))

@@ -5,6 +5,10 @@
 
 #include <stddef.h>
 
+/* Edit distance (Levenshtein), whatever the case; '-', '_', '.' and ' ' are the same. Words of more than 48 bytes are so far from
+ * all others. */
+size_t word_distance(const char *a, const char *b);
+
 struct nearest {
 	const char *word;
 	const char *best; /* the candidate that is likely meant; NULL: none is near */

@@ -269,13 +269,12 @@ static uint64_t would(const struct policy_view *v)
 	return sum;
 }
 
-static const char *sample_rule(unsigned subject, char buf[80], void *ctx)
+static void sample_names(const struct event *ev, struct drop_names *out, void *ctx)
 {
 	const struct policy_sample **at = ctx;
 
-	(void)subject;
-	(void)buf;
-	return (*at)->rule;
+	(void)ev;
+	*out = (*at)->names;
 }
 
 static void samples_text(const struct report_style *style, const struct policy_trial *trial)
@@ -283,7 +282,7 @@ static void samples_text(const struct report_style *style, const struct policy_t
 	struct report *r = report_events_begin(style);
 	const struct policy_sample *at;
 
-	report_subjects(r, sample_rule, &at);
+	report_drops(r, sample_names, &at);
 	for (unsigned i = 0; i < trial->sample_count; i++) {
 		at = &trial->sample[i];
 		report_event(r, &at->event, NULL);
@@ -318,7 +317,7 @@ static void trial_json(const struct report_style *style, const struct policy_vie
 	walk_limits(&walk, v);
 	walk_rules(&walk, v);
 	for (unsigned i = 0; i < trial->sample_count; i++)
-		json_object_array_add(samples, event_json(&trial->sample[i].event, NULL, trial->sample[i].rule));
+		json_object_array_add(samples, event_json(&trial->sample[i].event, NULL, &trial->sample[i].names));
 	json_add(o, "v", json_number(VERSION_OF_OBJECTS));
 	json_add(o, "file", json_text(v->config->file));
 	json_add(o, "packets", json_number(trial->packets));

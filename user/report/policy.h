@@ -4,6 +4,7 @@
 #define REPORT_POLICY_H
 
 #include "enforce.h"
+#include "policy/drop.h"
 #include "report/report.h"
 
 struct policy_view {
@@ -26,7 +27,7 @@ void report_policy(const struct report_style *style, const struct policy_view *v
 /* What a policy would have done to captures. */
 struct policy_sample {
 	struct event event;
-	const char *rule; /* whom it is owed to; NULL: nobody's */
+	struct drop_names names;
 };
 struct policy_trial {
 	uint64_t packets, judged;

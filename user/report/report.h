@@ -79,8 +79,9 @@ void report_end(struct report *r); /* closes the array, flushes, frees */
 /* Events: text or one JSON object per line, always a stream. iface NULL: null. pkt 0: null. */
 struct report *report_events_begin(const struct report_style *style);
 void report_event(struct report *r, const struct event *ev, const char *iface);
-/* Names what drops are owed to: fn writes the name of a SUBJECT_* (include/enforce.h) to buf and returns it, or NULL. */
-void report_subjects(struct report *r, const char *(*fn)(unsigned subject, char buf[80], void *ctx), void *ctx);
+/* Explains drops: fn fills in what the numbers of an event stand for; it finds all of them empty. */
+struct drop_names; /* user/policy/drop.h */
+void report_drops(struct report *r, void (*fn)(const struct event *ev, struct drop_names *out, void *ctx), void *ctx);
 /* {"type":"lost","count":n,"why":"..."} */
 void report_lost(struct report *r, uint64_t count, const char *why, uint64_t ts_ns);
 

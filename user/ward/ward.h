@@ -225,6 +225,10 @@ int ward_drops_read(struct ward *w, struct policy_drops *sum);
 /* Who a drop is owed to: "known-bad", "web/half-open", "block list". NULL: nobody of the policy in force. */
 const char *ward_subject_name(struct ward *w, unsigned subject, char buf[80]);
 
+/* What the numbers of a drop's event stand for, by policy and block list of now. */
+struct drop_names; /* user/policy/drop.h */
+void ward_drop_names(struct ward *w, const struct event *ev, struct drop_names *out);
+
 /* Called when an instance is loaded and knows its interfaces, before the first packet; its failure is that of ward_attach(). */
 void ward_before_attach(struct ward *w, int (*fn)(struct ward *w, void *ctx), void *ctx);
 /* One line of what ward_sweep() did by itself, in the process that sweeps. */

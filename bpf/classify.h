@@ -15,6 +15,14 @@ static __always_inline struct policy_config *config_get(__u32 slot_and_one)
 	return bpf_map_lookup_elem(&policy_config, &slot);
 }
 
+/* May the tables of this direction hold it? */
+static __always_inline int near_has(const struct policy_near *near, const __u64 addr[2])
+{
+	__u32 v6 = !address_is_v4(addr), top = __builtin_bswap16(v6 ? addr[0] : addr[1] >> 32), word = v6 << 10 | top >> 6;
+
+	return near->word[0][masked(word, 2047)] >> (top & 63) & 1;
+}
+
 /* The class of an address in the two tables of its direction. NULL: it is in neither. */
 static __always_inline struct policy_class *class_find(void *exact, void *prefixes, __u32 slot, const __u64 addr[2], int in_exact,
 						       int in_prefixes)
@@ -41,16 +49,20 @@ static __always_inline struct policy_class *class_find(void *exact, void *prefix
 __weak __noinline int classify_source(void)
 {
 	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+	struct policy_class *c = (struct policy_class *)0;
 	struct policy_config *cfg;
-	struct policy_class *c;
+	struct policy_ports *ports;
+	__u32 slot;
 
 	if (!sc)
 		return 0;
+	slot = (sc->policy.slot - 1) & 1;
 	cfg = config_get(sc->policy.slot);
-	if (!cfg)
+	ports = bpf_map_lookup_elem(&policy_ports, &slot);
+	if (!cfg || !ports)
 		return 0;
-	c = class_find(&policy_saddr, &policy_sprefix, (sc->policy.slot - 1) & 1, segment_saddr(&sc->seg), cfg->saddr_exact,
-		       cfg->saddr_prefix);
+	if (near_has(&ports->saddr, segment_saddr(&sc->seg)))
+		c = class_find(&policy_saddr, &policy_sprefix, slot, segment_saddr(&sc->seg), cfg->saddr_exact, cfg->saddr_prefix);
 	if (!c)
 		c = &cfg->saddr_any;
 	sc->policy.rules = c->rules;
@@ -62,16 +74,20 @@ __weak __noinline int classify_source(void)
 __weak __noinline int classify_target(void)
 {
 	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+	struct policy_class *c = (struct policy_class *)0;
 	struct policy_config *cfg;
-	struct policy_class *c;
+	struct policy_ports *ports;
+	__u32 slot;
 
 	if (!sc)
 		return 0;
+	slot = (sc->policy.slot - 1) & 1;
 	cfg = config_get(sc->policy.slot);
-	if (!cfg)
+	ports = bpf_map_lookup_elem(&policy_ports, &slot);
+	if (!cfg || !ports)
 		return 0;
-	c = class_find(&policy_daddr, &policy_dprefix, (sc->policy.slot - 1) & 1, segment_daddr(&sc->seg), cfg->daddr_exact,
-		       cfg->daddr_prefix);
+	if (near_has(&ports->daddr, segment_daddr(&sc->seg)))
+		c = class_find(&policy_daddr, &policy_dprefix, slot, segment_daddr(&sc->seg), cfg->daddr_exact, cfg->daddr_prefix);
 	if (!c)
 		c = &cfg->daddr_any;
 	sc->policy.rules &= c->rules;

@@ -303,8 +303,9 @@ static __always_inline int config_judge(struct scratch *sc, const struct policy_
 		if (verdict != VERDICT_PASS)
 			return verdict;
 	}
-	return rules_judge(sc, sc->policy.rules & rules_invalid(sc->policy.invalid)) == RULE_DROP ? VERDICT_DROP :
-												  VERDICT_PASS;
+	/* nearly always nothing is wrong: then without a call */
+	sc->policy.rules &= sc->policy.invalid ? rules_invalid(sc->policy.invalid) : cfg->invalid_any;
+	return rules_judge(sc, sc->policy.rules) == RULE_DROP ? VERDICT_DROP : VERDICT_PASS;
 }
 
 int policy_judge(struct flow *f, __u32 what)

@@ -60,6 +60,8 @@ static int compile_saddr(const struct policy *p, struct policy_image *m, const c
 	free(list.item);
 	if (failed)
 		return no_memory(error);
+	addresses_near(&m->saddr_exact, &any, &m->ports.saddr);
+	addresses_near(&m->saddr_prefix, &any, &m->ports.saddr);
 	m->config.saddr_any = any;
 	m->config.saddr_exact = m->saddr_exact.count > 0;
 	m->config.saddr_prefix = m->saddr_prefix.count > 0;
@@ -93,6 +95,8 @@ static int compile_daddr(const struct policy *p, struct policy_image *m, const c
 	free(list.item);
 	if (failed)
 		return no_memory(error);
+	addresses_near(&m->daddr_exact, &any, &m->ports.daddr);
+	addresses_near(&m->daddr_prefix, &any, &m->ports.daddr);
 	m->config.daddr_any = any;
 	m->config.daddr_exact = m->daddr_exact.count > 0;
 	m->config.daddr_prefix = m->daddr_prefix.count > 0;

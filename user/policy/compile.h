@@ -27,6 +27,9 @@ int addresses_resolve(struct address_list *from, struct policy_class any, struct
 int addresses_own(const struct policy_table *exact, const struct policy_table *prefix, const struct policy_class *any,
 		  struct policy_table *out);
 
+/* Notes where the entries of a table stand that say more than any, which holds for every address. */
+void addresses_near(const struct policy_table *table, const struct policy_class *any, struct policy_near *near);
+
 /* ---- ports and VLANs: compile_ports.c ---- */
 /* A condition on a number: of which rules, and of which services. */
 struct port_condition {

@@ -182,3 +182,24 @@ int addresses_own(const struct policy_table *exact, const struct policy_table *p
 	*out = (struct policy_table){ own, count };
 	return 0;
 }
+
+/* Such an entry stands there to keep the families apart: what lies around it, if anything does, says no more either. */
+static bool says_nothing(const struct policy_class *class, const struct policy_class *any)
+{
+	return class->rules == any->rules && class->services == any->services && class->flags == any->flags;
+}
+
+void addresses_near(const struct policy_table *table, const struct policy_class *any, struct policy_near *near)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		const struct address_prefix *p = &table->item[i].prefix;
+		bool v4 = prefix_is_v4(p);
+		const uint8_t *top = p->addr + (v4 ? 12 : 0);
+		unsigned len = v4 ? p->len - V4_LEN : p->len, from = (unsigned)top[0] << 8 | top[1];
+
+		if (says_nothing(&table->item[i].class, any))
+			continue;
+		for (unsigned n = 0; n < 1U << (len < 16 ? 16 - len : 0); n++)
+			near->word[!v4][(from + n) >> 6] |= 1ULL << ((from + n) & 63);
+	}
+}

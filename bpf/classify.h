@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Classify: which rules and services a segment belongs to, by one look into a table for each dimension, however many rules
- * there are. Each step is a function of its own to the verifier, and finds what it works on in scratch.
+ * there are. What it works on, and what it finds, is in scratch.
  */
 #ifndef BPF_CLASSIFY_H
 #define BPF_CLASSIFY_H
@@ -18,9 +18,9 @@ static __always_inline struct policy_config *config_get(__u32 slot_and_one)
 /* May the tables of this direction hold it? */
 static __always_inline int near_has(const struct policy_near *near, const __u64 addr[2])
 {
-	__u32 v6 = !address_is_v4(addr), top = __builtin_bswap16(v6 ? addr[0] : addr[1] >> 32), word = v6 << 10 | top >> 6;
+	__u32 bit = policy_near_bit(addr[0], addr[1]);
 
-	return near->word[0][masked(word, 2047)] >> (top & 63) & 1;
+	return near->word[masked(bit >> 6, POLICY_NEAR_WORDS - 1)] >> (bit & 63) & 1;
 }
 
 /* The class of an address in the two tables of its direction. NULL: it is in neither. */
@@ -45,36 +45,47 @@ static __always_inline struct policy_class *class_find(void *exact, void *prefix
 	return c;
 }
 
-/* The sender's part of the classification. */
-__weak __noinline int classify_source(void)
+/* The parts of the classification, all inline in each of the functions below: a call costs more than a look. */
+static __always_inline void class_source(struct scratch *sc, const struct policy_config *cfg, const struct policy_ports *ports,
+					 __u32 slot)
 {
-	struct scratch *sc = scratch_get(SCRATCH_PACKET);
-	struct policy_class *c = (struct policy_class *)0;
-	struct policy_config *cfg;
-	struct policy_ports *ports;
-	__u32 slot;
+	const struct policy_class *c = (const struct policy_class *)0;
 
-	if (!sc)
-		return 0;
-	slot = (sc->policy.slot - 1) & 1;
-	cfg = config_get(sc->policy.slot);
-	ports = bpf_map_lookup_elem(&policy_ports, &slot);
-	if (!cfg || !ports)
-		return 0;
 	if (near_has(&ports->saddr, segment_saddr(&sc->seg)))
 		c = class_find(&policy_saddr, &policy_sprefix, slot, segment_saddr(&sc->seg), cfg->saddr_exact, cfg->saddr_prefix);
 	if (!c)
 		c = &cfg->saddr_any;
 	sc->policy.rules = c->rules;
 	sc->policy.allowed = c->flags & CLASS_ALLOW;
-	return 0;
 }
 
-/* ... the receiver's. */
-__weak __noinline int classify_target(void)
+static __always_inline void class_target(struct scratch *sc, const struct policy_config *cfg, const struct policy_ports *ports,
+					 __u32 slot)
+{
+	const struct policy_class *c = (const struct policy_class *)0;
+
+	if (near_has(&ports->daddr, segment_daddr(&sc->seg)))
+		c = class_find(&policy_daddr, &policy_dprefix, slot, segment_daddr(&sc->seg), cfg->daddr_exact, cfg->daddr_prefix);
+	if (!c)
+		c = &cfg->daddr_any;
+	sc->policy.rules &= c->rules;
+	sc->policy.services = c->services;
+}
+
+static __always_inline void class_ports(struct scratch *sc, const struct policy_config *cfg, const struct policy_ports *ports)
+{
+	__u32 sport = sc->seg.dir & 1 ? sc->seg.key.b_port : sc->seg.key.a_port;
+	__u32 dport = sc->seg.dir & 1 ? sc->seg.key.a_port : sc->seg.key.b_port;
+
+	sc->policy.rules &= cfg->sport_rules[ports->sport[sport & 0xffff]];
+	sc->policy.rules &= cfg->dport_rules[ports->dport[dport & 0xffff]];
+	sc->policy.services &= cfg->dport_services[ports->dport[dport & 0xffff]];
+}
+
+/* The sender's part alone: policy.rules and policy.allowed. */
+__weak __noinline int classify_source(void)
 {
 	struct scratch *sc = scratch_get(SCRATCH_PACKET);
-	struct policy_class *c = (struct policy_class *)0;
 	struct policy_config *cfg;
 	struct policy_ports *ports;
 	__u32 slot;
@@ -84,14 +95,8 @@ __weak __noinline int classify_target(void)
 	slot = (sc->policy.slot - 1) & 1;
 	cfg = config_get(sc->policy.slot);
 	ports = bpf_map_lookup_elem(&policy_ports, &slot);
-	if (!cfg || !ports)
-		return 0;
-	if (near_has(&ports->daddr, segment_daddr(&sc->seg)))
-		c = class_find(&policy_daddr, &policy_dprefix, slot, segment_daddr(&sc->seg), cfg->daddr_exact, cfg->daddr_prefix);
-	if (!c)
-		c = &cfg->daddr_any;
-	sc->policy.rules &= c->rules;
-	sc->policy.services = c->services;
+	if (cfg && ports)
+		class_source(sc, cfg, ports, slot);
 	return 0;
 }
 
@@ -101,7 +106,7 @@ __weak __noinline int classify_tuple(void)
 	struct scratch *sc = scratch_get(SCRATCH_PACKET);
 	struct policy_config *cfg;
 	struct policy_ports *ports;
-	__u32 slot, sport, dport;
+	__u32 slot;
 
 	if (!sc)
 		return 0;
@@ -110,13 +115,9 @@ __weak __noinline int classify_tuple(void)
 	ports = bpf_map_lookup_elem(&policy_ports, &slot);
 	if (!cfg || !ports)
 		return 0;
-	classify_source();
-	classify_target();
-	sport = sc->seg.dir & 1 ? sc->seg.key.b_port : sc->seg.key.a_port;
-	dport = sc->seg.dir & 1 ? sc->seg.key.a_port : sc->seg.key.b_port;
-	sc->policy.rules &= cfg->sport_rules[ports->sport[sport & 0xffff]];
-	sc->policy.rules &= cfg->dport_rules[ports->dport[dport & 0xffff]];
-	sc->policy.services &= cfg->dport_services[ports->dport[dport & 0xffff]];
+	class_source(sc, cfg, ports, slot);
+	class_target(sc, cfg, ports, slot);
+	class_ports(sc, cfg, ports);
 	return 0;
 }
 
@@ -135,7 +136,9 @@ __weak __noinline int classify(void)
 	ports = bpf_map_lookup_elem(&policy_ports, &slot);
 	if (!cfg || !ports)
 		return 0;
-	classify_tuple();
+	class_source(sc, cfg, ports, slot);
+	class_target(sc, cfg, ports, slot);
+	class_ports(sc, cfg, ports);
 	/* VLAN_UNSEEN becomes 4095, which no frame carries */
 	sc->policy.rules &= cfg->vlan_rules[ports->vlan[sc->seg.vlan & 0xfff]];
 	sc->policy.rules &= cfg->flags[POLICY_BITS(sc->seg.bits)];

@@ -23,6 +23,10 @@ __weak __noinline int report_evicted_syn(struct syn *s)
 	bump(CNT_END_EVICTED);
 	if (evicted_ns != sc->seg.now_ns)
 		evicted_ns = sc->seg.now_ns;
+	if (forgotten_notes(sc->seg.now_ns)) {
+		syn_key(s, &sc->gone);
+		forgotten_handshake(&sc->gone, sc->seg.now_ns);
+	}
 	wanted = event_wanted(sc, EVENT_END); /* asked once: it counts against the limit */
 	if (!replay && !wanted)
 		return 0;
@@ -46,6 +50,7 @@ __weak __noinline int report_eviction(struct embryo *e)
 	if (!sc || !e)
 		return 0;
 	f = &e->flow;
+	forgotten_evicted(&e->key, f, sc->seg.now_ns);
 	if (!f->end_reason) {
 		emit_end(sc, SCRATCH_PACKET, &e->key, f, END_EVICTED, sc->seg.now_ns, 0);
 		if (evicted_ns != sc->seg.now_ns)

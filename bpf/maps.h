@@ -288,6 +288,8 @@ __weak const volatile __u32 event_limit[EVENT_COUNT]; /* events a second and CPU
 __weak __u64 epoch_offset_ns; /* jiffies * tick_ns + this = nanoseconds since the epoch */
 __weak __u64 promotions;      /* embryos that moved to the flow table so far */
 __weak __u64 evicted_ns;      /* an embryo last gave way to another */
+__weak __u64 unnoted_ns;      /* one of a handshake did, and no note was taken of it: forgotten.h */
+__weak __u64 forgotten_generation; /* forgotten.h: the last one that the sweep emptied the one before in */
 __weak __u64 early_ns;        /* a closing flow of a nearly full table was last dropped before its time */
 __weak __u64 present_gone;    /* flows deleted since the half of "present" that counts was begun; the sweep's */
 

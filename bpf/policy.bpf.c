@@ -258,7 +258,7 @@ static __always_inline int service_judge(struct scratch *sc, const struct policy
 
 	if (!(what & POLICY_OPENS))
 		return awaits_cookie(sc, cfg, i) ? VERDICT_COOKIE_ACK : VERDICT_PASS;
-	if (limit_source(i))
+	if ((cfg->service[i].limit[LIMIT_NEW_SOURCE].on | cfg->service[i].limit[LIMIT_HALF_OPEN_SOURCE].on) && limit_source(i))
 		return VERDICT_DROP;
 	return limit_service(i);
 }
@@ -268,7 +268,7 @@ static __always_inline __u32 lists_judge(struct scratch *sc, const struct policy
 {
 	__u32 found;
 
-	if (list_allows())
+	if (((live->lists & (LIST_ALLOW_ADDRS | LIST_ALLOW_PREFIXES)) || (sc->policy.slot && sc->policy.allowed)) && list_allows())
 		return 1 + VERDICT_PASS;
 	if (!(live->lists & LIST_BLOCK_PREFIXES))
 		return 0;
@@ -330,8 +330,8 @@ int policy_judge(struct flow *f, __u32 what)
 	else if (sc->policy.slot && cfg)
 		verdict = config_judge(sc, cfg, f, what);
 	/* whoever began it: what ends it takes one away */
-	if (sc->policy.services && (what & POLICY_OPENS) && verdict != VERDICT_DROP && !sc->policy.passed)
-		connection_begins(lowest_bit(sc->policy.services));
+	if (sc->policy.services && (what & POLICY_OPENS) && verdict != VERDICT_DROP && !sc->policy.passed && cfg)
+		connection_begins(sc, cfg, lowest_bit(sc->policy.services));
 	return verdict;
 }
 

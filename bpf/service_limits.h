@@ -12,15 +12,24 @@
 __weak __noinline int guard_service(int make)
 {
 	struct scratch *sc = scratch_get(SCRATCH_PACKET);
-	__u32 side;
+	struct service *service;
+	__u32 side, index;
 	struct end e;
 
 	if (!sc)
 		return 0;
 	side = (sc->seg.dir & 1) ^ 1;
 	e = key_end(&sc->seg.key, side);
-	sc->policy.service = service_search(&e, service_hash(&e));
-	if (sc->policy.service != NO_INDEX || !make)
+	index = sc->last_service; /* mostly the same again */
+	service = bpf_map_lookup_elem(&services, &index);
+	if (!service || !service_is(service, &e))
+		index = service_search(&e, service_hash(&e));
+	sc->policy.service = index;
+	if (index != NO_INDEX) {
+		sc->last_service = index;
+		return 0;
+	}
+	if (!make)
 		return 0;
 	service_make(&sc->seg.key, side, sc->seg.now_ns);
 	sc->policy.service = service_find(&e, service_hash(&e));
@@ -155,31 +164,36 @@ __weak __noinline int limit_source(__u32 i)
 	return 0;
 }
 
-/* A SYN for service i passed, or will be answered by a cookie: there is one half-open connection more. */
-__weak __noinline int connection_begins(__u32 i)
+/* A SYN for service i passed, or will be answered by a cookie: its source has one half-open connection more. */
+__weak __noinline int connection_begins_source(__u32 i)
 {
 	struct scratch *sc = scratch_get(SCRATCH_PACKET);
 	struct policy_config *cfg;
-	struct policy_limit *l;
-	struct guard *g;
-	__u32 index;
 
 	if (!sc)
 		return 0;
-	index = sc->policy.service;
-	g = bpf_map_lookup_elem(&guards, &index);
-	if (g) {
-		guard_roll(g, sc->seg.now_ns);
-		g->open[0]++;
-	}
 	cfg = config_get(sc->policy.slot);
 	if (!cfg)
 		return 0;
 	i = masked(i, POLICY_SERVICES - 1);
-	l = &cfg->service[i].limit[LIMIT_HALF_OPEN_SOURCE];
-	if (l->on)
-		source_begins(limit_source_id(sc, l, SUBJECT_LIMIT(i, LIMIT_HALF_OPEN_SOURCE)), sc->seg.now_ns);
+	source_begins(limit_source_id(sc, &cfg->service[i].limit[LIMIT_HALF_OPEN_SOURCE],
+				      SUBJECT_LIMIT(i, LIMIT_HALF_OPEN_SOURCE)),
+		      sc->seg.now_ns);
 	return 0;
+}
+
+/* ... and the service has. */
+static __always_inline void connection_begins(const struct scratch *sc, const struct policy_config *cfg, __u32 i)
+{
+	__u32 index = sc->policy.service;
+	struct guard *g = bpf_map_lookup_elem(&guards, &index);
+
+	if (g) {
+		guard_roll(g, sc->seg.now_ns);
+		g->open[0]++;
+	}
+	if (cfg->has_source_half_open && cfg->service[masked(i, POLICY_SERVICES - 1)].limit[LIMIT_HALF_OPEN_SOURCE].on)
+		connection_begins_source(i);
 }
 
 /* What a limit of the service does with a SYN that is too much: enum verdict. */

@@ -317,6 +317,7 @@ int ward_sweep(struct sweep_args *args)
 	if (!walk->more)
 		bpf_for_each_map_elem(&embryos, sweep_embryos, &w, 0);
 	args->more = walk->more;
+	forgotten_sweep(args->now_ns);
 	if (!walk->more) {
 		recount_end(&sc->recount, ctl);
 		if (flows_max)

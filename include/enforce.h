@@ -243,9 +243,19 @@ struct policy_config {
  * Which addresses the tables of one direction may hold, by the first 16 bits: a bit that is clear spares the search. It is
  * clear for nearly all of a flood's forged sources.
  */
+#define POLICY_NEAR_WORDS 2048 /* half for IPv4, half for IPv6 */
+
 struct policy_near {
-	__u64 word[2][1024]; /* [0]: of IPv4, [1]: of IPv6 */
+	__u64 word[POLICY_NEAR_WORDS];
 };
+
+/* The number of an address's bit. Its words are read as they lie in memory. */
+static __always_inline __u32 policy_near_bit(__u64 high, __u64 low)
+{
+	int v4 = !high && (__u32)low == __builtin_bswap32(0xffff);
+
+	return v4 ? __builtin_bswap16((__u16)(low >> 32)) : 65536 | __builtin_bswap16((__u16)high);
+}
 
 /* Element `slot` of map "policy_ports": the class of each port and VLAN id (4095: none was seen). */
 struct policy_ports {
@@ -329,7 +339,7 @@ static __always_inline __u32 block_bit(const struct address_prefix *p)
 
 _Static_assert(BLOCK_FILTER_WORDS * 64 == 1 << (64 - 43), "block_bit() is within the filter");
 
-#define POLICY_LAYOUT_VERSION 1 /* of all the maps of this file: they outlive a change of the flows' layout */
+#define POLICY_LAYOUT_VERSION 2 /* of all the maps of this file: they outlive a change of the flows' layout */
 
 /* Map "policy_live", one element: what the packet path asks first. */
 struct policy_live {

@@ -317,6 +317,17 @@ uint64_t bed_counter(struct bed *b, unsigned counter)
 	return read_counters(b).counter[counter];
 }
 
+void bed_forget_evictions(struct bed *b)
+{
+	const unsigned zeroes[8] = { 0 };
+	uint32_t i, count = bpf_map__max_entries(b->skel->maps.forgotten);
+
+	b->skel->bss->unnoted_ns = 0;
+	for (i = 0; i < count; i++)
+		if (bpf_map_update_elem(bpf_map__fd(b->skel->maps.forgotten), &i, zeroes, BPF_ANY))
+			bench_die("cannot forget the evictions: %s", strerror(errno));
+}
+
 void bed_close(struct bed *b)
 {
 	ring_buffer__free(b->ring);

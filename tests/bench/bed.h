@@ -44,6 +44,8 @@ struct bed {
 };
 
 void bed_open(struct bed *b, unsigned flows, unsigned capacity);
+/* As two generations after the last eviction: the stack is not asked about each SYN because of the floods measured before. */
+void bed_forget_evictions(struct bed *b);
 void bed_close(struct bed *b);
 /* Finds the program of a case. */
 void bed_prepare(struct bed *b, struct bench_case *c);

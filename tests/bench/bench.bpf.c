@@ -348,13 +348,30 @@ int bench_rewrite(struct xdp_md *ctx)
 	return tell(rewrite_syn(ctx) && parse(ctx) == PARSED ? XDP_DROP : XDP_ABORTED);
 }
 
-/* Parse, look the listener up, and make the SYN-ACK of it. */
+/* Parse, and make the SYN-ACK of the SYN. fresh: the tracker has just found no flow, so that the stack need not be asked. */
+static __always_inline int reply(struct xdp_md *ctx, int fresh)
+{
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+
+	if (!sc || !rewrite_syn(ctx) || parse(ctx) != PARSED)
+		return tell(XDP_ABORTED);
+	sc->policy.fresh = fresh;
+	if (fresh)
+		sc->hash = key_hash(&sc->seg.key);
+	return tell(cookie_syn(ctx) == COOKIE_ANSWERED ? XDP_TX : XDP_ABORTED);
+}
+
 SEC("xdp")
 int bench_cookie(struct xdp_md *ctx)
 {
-	if (!rewrite_syn(ctx) || parse(ctx) != PARSED)
-		return tell(XDP_ABORTED);
-	return tell(cookie_syn(ctx) == COOKIE_ANSWERED ? XDP_TX : XDP_ABORTED);
+	return reply(ctx, 1);
+}
+
+/* ... where the socket is searched for each SYN: the tracker sees one direction only, or the kernel's cookies. */
+SEC("xdp")
+int bench_cookie_asked(struct xdp_md *ctx)
+{
+	return reply(ctx, 0);
 }
 
 /* The whole path: with the tracker's look, and the policy's, before it. */

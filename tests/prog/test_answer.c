@@ -286,12 +286,17 @@ static void set_fill(uint32_t permille)
 		die("control");
 }
 
-static void set_forgotten(int all, uint64_t hash)
+enum { TIMED_OUT, EVICTED, EVICTED_BEFORE, NOTES };
+
+/* The note of a forgotten flow of this hash: enum above; NOTES: none. */
+static void set_forgotten(int note, uint64_t hash)
 {
-	uint64_t word = all ? 1ULL << (hash >> 20 & 63) : 0;
+	uint64_t words[4] = { 0 };
 	uint32_t index = hash >> 26 & 16383;
 
-	if (bpf_map_update_elem(bpf_map__fd(skel->maps.forgotten), &index, &word, BPF_ANY))
+	if (note < NOTES)
+		words[note] = 1ULL << (hash >> 20 & 63);
+	if (bpf_map_update_elem(bpf_map__fd(skel->maps.forgotten), &index, words, BPF_ANY))
 		die("forgotten");
 }
 
@@ -324,9 +329,9 @@ static void without_socket(void)
 	set_knows(NOW_NS + 2 * tick);
 	passes("... not yet: asked", &cases[0], PORT);
 	set_knows(NOW_NS);
-	skel->bss->evicted_ns = NOW_NS - 130000000000ULL;
-	passes("embryos evicted lately: asked", &cases[0], PORT);
-	skel->bss->evicted_ns = NOW_NS - 140000000000ULL;
+	skel->bss->unnoted_ns = NOW_NS - 130000000000ULL;
+	passes("embryos evicted lately, without a note: asked", &cases[0], PORT);
+	skel->bss->unnoted_ns = NOW_NS - 140000000000ULL;
 	answered("... long ago: not asked");
 	skel->bss->early_ns = NOW_NS - 130000000000ULL;
 	passes("flows dropped early: asked", &cases[0], PORT);
@@ -335,10 +340,15 @@ static void without_socket(void)
 	passes("the table is full: asked", &cases[0], PORT);
 	set_fill(949);
 	answered("... is not: not asked");
-	set_forgotten(1, skel->bss->hash);
+	set_forgotten(TIMED_OUT, skel->bss->hash);
 	passes("a flow that timed out: asked", &cases[0], PORT);
-	set_forgotten(0, skel->bss->hash);
+	set_forgotten(EVICTED, skel->bss->hash);
+	passes("a handshake that was evicted: asked", &cases[0], PORT);
+	set_forgotten(EVICTED_BEFORE, skel->bss->hash);
+	passes("... in the generation before: asked", &cases[0], PORT);
+	set_forgotten(TIMED_OUT, skel->bss->hash ^ 1 << 20);
 	answered("... of another hash: not asked");
+	set_forgotten(NOTES, skel->bss->hash);
 	skel->bss->epoch_offset_ns = NOW_NS + 2 * tick;
 	passes("the next tick: asked", &cases[0], PORT);
 	passes("... where nobody listens that is not kept", &cases[0], PORT);

@@ -5,9 +5,11 @@
 #include <string.h>
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 
 #include "embryo.h"
 #include "prog/rig.h"
+#include "syncookie.h"
 
 #define SETS 8
 #define SYNS 2000
@@ -161,6 +163,77 @@ static void test_flood(struct rig *rig)
 		   "embryos: a flood of SYNs leaves what is open", "%d SYNs%s", SYNS, err ? ", the flow is gone" : "");
 }
 
+/* ---- what is remembered of evicted handshakes, for SYN cookies: bpf/forgotten.h ---- */
+#define WORDS 16384
+#define GENERATION_NS (1ULL << 37)
+
+struct words {
+	uint64_t timed_out, evicted[2], pad;
+};
+
+static int bits_noted(struct rig *rig, int half)
+{
+	int fd = bpf_object__find_map_fd_by_name(load_object(rig->w), "forgotten"), bits = 0;
+	struct words words;
+	uint32_t i;
+
+	for (i = 0; i < WORDS; i++) {
+		if (bpf_map_lookup_elem(fd, &i, &words)) {
+			printf("not ok programs: cannot read map forgotten\n");
+			exit(1);
+		}
+		bits += __builtin_popcountll(words.evicted[half]);
+	}
+	return bits;
+}
+
+static void set_knows(struct rig *rig, uint64_t from)
+{
+	struct cookie_conf conf = {.flavour = COOKIE_OWN, .knows_from_ns = from};
+	uint32_t zero = 0;
+
+	if (bpf_map_update_elem(rig->w->map[MAP_COOKIE_CONF], &zero, &conf, BPF_ANY)) {
+		printf("not ok programs: cannot write map cookie_conf\n");
+		exit(1);
+	}
+}
+
+static int evict(struct rig *rig, int first)
+{
+	struct ward_counters before = rig_counters(rig), after;
+	int i;
+
+	for (i = 0; i < SYNS / 2; i++)
+		send_syn(rig, first + i, TH_SYN);
+	after = rig_counters(rig);
+	return (int)(after.counter[CNT_EVICT_SYN_SENT] - before.counter[CNT_EVICT_SYN_SENT]);
+}
+
+static void test_notes(struct rig *rig)
+{
+	int half, other, gone, noted, silent, kept, left;
+
+	rig_empty(rig);
+	rig->now_ns = (rig->now_ns / GENERATION_NS + 1) * GENERATION_NS; /* a generation begins */
+	half = rig->now_ns / GENERATION_NS & 1;
+	set_knows(rig, 0);
+	evict(rig, 20000);
+	silent = bits_noted(rig, 0) + bits_noted(rig, 1);
+	set_knows(rig, 1);
+	gone = evict(rig, 30000);
+	noted = bits_noted(rig, half);
+	other = bits_noted(rig, half ^ 1);
+	rig_wait(rig, GENERATION_NS); /* the next one has begun: nothing is emptied in its first half */
+	kept = bits_noted(rig, half);
+	rig_wait(rig, GENERATION_NS / 2);
+	left = bits_noted(rig, half);
+	set_knows(rig, 0);
+	rig_report(gone > SYNS / 4 && noted <= gone && noted >= gone - gone / 50 && !silent && !other && kept == noted && !left,
+		   "embryos: evicted handshakes are noted while cookies are answered, and the notes go in the second generation",
+		   "%d evicted, %d bits; without cookies %d, elsewhere %d; one generation later %d, in its second half %d", gone, noted,
+		   silent, other, kept, left);
+}
+
 int main(void)
 {
 	struct rig_options opt;
@@ -178,6 +251,7 @@ int main(void)
 	test_eviction(&rig, reader, &told);
 	ward_reader_close(reader);
 	test_flood(&rig);
+	test_notes(&rig);
 	rig_close(&rig);
 	return rig_result();
 }

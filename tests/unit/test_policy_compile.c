@@ -153,6 +153,13 @@ static bool spoil_allow(struct policy_image *m)
 	return m->saddr_prefix.count > 0;
 }
 
+/* As if nothing stood near any address. */
+static bool spoil_near(struct policy_image *m)
+{
+	memset(&m->ports.saddr, 0, sizeof(m->ports.saddr));
+	return m->saddr_prefix.count > 0;
+}
+
 static void test_random_can_fail(void **state)
 {
 	static const struct {
@@ -162,7 +169,7 @@ static void test_random_can_fail(void **state)
 		{ "any", spoil_any },		{ "prefix", spoil_prefix }, { "exact", spoil_exact },
 		{ "families", spoil_families }, { "ports", spoil_ports },   { "edge", spoil_edge },
 		{ "vlan", spoil_vlan },		{ "iface", spoil_iface },   { "flags", spoil_flags },
-		{ "invalid", spoil_invalid },	{ "allow", spoil_allow },
+		{ "invalid", spoil_invalid },	{ "allow", spoil_allow },   { "near", spoil_near },
 	};
 
 	(void)state;

@@ -27,10 +27,18 @@ static const struct policy_class *look(const struct policy_table *t, const uint8
 }
 
 static struct policy_class class_of(const struct policy_table *exact, const struct policy_table *prefix, bool has_exact,
-				    bool has_prefix, struct policy_class any, const uint8_t addr[16])
+				    bool has_prefix, struct policy_class any, const struct policy_near *near,
+				    const uint8_t addr[16])
 {
-	const struct policy_class *found = has_exact ? look(exact, addr) : NULL;
+	const struct policy_class *found;
+	uint64_t word[2];
+	unsigned bit;
 
+	memcpy(word, addr, sizeof(word));
+	bit = policy_near_bit(word[0], word[1]);
+	if (!(near->word[bit >> 6] >> (bit & 63) & 1))
+		return any;
+	found = has_exact ? look(exact, addr) : NULL;
 	if (!found && has_prefix)
 		found = look(prefix, addr);
 	return found ? *found : any;
@@ -39,13 +47,13 @@ static struct policy_class class_of(const struct policy_table *exact, const stru
 static struct policy_class source_class(const struct policy_image *m, const struct segment *seg)
 {
 	return class_of(&m->saddr_exact, &m->saddr_prefix, m->config.saddr_exact, m->config.saddr_prefix,
-			m->config.saddr_any, seg->dir ? seg->key.b_addr : seg->key.a_addr);
+			m->config.saddr_any, &m->ports.saddr, seg->dir ? seg->key.b_addr : seg->key.a_addr);
 }
 
 static struct policy_class destination_class(const struct policy_image *m, const struct segment *seg)
 {
 	return class_of(&m->daddr_exact, &m->daddr_prefix, m->config.daddr_exact, m->config.daddr_prefix,
-			m->config.daddr_any, seg->dir ? seg->key.a_addr : seg->key.b_addr);
+			m->config.daddr_any, &m->ports.daddr, seg->dir ? seg->key.a_addr : seg->key.b_addr);
 }
 
 static unsigned vlan_class(const struct policy_image *m, const struct segment *seg)

@@ -194,12 +194,14 @@ void addresses_near(const struct policy_table *table, const struct policy_class 
 	for (size_t i = 0; i < table->count; i++) {
 		const struct address_prefix *p = &table->item[i].prefix;
 		bool v4 = prefix_is_v4(p);
-		const uint8_t *top = p->addr + (v4 ? 12 : 0);
-		unsigned len = v4 ? p->len - V4_LEN : p->len, from = (unsigned)top[0] << 8 | top[1];
+		unsigned len = v4 ? p->len - V4_LEN : p->len, from;
+		uint64_t word[2];
 
 		if (says_nothing(&table->item[i].class, any))
 			continue;
-		for (unsigned n = 0; n < 1U << (len < 16 ? 16 - len : 0); n++)
-			near->word[!v4][(from + n) >> 6] |= 1ULL << ((from + n) & 63);
+		memcpy(word, p->addr, sizeof(word));
+		from = policy_near_bit(word[0], word[1]);
+		for (unsigned bit = from; bit < from + (1U << (len < 16 ? 16 - len : 0)); bit++)
+			near->word[bit >> 6] |= 1ULL << (bit & 63);
 	}
 }

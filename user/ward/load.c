@@ -124,7 +124,7 @@ const void *load_elf(size_t *size)
 const void *load_bss_layout(size_t *size)
 {
 	static const uint32_t layout[] = {
-		sizeof(struct tcpward_bpf__bss), BSS(cookie_ns),    BSS(epoch_offset_ns), BSS(promotions), BSS(evicted_ns),
+		sizeof(struct tcpward_bpf__bss), BSS(cookie_ns),    BSS(epoch_offset_ns), BSS(promotions), BSS(evicted_ns), BSS(unnoted_ns),
 		BSS(present_gone),		 BSS(cookie_spent),
 	};
 

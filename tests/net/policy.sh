@@ -101,6 +101,19 @@ connects 192.0.2.3 && ok "... nobody is dropped any more" || fail "... nobody is
 must a policy rollback
 is "... can be taken back" "$(shown file)" "$work/turned.yaml"
 
+# ---- learning: since the start of the instance ----
+cp "$work/three.yaml" "$work/learns.yaml"
+echo 'learn: 1h' >>"$work/learns.yaml"
+must a policy apply "$work/learns.yaml"
+says "learn: for how long yet, since when" "it learns for another 59m[0-9]*s, counted from the start of '$A', and drops nothing until then"
+expect "... as policy show has it" "$(shown learn_left_ns)" -lt 3600000000000
+connects 192.0.2.3 && ok "... meanwhile nothing is dropped" || fail "... meanwhile nothing is dropped" "$(cat "$work/connect")"
+sed -i 's/learn: 1h/learn: 1s/' "$work/learns.yaml"
+must a policy apply "$work/learns.yaml"
+is "... an older instance has learnt already" "$(shown learn_left_ns)/$(grep -c 'it learns' "$work/out")" 0/0
+connects 192.0.2.3 && fail "... and drops at once" "connected" || ok "... and drops at once"
+must a policy apply "$work/turned.yaml"
+
 # ---- modes ----
 must a policy apply "$work/three.yaml" --dry-run
 connects 192.0.2.3 && ok "--dry-run drops nothing" || fail "--dry-run drops nothing" "$(cat "$work/connect")"

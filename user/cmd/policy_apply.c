@@ -107,12 +107,32 @@ static int secure_session(const struct policy *p, const struct policy_put *how, 
 }
 
 /* ---- applying ---- */
+/* A port of each service that answers with cookies; how many there are. */
+static unsigned cookie_ports(const struct policy *p, uint16_t port[POLICY_SERVICES])
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i < p->service_count && i < POLICY_SERVICES; i++) {
+		const struct policy_limit *limit = p->service[i].service.limit;
+		bool cookies = false;
+
+		for (unsigned kind = 0; kind < LIMIT_COUNT; kind++)
+			cookies |= limit[kind].on && limit[kind].then == THEN_SYNCOOKIE;
+		if (cookies && p->service[i].match.dport.count)
+			port[count++] = p->service[i].match.dport.item[0].from;
+	}
+	return count;
+}
+
 /* Before the policy is in force: what SYN cookies lack is a reason not to apply it. */
 static int cookies_on(struct ward *w, const struct policy *p, const struct policy_image *image)
 {
+	uint16_t port[POLICY_SERVICES];
 	const struct ward_cookie_options opt = {
 		.flavour = (enum cookie_flavour)p->cookie_flavour,
 		.set_sysctls = p->set_sysctls,
+		.port = port,
+		.ports = cookie_ports(p, port),
 	};
 	const char *const *notes;
 	int i, count, before = ward_notes(w, &notes), err;
@@ -265,9 +285,21 @@ void policy_tell(const char *path, const struct policy *p)
 }
 
 /* ---- the command ---- */
-static void tell(const struct words *words, const char *path, const struct policy *p)
+/* Time to learn is the instance's: one that is older has had it. */
+static void tell_learning(struct ward *w, const struct policy *p)
+{
+	uint64_t now_ns = ward_now_ns(w), until_ns = ward_info(w)->created_ns + p->learn_ns;
+	char span[24];
+
+	if (p->learn_ns && until_ns > now_ns)
+		printf("it learns for another %s, counted from the start of '%s', and drops nothing until then\n",
+		       duration_text(until_ns - now_ns, span), ward_name(w));
+}
+
+static void tell(struct ward *w, const struct words *words, const char *path, const struct policy *p)
 {
 	policy_tell(path, p);
+	tell_learning(w, p);
 	if (words->confirm_s)
 		printf("it takes itself back in %llu s, unless: tcpward policy confirm\n", (unsigned long long)words->confirm_s);
 }
@@ -295,7 +327,7 @@ int cmd_policy_apply(int argc, char **argv)
 		how = (struct policy_put){ .path = line.argv[0], .confirm_s = (uint32_t)words.confirm_s, .dry_run = words.dry_run };
 		code = policy_put(w, p, &how);
 		if (!code) {
-			tell(&words, line.argv[0], p);
+			tell(w, &words, line.argv[0], p);
 			policy_warn_track(w, p);
 		}
 		ward_close(w);

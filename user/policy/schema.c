@@ -61,7 +61,8 @@ static const struct schema_key top[] = {
 	  .text = "Whether rules may ask if a segment fits its connection; loose learns connections that are met "
 		  "mid-way." },
 	{ "learn", KEY_DURATION, AT(struct policy, learn_ns), TIMES(0, POLICY_DAY), .fallback = "0",
-	  .text = "So long after an apply it is a dry run, so that living connections become known." },
+	  .text = "So long after the start of the instance it is a dry run, so that living connections become known. After an "
+		  "apply to one that has been up for longer there is nothing to learn." },
 	{ "without-daemon", KEY_WORDS, AT(struct policy, open_without_sweeper), .words = WORDS(stay_open),
 	  .fallback = "stay", .text = "When the daemon dies: stay goes on dropping, open drops nothing after 10s." },
 	{ "unparsed", KEY_WORDS, AT(struct policy, drop_unparsed), .words = WORDS(pass_drop), .fallback = "pass",

@@ -257,7 +257,7 @@ int ward_cookies_on(struct ward *w, const struct ward_cookie_options *opt)
 		__atomic_store_n(&conf->flavour, (uint8_t)flavour, __ATOMIC_RELEASE);
 	}
 	for (i = 0; !err && i < w->info->iface_count; i++)
-		err = cookie_self_test(w, &w->info->iface[i], flavour);
+		err = cookie_self_test(w, &w->info->iface[i], flavour, opt);
 	conf->test_until_ns = 0;
 	if (err && before != COOKIE_AUTO)
 		conf->flavour = (uint8_t)before;

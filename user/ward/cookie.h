@@ -33,7 +33,8 @@ void cookie_keys_rotate(struct ward *w, uint64_t now_ns);
  * One handshake by a cookie through the host's own rules. 0, also if nothing could be found out, which becomes a note of w; an
  * error names the rule or setting that mends it.
  */
-int cookie_self_test(struct ward *w, const struct ward_iface *iface, enum cookie_flavour flavour);
+int cookie_self_test(struct ward *w, const struct ward_iface *iface, enum cookie_flavour flavour,
+		     const struct ward_cookie_options *opt);
 
 /* ---- cookie_settings.c: the stack's settings, of this process's network namespace ---- */
 struct cookie_settings {
@@ -51,5 +52,9 @@ int cookie_settings_prepare(struct ward *w, enum cookie_flavour flavour, bool se
 void cookie_settings_restore(struct cookie_conf *conf);
 /* net.ipv4.NAME, -1 if it cannot be read. */
 long cookie_setting(const char *name);
+
+/* ---- nft_run.c ---- */
+/* What `nft -j list ruleset` prints in the calling thread's network namespace, to be freed. NULL: it cannot be run. */
+char *nft_ruleset(void);
 
 #endif

@@ -6,7 +6,8 @@
  * One such ACK comes in by the interface, as a live frame of BPF_PROG_TEST_RUN: from an address of the interface's network that
  * nobody is asked about, to a listener of our own. What passed the input rules a raw socket sees; with a cookie of our own the
  * listener must have the connection, which is closed without a word (TCP_REPAIR). If the ACK is lost, a SYN shows whether the
- * firewall lets anything come in to such a port at all: else nothing is known, and that is said.
+ * firewall lets anything come in to such a port at all: else nothing is known, and that is said. And the ports of the services
+ * are tried, for which there may be rules of their own.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -17,6 +18,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
@@ -25,6 +27,7 @@
 
 #include <bpf/bpf.h>
 
+#include "policy/nft.h"
 #include "ward/cookie.h"
 
 #define WAIT_MS 300
@@ -276,8 +279,32 @@ static uint32_t own_cookie(struct ward *w, const struct handshake *h)
 }
 
 /* ---- the verdict ---- */
+#define ACCEPT "tcp flags & (syn|rst|ack) == ack tcp dport PORTS accept (tcpward drops those without a good cookie)"
+
+#define DROPS_THE_ACK                                                                                                  \
+	"SYN cookies would not work on '%s': a firewall rule drops the ACK of a handshake whose SYN the stack has not seen"
+
+/* Which rule is it? Names it, and the one that mends it. false: none is found that looks so. */
+static bool name_rule(const struct handshake *h, char who[240], char mend[360])
+{
+	char *ruleset = nft_ruleset(), at[32];
+	struct nft_place p;
+	bool found = ruleset && nft_find_dropper(ruleset, h->family == AF_INET6, &p);
+
+	free(ruleset);
+	if (!found)
+		return false;
+	snprintf(at, sizeof(at), p.handle ? "rule with handle %lld" : "its policy is drop", (long long)p.handle);
+	snprintf(who, 240, "most likely in table %s %s, chain %s: %s", p.family, p.table, p.chain, at);
+	snprintf(at, sizeof(at), p.handle ? " handle %lld" : "", (long long)p.handle);
+	snprintf(mend, 360, "let them pass before it: nft %s rule %s %s %s%s " ACCEPT, p.handle ? "insert" : "add", p.family, p.table,
+		 p.chain, at);
+	return true;
+}
+
 static int killed(const struct handshake *h)
 {
+	char who[240], mend[360];
 	FILE *f = fopen("/proc/sys/net/netfilter/nf_conntrack_tcp_loose", "re");
 	int loose = 1;
 
@@ -289,12 +316,11 @@ static int killed(const struct handshake *h)
 		return ward_fail(-EACCES, "sysctl -w net.netfilter.nf_conntrack_tcp_loose=1",
 				 "SYN cookies would not work on '%s': nf_conntrack_tcp_loose is 0, so a rule drops the ACK of a "
 				 "handshake whose SYN the stack has not seen", h->iface->name);
+	if (name_rule(h, who, mend))
+		return ward_fail(-EACCES, mend, DROPS_THE_ACK " (%s)", h->iface->name, who);
 	return ward_fail(-EACCES,
 			 "let them pass before the rule that drops what is 'ct state new' or 'invalid' and no SYN: nft insert "
-			 "rule inet filter input tcp flags & (syn|rst|ack) == ack tcp dport PORTS accept (tcpward drops those "
-			 "without a good cookie)",
-			 "SYN cookies would not work on '%s': a firewall rule drops the ACK of a handshake whose SYN the stack has "
-			 "not seen", h->iface->name);
+			 "rule inet filter input " ACCEPT, DROPS_THE_ACK, h->iface->name);
 }
 
 /* One ACK that brings a cookie back. 1: the stack got it, and for our own flavour took it; 0: not; or -errno, told. */
@@ -314,7 +340,27 @@ static int try_cookie(struct ward *w, struct handshake *h, enum cookie_flavour f
 			 h->iface->name);
 }
 
-static int judge(struct ward *w, struct handshake *h, enum cookie_flavour flavour)
+/*
+ * The rule that mends it may be for the ports of the services alone. There nothing may be opened, for it would be an application's:
+ * an ACK that bears no cookie is let in, or not, by the same rules.
+ */
+static bool passes_there(struct handshake *h, const struct ward_cookie_options *opt)
+{
+	uint16_t own = h->lport;
+	bool in = opt->ports > 0;
+	unsigned i;
+	int tries;
+
+	for (i = 0; i < opt->ports && in; i++) {
+		h->lport = opt->port[i];
+		for (tries = 0, in = false; tries < TRIES && !in; tries++, h->rport++)
+			in = !inject(h, TH_ACK, h->isn + 1, h->isn) && arrived(h);
+	}
+	h->lport = own;
+	return in;
+}
+
+static int judge(struct ward *w, struct handshake *h, enum cookie_flavour flavour, const struct ward_cookie_options *opt)
 {
 	int err = 0, tries;
 
@@ -330,13 +376,14 @@ static int judge(struct ward *w, struct handshake *h, enum cookie_flavour flavou
 	}
 	err = inject(h, TH_SYN, h->isn, 0);
 	if (!err && arrived(h))
-		return killed(h);
+		return passes_there(h, opt) ? 0 : killed(h);
 	note(w, "%s: whether the firewall lets connections by SYN cookies pass could not be tested: it lets nothing in to port %u, "
 		"which was tried; rules that drop what is 'ct state new' and no SYN would stop them", h->iface->name, h->lport);
 	return 0;
 }
 
-int cookie_self_test(struct ward *w, const struct ward_iface *iface, enum cookie_flavour flavour)
+int cookie_self_test(struct ward *w, const struct ward_iface *iface, enum cookie_flavour flavour,
+		     const struct ward_cookie_options *opt)
 {
 	struct handshake h = { .iface = iface, .listener = -1, .raw = -1, .prog = -1 };
 	uint16_t random[3] = { 0 };
@@ -354,7 +401,7 @@ int cookie_self_test(struct ward *w, const struct ward_iface *iface, enum cookie
 	if (err)
 		ward_fail(err, err == -EPERM ? REMEDY_ROOT : "", "cannot test SYN cookies on '%s': %s", iface->name, strerror(-err));
 	else
-		err = judge(w, &h, flavour);
+		err = judge(w, &h, flavour, opt);
 	close_sockets(&h);
 	return err;
 }

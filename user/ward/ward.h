@@ -238,6 +238,8 @@ void ward_on_notice(struct ward *w, void (*fn)(const char *line, void *ctx), voi
 struct ward_cookie_options {
 	enum cookie_flavour flavour; /* COOKIE_AUTO: our own where the kernel can take them, else the kernel's */
 	bool set_sysctls;            /* set the stack's settings where they lack; set back by ward_cookies_off() */
+	const uint16_t *port;        /* some of those that are answered for: what a firewall lets in there counts */
+	unsigned ports;
 };
 /*
  * Makes everything ready for the packet path to answer the SYNs that the policy says: checks settings, attaches what hands

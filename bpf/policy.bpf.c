@@ -5,24 +5,62 @@
 #include "tcp_track.h"
 
 /* ---- the block list ---- */
-/* The entry that was found: does it count against the segment, or is its sender allowed? */
-__weak __noinline int blocked_by(struct list_entry *e)
+/* The sender is on the block list. 1: he is allowed all the same. */
+__weak __noinline int block_excused(void)
 {
 	struct policy_live *live = policy_live_get();
 	struct scratch *sc = scratch_get(SCRATCH_PACKET);
 	struct policy_config *cfg;
 
-	if (!sc || !live || !e)
-		return 0;
+	if (!sc || !live)
+		return 1;
 	sc->policy.slot = policy_slot(live, sc->seg.now_ns) + 1;
 	cfg = config_get(sc->policy.slot);
 	sc->policy.allowed = 0;
 	if (sc->policy.slot && cfg && cfg->has_allow)
 		classify_source();
-	if (list_allows())
+	return list_allows();
+}
+
+/* The entry that was found: does it count against the segment? */
+static __always_inline int blocked_by(struct scratch *sc, const struct policy_live *live, struct list_entry *e)
+{
+	if (block_is_simple(live)) {
+		__sync_fetch_and_add(&e->hits, 1);
+		block_count(sc);
+		return 1;
+	}
+	if (block_excused())
 		return 0;
 	__sync_fetch_and_add(&e->hits, 1);
 	return block_list_verdict();
+}
+
+int block_told(void)
+{
+	struct policy_rate sample = POLICY_SAMPLE;
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+
+	if (!sc)
+		return 0;
+	sc->policy.value = 0;
+	report_drop(sc, SUBJECT_BLOCK_LIST, DROP_BLOCK_LIST, 1, &sample);
+	return 0;
+}
+
+int block_carry(void)
+{
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+	struct address_prefix key = {.len = 128};
+	struct list_entry *e;
+
+	if (!sc)
+		return 0;
+	__builtin_memcpy(key.addr, segment_saddr(&sc->seg), 16);
+	e = bpf_map_lookup_elem(&block_addrs, &key);
+	if (e)
+		__sync_fetch_and_add(&e->hits, BLOCK_CARRY);
+	return 0;
 }
 
 /* By the prefix of the sender that limits block. */
@@ -43,7 +81,7 @@ __weak __noinline int prefix_blocked(void)
 	if (!block_filter_has(live, addr[0], addr[1], len))
 		return 0;
 	e = block_entry(sc, len);
-	return e ? blocked_by(e) : 0;
+	return e ? blocked_by(sc, live, e) : 0;
 }
 
 int policy_blocked(void)
@@ -52,14 +90,23 @@ int policy_blocked(void)
 	struct scratch *sc = scratch_get(SCRATCH_PACKET);
 	const __u64 *addr;
 	struct list_entry *e;
+	__u32 bit, *hits;
 
 	if (!sc || !live)
 		return 0;
 	addr = segment_saddr(&sc->seg);
-	if (block_filter_has(live, addr[0], addr[1], 128)) {
+	bit = block_bit_of(addr[0], addr[1], 128);
+	if (block_filter_bit(live, bit)) {
+		hits = block_is_simple(live) ? (__u32 *)0 : block_set_hits(sc, addr, bit); /* policy_first() has looked */
+		if (hits) {
+			if (block_excused())
+				return 0;
+			block_hit(hits);
+			return block_list_verdict();
+		}
 		e = block_entry(sc, 128);
 		if (e)
-			return blocked_by(e);
+			return blocked_by(sc, live, e);
 	}
 	return live->block_len[!address_is_v4(addr)] && prefix_blocked();
 }

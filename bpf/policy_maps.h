@@ -4,6 +4,8 @@
 #define BPF_POLICY_MAPS_H
 
 #include "maps.h"
+/* after maps.h: its types */
+#include "block_set.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -114,5 +116,14 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } block_filter WARD_MAP;
+
+/* What is dropped by one look: include/block_set.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, BLOCK_SETS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct block_set);
+} block_sets WARD_MAP;
 
 #endif

@@ -162,6 +162,9 @@ static __always_inline void count_verdict(__u32 subject, __u32 drop, int enforce
 		d->would[drop]++;
 }
 
+/* The rate of the sample, where its rule gives none. */
+#define POLICY_SAMPLE {.interval_ns = NS_PER_S / 10, .burst = 10}
+
 /* A sample of what was dropped, for those who watch. */
 static __always_inline void report_drop(struct scratch *sc, __u32 subject, __u32 drop, int enforced,
 					const struct policy_rate *sample)
@@ -196,7 +199,7 @@ static __always_inline void report_drop(struct scratch *sc, __u32 subject, __u32
 __weak __noinline int verdict_give(__u32 subject, __u32 drop, __u32 own)
 {
 	struct scratch *sc = scratch_get(SCRATCH_PACKET);
-	struct policy_rate sample = {.interval_ns = NS_PER_S / 10, .burst = 10};
+	struct policy_rate sample = POLICY_SAMPLE;
 	struct policy_config *cfg;
 	int enforced, mode = own;
 
@@ -267,14 +270,44 @@ __weak __noinline int prefix_hit(__u32 found)
 	return 0;
 }
 
+static __always_inline void block_bit_set(__u32 index, __u32 bit)
+{
+	__u64 *word = bpf_map_lookup_elem(&block_filter, &index);
+
+	if (word)
+		__sync_fetch_and_or(word, 1ULL << (bit & 63));
+}
+
+/* The address in policy.prefix, which has just been put into block_addrs, goes into its set: include/block_set.h. */
+__weak __noinline int block_source_set(__u32 bit)
+{
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+	__u32 index = block_set_index(bit & (BLOCK_FILTER_WORDS * 64 - 1));
+	struct block_set *set = bpf_map_lookup_elem(&block_sets, &index);
+	struct list_entry *e;
+	__u64 low, word;
+
+	if (!sc || !set)
+		return 0;
+	low = block_low(&sc->policy.prefix);
+	if (sc->policy.prefix.len != 128 || !block_set_fits(block_high(&sc->policy.prefix), low))
+		return 0;
+	word = block_word(low, sc->policy.entry.until_ns);
+	if (!block_set_put(set, word, block_time(sc->seg.now_ns), 1))
+		return 0;
+	e = bpf_map_lookup_elem(&block_addrs, &sc->policy.prefix);
+	if (!e || block_word(low, *(volatile __u64 *)&e->until_ns) != word)
+		block_set_undo(set, word);
+	return 0;
+}
+
 /* The source of a limit, which stands in policy.prefix, goes on the block list for so long. */
 __weak __noinline int block_source(__u32 subject, __u64 for_ns)
 {
 	struct policy_live *live = policy_live_get();
 	struct scratch *sc = scratch_get(SCRATCH_PACKET);
 	struct list_entry *e;
-	__u32 bit, index;
-	__u64 *word;
+	__u32 bit;
 
 	if (!sc || !live)
 		return 0;
@@ -289,14 +322,9 @@ __weak __noinline int block_source(__u32 subject, __u64 for_ns)
 	    bpf_map_update_elem(&block_addrs, &sc->policy.prefix, e, BPF_ANY))
 		return 0;
 	bit = block_bit(&sc->policy.prefix);
-	index = bit >> 6;
-	word = bpf_map_lookup_elem(&block_filter, &index);
-	if (word)
-		__sync_fetch_and_or(word, 1ULL << (bit & 63));
-	index += BLOCK_FILTER_WORDS;
-	word = bpf_map_lookup_elem(&block_filter, &index);
-	if (word)
-		__sync_fetch_and_or(word, 1ULL << (bit & 63));
+	block_bit_set(bit >> 6, bit);
+	block_bit_set((bit >> 6) + BLOCK_FILTER_WORDS, bit);
+	block_source_set(bit);
 	if (!(live->lists & LIST_BLOCK_ADDRS))
 		__sync_fetch_and_or(&live->lists, LIST_BLOCK_ADDRS);
 	return 0;

@@ -297,7 +297,7 @@ enum list_by { LISTED_BY_HAND, LISTED_BY_LIMIT, LISTED_BY_FINDING, LISTED_BY_FIL
 struct list_entry {
 	__u64 until_ns; /* since the epoch; 0: for ever */
 	__u64 added_ns;
-	__u64 hits; /* block lists: segments of it that were dropped, or would have been */
+	__u64 hits; /* block lists: segments of it that were dropped, or would have been; and see block_set.h */
 	enum list_by by;
 	__u8 subject; /* LISTED_BY_LIMIT: the limit's place among the subjects, less POLICY_RULES */
 	__u8 len; /* in a map of prefixes: the key's, by which a lookup is known to be exact */
@@ -311,6 +311,9 @@ struct list_entry {
 #define LIST_BLOCK_PREFIXES 0x08
 
 /*
+ * Beside block_addrs stand two maps that answer most questions in its place: a filter says "surely not", sets (block_set.h) say
+ * "surely".
+ *
  * Map "block_filter": which entries block_addrs may hold. A bit may be set without an entry, but no entry is without its bit.
  * There are two halves, of which policy_live.block_half is read. Whoever adds an entry puts it into block_addrs and then sets
  * its bit in both halves. Bits are not cleared one by one: the sweeper empties the other half, sets the bits of all entries
@@ -350,7 +353,8 @@ struct policy_live {
 	__u32 lists;       /* LIST_* */
 	__u8 lists_mode;   /* enum policy_mode of the lists while no policy is loaded */
 	__u8 block_len[2]; /* besides 128: the other length of prefixes in block_addrs, IPv4 (with 96 more) and IPv6; 0: none */
-	__u8 pad[5];
+	__u8 block_drops;  /* the block list is in force, with no exception but allow lists: block_simple() */
+	__u8 pad[4];
 	__u32 revision;    /* grows with each apply, rollback and change of a list of prefixes */
 	__u32 marked;      /* the revision that the flows' marks are made for */
 	__u32 version;     /* POLICY_LAYOUT_VERSION */
@@ -371,6 +375,21 @@ static __always_inline int policy_slot(const volatile struct policy_live *live, 
 	if (rollback_ns && now >= rollback_ns)
 		return (int)live->before - 1;
 	return live->slot & 1;
+}
+
+/*
+ * What policy_live.block_drops should be; cfg: of the slot that is loaded, NULL: none is. 0 means that everything has to be
+ * asked, which is never wrong: so it is 0 while another policy is put in force, and whatever depends on the time keeps it 0
+ * until that is past and the sweeper has seen it.
+ */
+static __always_inline int block_simple(const struct policy_live *live, const struct policy_config *cfg, __u64 now)
+{
+	if (live->rollback_ns)
+		return 0;
+	if (!live->loaded)
+		return live->lists_mode == MODE_ENFORCE;
+	return cfg && cfg->mode == MODE_ENFORCE && !cfg->has_allow && !cfg->exempt_count && !cfg->open_without_sweeper &&
+	       now >= cfg->learn_until_ns;
 }
 
 #endif

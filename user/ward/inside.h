@@ -51,6 +51,7 @@
 	X(BLOCK_ADDRS, "block_addrs")                                                                                  \
 	X(BLOCK_PREFIXES, "block_prefixes")                                                                            \
 	X(BLOCK_FILTER, "block_filter")                                                                                \
+	X(BLOCK_SETS, "block_sets")                                                                                    \
 	X(COOKIE_KEYS, "cookie_keys")                                                                                  \
 	X(COOKIE_CONF, "cookie_conf")                                                                                  \
 	X(COOKIE_UNPROTECTED, "cookie_unprotected")                                                                    \
@@ -124,8 +125,10 @@ struct ward {
 	struct finding *findings;
 	bool live_held; /* between ward_policy_begin() and _end(), by this lock */
 	int live_lock;
-	struct policy_live *live; /* these two mmapped: live.c */
+	struct policy_live *live; /* these three mmapped: live.c */
 	__u64 *block_filter;
+	struct block_set *block_sets;
+	unsigned block_set_at; /* that is compared next: block_sets.c */
 	bool lists_taken_over;         /* they are saved when the instance ends */
 	struct list_sweep *list_sweep; /* of the process that sweeps */
 	struct policy_slots *slots;    /* policy.c */
@@ -194,7 +197,7 @@ void accounts_free(struct ward *w);
 void accounts_look(struct ward *w, uint64_t now_ns);
 
 /* ---- live.c ---- */
-/* Maps policy_live and block_filter; the maps are open. */
+/* Maps policy_live, block_filter and block_sets; the maps are open. */
 int live_map(struct ward *w);
 /* What they hold before the first packet. */
 void live_init(struct ward *w);
@@ -218,10 +221,30 @@ struct list_place {
 	__u32 flag[2]; /* LIST_* */
 };
 extern const struct list_place list_places[WARD_LISTS];
-/* Puts an entry into its map, sets its bit in the filter, and says that the map is not empty. 0 or -errno, not told. */
+/* Puts an entry, with all its hits, into its map and its set, sets its bit in the filter, and says that the map is not empty.
+ * 0 or -errno, not told. */
 int list_put(struct ward *w, enum ward_list list, const struct address_prefix *prefix, struct list_entry entry);
+/* Takes an entry of just this prefix out of its map, and out of its set. 0 or -errno, not told. */
+int list_take(struct ward *w, enum ward_list list, const struct address_prefix *prefix);
 /* If the map is empty, the packet path need not look there. */
 void list_close_empty(struct ward *w, enum ward_list list, int which);
+
+/* ---- block_sets.c ---- */
+/* All of these do nothing for what has no place in the sets: see include/block_set.h. */
+int block_sets_map(struct ward *w);
+void block_sets_free(struct ward *w);
+/* What has just been put into block_addrs; reset: its hits here begin at 0, those there are all it had. */
+void block_sets_put(struct ward *w, const struct address_prefix *prefix, const struct list_entry *entry, bool reset);
+/* What is about to be taken out of block_addrs, and once more when it was. */
+void block_sets_take(struct ward *w, const struct address_prefix *prefix);
+/* Is it there just so? Also if it has no place. */
+bool block_sets_has(const struct ward *w, const struct address_prefix *prefix, const struct list_entry *entry);
+/* Hits that are not in its entry yet. */
+uint32_t block_sets_hits(const struct ward *w, const struct address_prefix *prefix);
+/* Takes all out, their hits go to their entries; the sweep brings back what belongs there. */
+void block_sets_clear(struct ward *w);
+/* Compares some of the sets with block_addrs. */
+void block_sets_check(struct ward *w);
 
 /* ---- lists_save.c ---- */
 /* What the last instance of this name has left; what becomes of it is told in notes. */
@@ -237,6 +260,8 @@ struct policy_config *policy_now(struct ward *w, uint64_t now_ns);
 /* The slot that this configuration stands in. */
 unsigned policy_slot_of(const struct ward *w, const struct policy_config *config);
 void policy_free_slots(struct ward *w);
+/* Is the block list simply in force now? policy_live.block_drops follows. */
+void policy_settle_blocks(struct ward *w);
 
 /* ---- react.c ---- */
 /* Does what the policy asks for while something is found; after the detectors have looked. */

@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "block_set.h"
 #include "embryo.h"
 #include "finding.h"
 #include "ward/cookie.h"
@@ -42,6 +43,8 @@ uint64_t layout_hash(void)
 		sizeof(struct ward_control),
 		sizeof(struct cookie_keys),
 		sizeof(struct cookie_conf),
+		sizeof(struct block_set),
+		BLOCK_SETS,
 		offsetof(struct ward_control, fill_permille),
 		sizeof(struct event),
 		offsetof(struct event, type),

@@ -3,7 +3,8 @@
  * lists: who is allowed, and who is blocked, by hand and by limits (include/enforce.h).
  *
  * Processes change them one at a time (live.c); the packet path adds to block_addrs meanwhile, and counts hits. What it counts
- * between our reading an entry and writing it again is lost: some hits, once a change.
+ * between our reading an entry and writing it again is lost: some hits, once a change. What of an entry stands beside the map,
+ * in the filter and in its set, follows here: list_put(), list_take().
  */
 #include <errno.h>
 #include <stdio.h>
@@ -56,16 +57,34 @@ int list_put(struct ward *w, enum ward_list list, const struct address_prefix *p
 		return -errno;
 	if (list == WARD_BLOCK && !which)
 		filter_set(w, prefix);
+	if (list == WARD_BLOCK && !which)
+		block_sets_put(w, prefix, &entry, true);
 	__atomic_fetch_or(&w->live->lists, list_places[list].flag[which], __ATOMIC_SEQ_CST);
 	return 0;
 }
 
-/* The very entry of prefix; a lookup in a map of prefixes may find a wider one. */
+int list_take(struct ward *w, enum ward_list list, const struct address_prefix *prefix)
+{
+	int err;
+
+	if (list == WARD_BLOCK)
+		block_sets_take(w, prefix);
+	err = bpf_map_delete_elem(map_of(w, list, prefix), prefix) ? -errno : 0;
+	if (list == WARD_BLOCK)
+		block_sets_take(w, prefix);
+	return err;
+}
+
+/* The very entry of prefix, with all its hits; a lookup in a map of prefixes may find a wider one. */
 static bool get_entry(const struct ward *w, enum ward_list list, const struct address_prefix *prefix,
 		      struct list_entry *entry)
 {
-	return !bpf_map_lookup_elem(map_of(w, list, prefix), prefix, entry) &&
-	       (!which_map(prefix) || entry->len == prefix->len);
+	if (bpf_map_lookup_elem(map_of(w, list, prefix), prefix, entry) ||
+	    (which_map(prefix) && entry->len != prefix->len))
+		return false;
+	if (list == WARD_BLOCK)
+		entry->hits += block_sets_hits(w, prefix);
+	return true;
 }
 
 static bool is_over(const struct list_entry *entry, uint64_t now_ns)
@@ -164,7 +183,7 @@ int ward_list_delete(struct ward *w, enum ward_list list, const struct address_p
 
 	if (lock < 0)
 		return lock;
-	err = bpf_map_delete_elem(map_of(w, list, prefix), prefix) ? -errno : 0;
+	err = list_take(w, list, prefix);
 	if (list == WARD_BLOCK && which_map(prefix) && !bpf_map_delete_elem(w->map[MAP_BLOCK_ADDRS], prefix))
 		err = 0; /* a limit's */
 	if (!err)
@@ -200,15 +219,18 @@ static int collect(const void *key, const void *value, void *ctx)
 	return 0;
 }
 
-/* Everything in it, sorted, what is over too; for free(all->item), after an error too. */
+/* Everything in it, sorted, with all its hits, what is over too; for free(all->item), after an error too. */
 static int read_list(struct ward *w, enum ward_list list, struct items *all)
 {
 	int which, err = 0;
+	size_t i;
 
 	for (which = 0; which < 2 && !err; which++)
 		if (w->live->lists & list_places[list].flag[which])
 			err = map_each(w, list_places[list].map[which], sizeof(struct address_prefix),
 				       sizeof(struct list_entry), PER_BATCH, collect, all);
+	for (i = 0; list == WARD_BLOCK && i < all->count; i++)
+		all->item[i].entry.hits += block_sets_hits(w, &all->item[i].prefix);
 	if (!err && all->count)
 		qsort(all->item, all->count, sizeof(*all->item), prefix_compare);
 	return err;
@@ -217,7 +239,7 @@ static int read_list(struct ward *w, enum ward_list list, struct items *all)
 /* Where an entry stands: a prefix of a limit may stand among the addresses. */
 static void take_out(struct ward *w, enum ward_list list, const struct address_prefix *prefix)
 {
-	bpf_map_delete_elem(map_of(w, list, prefix), prefix);
+	list_take(w, list, prefix);
 	if (list == WARD_BLOCK && which_map(prefix))
 		bpf_map_delete_elem(w->map[MAP_BLOCK_ADDRS], prefix);
 }

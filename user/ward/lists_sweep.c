@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * lists_sweep: takes out entries whose time is over, a slice of the lists a second, and makes the block filter anew on the
- * way: include/enforce.h says why no bit gets lost.
+ * way: include/enforce.h says why no bit gets lost. What has no place in its set gets one when there is room again.
  *
  * A limit may renew an entry between our last look at it and its removal: then its source is free until it does it again.
  */
@@ -65,19 +65,22 @@ static bool settle(struct ward *w, const struct address_prefix *prefix, const st
 	return true;
 }
 
-static bool remove_over(int fd, const struct address_prefix *prefix, uint64_t now_ns)
+/* which: of the list's two maps; a prefix of a limit stands among the addresses. */
+static bool remove_over(struct ward *w, enum ward_list list, int which, const struct address_prefix *prefix, uint64_t now_ns)
 {
+	int fd = w->map[list_places[list].map[which]];
 	struct list_entry entry;
 
 	if (bpf_map_lookup_elem(fd, prefix, &entry) || !entry.until_ns || entry.until_ns > now_ns)
 		return false;
+	if (prefix->len == PREFIX_WHOLE)
+		return !list_take(w, list, prefix);
 	return !bpf_map_delete_elem(fd, prefix);
 }
 
 /* keep_last: the cursor is the last key itself, without which the next batch would begin at the first again. */
 static bool sweep_batch(struct ward *w, enum ward_list list, int which, __u32 count, bool keep_last, uint64_t now_ns)
 {
-	int fd = w->map[list_places[list].map[which]];
 	struct list_sweep *sw = w->list_sweep;
 	bool filter = list == WARD_BLOCK && !which, revise = false;
 	__u32 i;
@@ -86,15 +89,18 @@ static bool sweep_batch(struct ward *w, enum ward_list list, int which, __u32 co
 		const struct list_entry *entry = &sw->value[i];
 
 		if (entry->until_ns && entry->until_ns <= now_ns && !(keep_last && i == count - 1)) {
-			revise |= remove_over(fd, &sw->key[i], now_ns) && !filter;
+			revise |= remove_over(w, list, which, &sw->key[i], now_ns) && !filter;
 			continue;
 		}
 		if (!filter)
 			continue;
-		if (settle(w, &sw->key[i], entry))
+		if (settle(w, &sw->key[i], entry)) {
 			revise = true;
-		else
-			mark(other_half(w), &sw->key[i]);
+			continue;
+		}
+		mark(other_half(w), &sw->key[i]);
+		if (!block_sets_has(w, &sw->key[i], entry))
+			block_sets_put(w, &sw->key[i], entry, false);
 	}
 	return revise;
 }
@@ -160,6 +166,8 @@ void lists_sweep(struct ward *w, uint64_t now_ns)
 		sw->at = 0;
 		sw->rest_until_ns = now_ns + REST_NS;
 	}
+	if (w->live->lists & LIST_BLOCK_ADDRS)
+		block_sets_check(w);
 	if (revise)
 		live_revise(w);
 	live_unlock(lock);

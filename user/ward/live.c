@@ -24,7 +24,7 @@ int live_map(struct ward *w)
 {
 	w->live = map_memory(w->map[MAP_POLICY_LIVE], sizeof(*w->live));
 	w->block_filter = map_memory(w->map[MAP_BLOCK_FILTER], FILTER_SIZE);
-	if (w->live && w->block_filter)
+	if (w->live && w->block_filter && !block_sets_map(w))
 		return 0;
 	return ward_fail(-errno, errno == EPERM ? REMEDY_ROOT : "", "cannot map the memory of policy and lists: %s",
 			 strerror(errno));
@@ -34,6 +34,7 @@ void live_init(struct ward *w)
 {
 	w->live->version = POLICY_LAYOUT_VERSION;
 	w->live->lists_mode = MODE_ENFORCE;
+	w->live->block_drops = 1;
 }
 
 void live_free(struct ward *w)
@@ -42,6 +43,7 @@ void live_free(struct ward *w)
 		munmap(w->live, sizeof(*w->live));
 	if (w->block_filter)
 		munmap(w->block_filter, FILTER_SIZE);
+	block_sets_free(w);
 	w->live = NULL;
 	w->block_filter = NULL;
 }

@@ -77,6 +77,13 @@ static int map_slots(struct ward *w)
 /* ---- changing over: see policy_slot() ---- */
 #define STORE(where, value) __atomic_store_n(&(where), (value), __ATOMIC_SEQ_CST)
 
+void policy_settle_blocks(struct ward *w)
+{
+	int simple = !map_slots(w) && block_simple(w->live, w->live->loaded ? config_of(w, w->live->slot) : NULL, ward_now_ns(w));
+
+	STORE(w->live->block_drops, simple);
+}
+
 static void settle(struct ward *w, const struct policy_config *from)
 {
 	int slot = policy_slot(w->live, ward_now_ns(w));
@@ -86,6 +93,7 @@ static void settle(struct ward *w, const struct policy_config *from)
 	for (i = 0; i < 2; i++)
 		STORE(w->live->block_len[i], to ? to->block_len[i] : 0);
 	policy_counts_move(w, from, to);
+	policy_settle_blocks(w);
 	live_revise(w);
 }
 
@@ -109,6 +117,7 @@ static void end_waiting(struct ward *w)
 {
 	const struct policy_config *from = in_use(w);
 
+	STORE(w->live->block_drops, 0);
 	if (w->live->before)
 		STORE(w->live->slot, w->live->before - 1);
 	else
@@ -155,11 +164,12 @@ void policy_sweep(struct ward *w, uint64_t now_ns)
 
 	if (w->live->marked != w->live->revision)
 		live_mark(w);
-	if (!is_due(w, now_ns) || map_slots(w))
+	if (map_slots(w) || (!is_due(w, now_ns) && w->live->block_drops == block_simple(w->live, in_use(w), now_ns)))
 		return;
 	lock = live_lock(w, false, 0);
 	if (lock < 0)
 		return; /* whoever has it ends the rollback first */
+	policy_settle_blocks(w);
 	if (is_due(w, now_ns)) {
 		snprintf(file, sizeof(file), "%s", config_of(w, w->live->slot)->file);
 		end_waiting(w);
@@ -224,6 +234,7 @@ static void change_over(struct ward *w, unsigned slot, uint32_t confirm_s)
 	const struct policy_config *from = in_use(w);
 	uint32_t before = from ? 1 + (w->live->slot & 1) : 0;
 
+	STORE(w->live->block_drops, 0);
 	if (confirm_s) {
 		STORE(w->live->before, before);
 		STORE(w->live->rollback_ns, ward_now_ns(w) + confirm_s * NS_PER_S);
@@ -287,6 +298,7 @@ int ward_policy_confirm(struct ward *w)
 		confirmed = w->live->rollback_ns || config->exempt_count;
 		STORE(w->live->rollback_ns, 0);
 		STORE(config->exempt_count, 0);
+		policy_settle_blocks(w);
 		if (confirmed)
 			live_revise(w);
 	}
@@ -307,6 +319,7 @@ int ward_policy_rollback(struct ward *w)
 	if (is_waiting(w)) {
 		end_waiting(w);
 	} else if (w->live->before) {
+		STORE(w->live->block_drops, 0);
 		STORE(w->live->slot, w->live->before - 1);
 		STORE(w->live->loaded, 1);
 		STORE(w->live->before, here);
@@ -328,6 +341,7 @@ int ward_policy_remove(struct ward *w)
 		return lock;
 	from = in_use(w);
 	if (from) {
+		STORE(w->live->block_drops, 0);
 		STORE(w->live->loaded, 0);
 		STORE(w->live->rollback_ns, 0);
 		STORE(w->live->before, 1 + (w->live->slot & 1));
@@ -341,7 +355,9 @@ int ward_policy_remove(struct ward *w)
 
 void ward_policy_judge(struct ward *w, bool judge)
 {
+	STORE(w->live->block_drops, 0);
 	STORE(w->live->loaded, judge);
+	policy_settle_blocks(w);
 }
 
 /* ---- reading ---- */

@@ -268,6 +268,8 @@ int takeover_loaded(struct ward *w)
 	uint64_t now_ns = ward_now_ns(w);
 
 	w->lists_taken_over = true;
+	if (w->take->head.build != build_hash()) /* which may have changed the list without a thought of the sets */
+		block_sets_clear(w);
 	if (w->take->all)
 		return 0;
 	*w->info = w->plan;

@@ -12,6 +12,7 @@
 
 #include "bench/bed.h"
 #include "bench/turn.h"
+#include "block_set.h"
 #include "finding.h"
 #include "embryo.h"
 #include "enforce.h"
@@ -125,6 +126,25 @@ static void write_filter(struct bed *b, enum list list)
 	free(index);
 }
 
+static void write_sets(struct bed *b, enum list list)
+{
+	struct block_set *sets = aligned_alloc(64, BLOCK_SETS * sizeof(*sets));
+	uint32_t *index = calloc(BLOCK_SETS, sizeof(*index)), count = BLOCK_SETS, i;
+
+	memset(sets, 0, BLOCK_SETS * sizeof(*sets));
+	for (i = 0; i < count; i++)
+		index[i] = i;
+	for (i = 0; list != PREFIXES_10K && i < list_size(list); i++) {
+		struct address_prefix p = listed(list, i);
+
+		block_set_put(&sets[block_set_index(block_bit(&p))], block_word(block_low(&p), 0), 1, 1);
+	}
+	if (bpf_map_update_batch(bpf_map__fd(b->skel->maps.block_sets), index, sets, &count, NULL))
+		bench_die("cannot write the sets: %s", strerror(errno));
+	free(sets);
+	free(index);
+}
+
 /* In an order that is not the one in which they are asked for. */
 static void fill_list(struct bed *b, enum list list, bool remove)
 {
@@ -149,6 +169,7 @@ static void set_list(struct bed *b, enum list *now, enum list list)
 	fill_list(b, *now, true);
 	fill_list(b, list, false);
 	write_filter(b, list);
+	write_sets(b, list);
 	*now = list;
 	t->listed = list_size(list);
 	t->listed_stride = (uint32_t)(t->listed * 0.381966) | 1;
@@ -277,7 +298,7 @@ static void ask_flows(struct bed *b)
 static void come_into_force(struct bed *b, const struct policy_case *p, enum list *list_now)
 {
 	struct policy_live live = { .version = POLICY_LAYOUT_VERSION, .lists_mode = MODE_ENFORCE };
-	struct policy_image *image;
+	struct policy_image *image = NULL;
 	uint32_t zero = 0;
 
 	set_list(b, list_now, p->list);
@@ -286,8 +307,9 @@ static void come_into_force(struct bed *b, const struct policy_case *p, enum lis
 	if (live.loaded) {
 		image = make_policy(p->rules, p->service);
 		put_policy(b, image);
-		policy_image_free(image);
 	}
+	live.block_drops = (uint8_t)block_simple(&live, image ? &image->config : NULL, 1);
+	policy_image_free(image);
 	if (bpf_map_update_elem(bpf_map__fd(b->skel->maps.policy_live), &zero, &live, BPF_ANY))
 		bench_die("cannot load the policy: %s", strerror(errno));
 }

@@ -104,6 +104,41 @@ is "... and the keeper takes it out" "$(entries block_addrs)/$(entries block_pre
 is "... and closes the map" "$(flags lists)" 4
 must a block flush
 
+# ---- who is listed is dropped, at once, for so long, and counted; also over a restart ----
+reached() { # as b, from its address: 0 refused (the SYN came through), 124 nothing came back
+	on b timeout 0.7 bash -c "</dev/tcp/192.0.2.1/81" 2>/dev/null
+	[ $? != 124 ]
+}
+answer() { reached && echo refused || echo silence; }
+in_sets() { # ways that are taken
+	"$BPFTOOL" -j map dump pinned "$PINS/$A/block_sets" | tr -d '\n ' | grep -oE '"formatted":\{"key":[0-9]+,"value":\{"way":\[[0-9,]*' |
+		sed 's/.*\[//' | tr ',' '\n' | grep -vcx 0
+}
+hits() { json block | grep '"192.0.2.2"' | member hits; }
+is "a source that is not listed" "$(answer)" refused
+must a block add 192.0.2.2 192.0.2.3
+is "... is dropped when it is" "$(answer)" silence
+expect "... which its entry counts" "$(hits)" -ge 1
+is "both stand in their sets" "$(in_sets)" 2
+must a detach "$A"
+must a attach "$A"
+before=$(hits)
+expect "a restart keeps the hits" "$before" -ge 1
+is "... and drops it" "$(answer)" silence
+expect "... and counts on" "$(hits)" -gt "$before"
+must a allow add 192.0.2.0/24
+is "an allow list comes first" "$(answer)" refused
+must a allow flush
+is "... while it stands" "$(answer)" silence
+must a block del 192.0.2.2
+is "taken out, it is let in at once" "$(answer)" refused
+is "... and its way is free" "$(in_sets)" 1
+must a block add 192.0.2.2 --for 1s
+sleep 1
+is "nor is it dropped when its time is over" "$(answer)" refused
+must a block flush
+is "flush empties the sets" "$(in_sets)" 0
+
 # ---- import ----
 cat >"$work/feed" <<-EOF
 	# a feed

@@ -408,7 +408,7 @@ static void test_sample(void)
 	struct rig rig;
 	int i;
 
-	case_begin("policy: drops are told at the rule's rate, and counted all");
+	case_begin("policy: drops are told at the rule's rate, or the list's, and counted all");
 	rig_options_init(&opt);
 	opt.ward.replay = false;
 	opt.iface_mtu = 1500;
@@ -429,6 +429,17 @@ static void test_sample(void)
 	ward_reader_poll(reader);
 	check(told.drops >= 5 && told.drops <= 12);
 	same(count_of(&rig, SUBJECT_RULE(0)).dropped, 300);
+	rig.w->opt.replay = true;
+	list(&rig, WARD_BLOCK, C, 0);
+	same(rig.w->live->block_drops, 1);
+	told.drops = 0;
+	for (i = 0; i < 300; i++)
+		same(syn_dropped(&rig, C, (uint16_t)(1000 + i), S, 80), 1);
+	rig.w->opt.replay = false;
+	ward_reader_poll(reader);
+	check(told.drops >= 8 && told.drops <= 16);
+	same(told.last.subject, SUBJECT_BLOCK_LIST);
+	same(count_of(&rig, SUBJECT_BLOCK_LIST).dropped, 300);
 	ward_reader_close(reader);
 	rig_close(&rig);
 	case_end();

@@ -12,11 +12,9 @@ TIME_LIMIT_S=${TIME_LIMIT_S:-300}
 name=$1 base=$2
 log=$base.log
 
+. tests/inside.sh
 if [ -n "${TCPWARD_TESTS_INSIDE:-}" ]; then
-	mount -t sysfs sysfs /sys && mount -t bpf bpf /sys/fs/bpf || exit 1
-	[ -d /sys/kernel/tracing ] && mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null
-	mkdir -p /run/netns /run/tcpward && mount -t tmpfs tmpfs /run/netns && mount -t tmpfs tmpfs /run/tcpward || exit 1
-	ip link set lo up
+	mount_inside || exit 1
 fi
 
 # ---- results ----

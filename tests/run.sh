@@ -21,9 +21,9 @@ jobs=${TEST_JOBS:-$(nproc)}
 namespaces='' begin=(setsid)
 if [ "$(id -u)" = 0 ]; then
 	# Whoever ends us, or unshare, ends all that is inside.
-	enter=(setpriv --pdeathsig KILL unshare --net --mount --propagation private --pid --fork --kill-child --mount-proc)
-	if "${enter[@]}" true 2>/dev/null; then
-		namespaces=1 begin=(env TCPWARD_TESTS_INSIDE=1 "${enter[@]}")
+	. tests/inside.sh
+	if "${enter_namespaces[@]}" true 2>/dev/null; then
+		namespaces=1 begin=(env TCPWARD_TESTS_INSIDE=1 "${enter_namespaces[@]}")
 	else
 		echo "# no namespaces of their own here (a plain chroot?): the tests run in those of the machine, one at a time"
 		jobs=1

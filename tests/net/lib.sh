@@ -5,9 +5,18 @@
 #
 # Hosts are network namespaces "tw-PID-NAME"; their devices carry the PID too, since bpffs knows no namespaces.
 set -u
+test_file=$(realpath "$0")
 cd "$(dirname "$0")/../.."
 TEST=$(basename "$0" .sh)
 [ "$(id -u)" = 0 ] || { echo "skip $TEST: needs root"; exit 0; }
+
+# A test that is started by itself, not by run.sh, goes into such namespaces too: the host's own instances and pins are not in its
+# way. Where there are none to be had it runs beside them, and commands without --name then fail if there is another instance.
+. tests/inside.sh
+case ${TCPWARD_TESTS_INSIDE:-} in
+'') "${enter_namespaces[@]}" true 2>/dev/null && TCPWARD_TESTS_INSIDE=alone exec "${enter_namespaces[@]}" bash "$test_file" "$@" ;;
+alone) mount_inside && export TCPWARD_TESTS_INSIDE=1 || exit 1 ;;
+esac
 
 TCPWARD=${TCPWARD:-$PWD/build/tcpward}
 BIN=${BIN:-$PWD/build/tests}

@@ -316,30 +316,6 @@ struct policy *rig_whole_policy(struct dice *d)
 	return p;
 }
 
-static void match_free(struct policy_match *m)
-{
-	free(m->saddr.item);
-	free(m->daddr.item);
-	free(m->sport.item);
-	free(m->dport.item);
-	free(m->vlan.item);
-	free(m->iface);
-}
-
-void rig_policy_free(struct policy *p)
-{
-	for (size_t i = 0; i < p->rule_count; i++)
-		match_free(&p->rule[i].match);
-	for (size_t i = 0; i < p->service_count; i++)
-		match_free(&p->service[i].match);
-	free(p->rule);
-	free(p->service);
-	free(p->reaction);
-	free(p->allow.item);
-	free(p->iface);
-	free(p);
-}
-
 /* ---- segments ---- */
 /* An address in one of the list's prefixes, or right beside it. */
 static void address_near(struct dice *d, const struct cidr_list *l, uint8_t addr[16])

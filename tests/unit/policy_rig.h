@@ -17,11 +17,10 @@ uint64_t roll(struct dice *d);
 unsigned roll_below(struct dice *d, unsigned end); /* 0 to end - 1 */
 bool one_in(struct dice *d, unsigned n);
 
-/* A policy with conditions of all kinds on some rules and services. Free with rig_policy_free(). */
+/* A policy with conditions of all kinds on some rules and services. Free with policy_free(). */
 struct policy *rig_policy(struct dice *d);
 /* The same with all that a policy file may say, within what its reader accepts. */
 struct policy *rig_whole_policy(struct dice *d);
-void rig_policy_free(struct policy *p);
 /* A segment for it; what is invalid in it goes to *invalid. */
 struct segment rig_segment(struct dice *d, const struct policy *p, uint32_t *invalid);
 /* From ends by hand, as text; ports in host order. */

@@ -57,7 +57,7 @@ static void test_random(void **state)
 		if (differs(&d, p, m, SEGMENTS, &hits))
 			fail_msg("seed %llu: the image does not match what the policy says", (unsigned long long)seed);
 		policy_image_free(m);
-		rig_policy_free(p);
+		policy_free(p);
 	}
 	print_message("%u policies, %u segments each: %llu hits\n", POLICIES, SEGMENTS, (unsigned long long)hits);
 	assert_true(hits > POLICIES * SEGMENTS / 10); /* else the segments are too far from the policies */
@@ -187,7 +187,7 @@ static void test_random_can_fail(void **state)
 				found += differs(&d, p, m, SEGMENTS, &hits);
 			}
 			policy_image_free(m);
-			rig_policy_free(p);
+			policy_free(p);
 		}
 		print_message("spoiled %s: found in %u of %u\n", ways[w].name, found, spoiled);
 		assert_true(found > 0);
@@ -251,7 +251,7 @@ static void test_prefix_lengths(void **state)
 		assert_int_equal(m->config.saddr_exact, c.prefix.len == 128);
 		assert_int_equal(m->config.saddr_prefix, c.prefix.len != 128);
 		policy_image_free(m);
-		rig_policy_free(p);
+		policy_free(p);
 	}
 }
 
@@ -285,7 +285,7 @@ static void test_inheritance(void **state)
 			 CLASS_ALLOW); /* 10.1.2.3 lies in the allow list's prefix */
 	assert_int_equal(m->saddr_exact.item[1].class.flags, 0);
 	policy_image_free(m);
-	rig_policy_free(p);
+	policy_free(p);
 }
 
 /* A list that is given and empty matches nothing; one that is not given, everything. */
@@ -301,7 +301,7 @@ static void test_empty_lists(void **state)
 	m = compiled(p);
 	assert_matches(m, "10.0.0.1", 8);
 	policy_image_free(m);
-	rig_policy_free(p);
+	policy_free(p);
 }
 
 static void test_static_rules(void **state)
@@ -334,7 +334,7 @@ static void test_static_rules(void **state)
 		assert_int_equal(m->config.static_rules, cases[i].is);
 		assert_int_equal(m->config.rule[1].drop, cases[i].action == ACTION_DROP ? DROP_MATCH : DROP_NONE);
 		policy_image_free(m);
-		rig_policy_free(p);
+		policy_free(p);
 	}
 }
 
@@ -384,7 +384,7 @@ static void test_limits(void **state)
 	b->prefix_v6 = 0;
 	assert_null(policy_compile(p, rig_ifaces, RIG_ROWS, &error));
 	assert_non_null(strstr(error, "give a length from 1 to 128"));
-	rig_policy_free(p);
+	policy_free(p);
 }
 
 static void test_interfaces(void **state)
@@ -420,7 +420,7 @@ static void test_interfaces(void **state)
 	assert_int_equal(m->config.iface[0], 0);
 	assert_int_equal(m->config.iface[1], 3);
 	policy_image_free(m);
-	rig_policy_free(p);
+	policy_free(p);
 }
 
 /* Each rule has ports of its own and one that it shares with each other rule: as many classes as pairs. */
@@ -455,7 +455,7 @@ static void test_too_many_classes(void **state)
 	assert_non_null(strstr(error, "'dport'"));
 	assert_non_null(strstr(error, "257 classes"));
 	assert_non_null(strstr(error, "room for 256"));
-	rig_policy_free(p);
+	policy_free(p);
 }
 
 /* ---- large lists ---- */
@@ -499,7 +499,7 @@ static void test_large_list(void **state)
 		assert_int_equal(policy_image_rules(m, &seg, invalid), rig_rules(p, &seg, invalid));
 	}
 	policy_image_free(m);
-	rig_policy_free(p);
+	policy_free(p);
 }
 
 int main(void)

@@ -108,8 +108,8 @@ static void test_restored(void **state)
 		policy_image_free(then);
 		policy_image_free(now);
 		policy_image_free(again);
-		rig_policy_free(p);
-		rig_policy_free(other);
+		policy_free(p);
+		policy_free(other);
 	}
 	print_message("of %d policies %u were changed so that a segment shows it\n", POLICIES, changed);
 	assert_true(changed > POLICIES / 4);

@@ -138,7 +138,7 @@ static void test_print(void **state)
 	(void)state;
 	assert_string_equal(text, sample_text);
 	free(text);
-	rig_policy_free(p);
+	policy_free(p);
 }
 
 static void test_json(void **state)
@@ -155,7 +155,7 @@ static void test_json(void **state)
 	assert_string_equal(json_object_to_json_string_ext(value, JSON_C_TO_STRING_NOSLASHESCAPE),
 			    "{\"daddr\":[\"192.0.2.10\",\"2001:db8::10\"],\"dport\":[80,\"8000-8100\"]}");
 	json_object_put(o);
-	rig_policy_free(p);
+	policy_free(p);
 }
 
 /* Long lists have an item a line. */
@@ -177,7 +177,7 @@ static void test_print_long_list(void **state)
 	assert_non_null(at);
 	assert_non_null(strstr(at, "        - 198.18.19.135\n    action: drop\n"));
 	free(text);
-	rig_policy_free(p);
+	policy_free(p);
 }
 
 /* ---- what is printed is what was said ---- */
@@ -240,7 +240,7 @@ static void test_round_trip(void **state)
 		free(twice);
 		policy_free(again);
 		policy_free(json);
-		rig_policy_free(p);
+		policy_free(p);
 	}
 }
 
@@ -260,7 +260,7 @@ static void test_control_bits(void **state)
 		assert_int_equal(again->rule[0].match.flags, p->rule[0].match.flags);
 		free(text);
 		policy_free(again);
-		rig_policy_free(p);
+		policy_free(p);
 	}
 }
 
@@ -460,8 +460,8 @@ static void test_diff(void **state)
 		assert_int_equal(lines, cases[i].lines);
 		free(text);
 		b->rule_count = b->rule_count < 3 ? 3 : b->rule_count;
-		rig_policy_free(a);
-		rig_policy_free(b);
+		policy_free(a);
+		policy_free(b);
 	}
 }
 
@@ -484,8 +484,8 @@ static void test_diff_json(void **state)
 		"{\"path\":\"rule known-bad: match.saddr\",\"change\":\"removed\",\"items\":[\"203.0.113.0/24\"]},"
 		"{\"path\":\"rule bad-flags\",\"change\":\"moved\",\"behind\":\"rest\"}]");
 	json_object_put(o);
-	rig_policy_free(a);
-	rig_policy_free(b);
+	policy_free(a);
+	policy_free(b);
 }
 
 /* Against no policy at all, everything is new. */
@@ -504,7 +504,7 @@ static void test_diff_none(void **state)
 	assert_non_null(strstr(text, "rule bad-flags: added {name: bad-flags, "));
 	assert_null(strstr(text, "moved"));
 	free(text);
-	rig_policy_free(p);
+	policy_free(p);
 }
 
 int main(void)

@@ -332,6 +332,34 @@ static void ng_packet(struct bytes *b, uint64_t ts, const uint8_t *data, uint32_
 	add32(b, 32 + padded);
 }
 
+/* A header that says so is wrong; the parser would count from the frame's end, which lay before its beginning. */
+static void lengths_on_the_wire_are_sound(void **state)
+{
+	static const struct {
+		uint32_t link, len, wire, expected;
+	} cases[] = {
+		{ RAW, sizeof(ip4), 3, sizeof(ip4) },
+		{ RAW, sizeof(ip4), 1500, 1500 },
+		{ LOOP, sizeof(ip4), 3, sizeof(ip4) + 10 },
+		{ LOOP, sizeof(ip4), UINT32_MAX, UINT32_MAX - 4 }, /* the family goes, an Ethernet header comes */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct capture_packet p;
+		struct capture *c;
+		struct bytes b;
+
+		pcap_header(&b, PCAP_US, cases[i].link);
+		pcap_packet(&b, 7, 0, ip4, cases[i].len, cases[i].wire);
+		c = must_open(&b);
+		assert_int_equal(capture_next(c, &p, &error), 1);
+		assert_true(p.len <= p.wire_len);
+		assert_int_equal(p.wire_len, cases[i].expected);
+		expect_end(c);
+	}
+}
+
 static void takes_pcapng(void **state)
 {
 	static const struct {
@@ -490,6 +518,7 @@ int main(void)
 		cmocka_unit_test(takes_every_link_type),
 		cmocka_unit_test(hands_out_the_first_bytes_only),
 		cmocka_unit_test(short_link_headers_are_empty_packets),
+		cmocka_unit_test(lengths_on_the_wire_are_sound),
 		cmocka_unit_test(takes_pcapng),
 		cmocka_unit_test(a_cut_file_gives_what_stands_before),
 		cmocka_unit_test(refuses_what_is_not_a_capture),

@@ -248,9 +248,18 @@ static int read_error(const struct capture *c, struct capture_error *error)
 	return err;
 }
 
+/* No packet was shorter than what was kept of it, nor so long that its Ethernet header overflows: libpcap lets both pass. */
+static void sound_length(struct pcap_pkthdr *head)
+{
+	if (head->len < head->caplen)
+		head->len = head->caplen;
+	if (head->len > UINT32_MAX - ETH_LEN)
+		head->len = UINT32_MAX - ETH_LEN;
+}
+
 int capture_next(struct capture *c, struct capture_packet *packet, struct capture_error *error)
 {
-	struct pcap_pkthdr *head;
+	struct pcap_pkthdr *head, sound;
 	const uint8_t *data;
 	int got = pcap_next_ex(c->pcap, &head, &data);
 
@@ -259,12 +268,14 @@ int capture_next(struct capture *c, struct capture_packet *packet, struct captur
 	if (got != 1)
 		return read_error(c, error);
 	c->count++;
+	sound = *head;
+	sound_length(&sound);
 	/* At nanosecond precision tv_usec counts nanoseconds. */
 	packet->ts_ns = (uint64_t)head->ts.tv_sec * 1000000000ULL + (uint64_t)head->ts.tv_usec;
-	if (!c->link(c, head, data, packet)) {
+	if (!c->link(c, &sound, data, packet)) {
 		packet->data = data;
 		packet->len = 0; /* ends inside its link header */
-		packet->wire_len = head->len;
+		packet->wire_len = sound.len;
 		packet->l3 = false;
 	}
 	return 1;

@@ -184,16 +184,16 @@ TCP_STAGE int tcp_seq_ok(struct tcp_judgement *j, const struct segment *seg)
 	s = &j->s;
 	d = &j->d;
 	end = a->end;
+	if (!tcp_in_window(j, seg)) {
+		j->flags |= FLAG_OOW;
+		return 0;
+	}
 	if ((s->known & KNOWN_FIN) && seq_lt(s->fin + 1, end)) { /* C15 */
 		j->flags |= FLAG_DATA_AFTER_FIN;
 		a->beyond_fin = 1;
 		a->len = 0;
 		a->fin = 0;
 		return 1;
-	}
-	if (!tcp_in_window(j, seg)) {
-		j->flags |= FLAG_OOW;
-		return 0;
 	}
 	if (a->fin && !tcp_fin_ok(j, seg, a)) {
 		a->fin = 0;

@@ -223,7 +223,7 @@ static __always_inline int tcp_is_slow(const struct tcp_judgement *j, __u64 flag
 	__u8 all = KNOWN_ACK | KNOWN_REDGE;
 
 	return j->pend.valid || j->s.unseen || j->d.unseen || (flags & MARK_SEEDED) || (j->s.known & all) != all ||
-	       (j->d.known & all) != all;
+	       (j->d.known & all) != all || !j->s.zeek || !j->d.zeek; /* its next segment moves Zeek's state: INACTIVE */
 }
 
 /*

@@ -293,7 +293,9 @@ static __always_inline void tcp_synack_ok(struct tcp_judgement *j, const struct 
 	if (s->state == SYN_RECEIVED && s->isn == seg->seq) {
 		j->flags |= FLAG_SYNACK_RTX;
 		j->synack_rtx = 1;
-		s->ack = s->known & KNOWN_ACK ? seq_max(s->ack, seg->ack) : seg->ack;
+		/* what it acknowledged before may have been of nothing (O7) */
+		s->ack = (s->known & KNOWN_ACK) && !s->has_badack ? seq_max(s->ack, seg->ack) : seg->ack;
+		s->has_badack = 0;
 	} else {
 		tcp_end_init(s, seg);
 		tcp_move(s, TCP_SND_SYNACK, 1);

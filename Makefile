@@ -23,7 +23,7 @@ Q := @
 say = @printf '  %-5s %s\n' $(1) $(2);
 endif
 
-.PHONY: all deps run test test-kernels unit tests bench install install-unit uninstall man docs vmlinux clean format help
+.PHONY: all deps run test test-kernels unit tests fuzz fuzz-short fuzz-selftest bench install install-unit uninstall man docs vmlinux clean format help
 all: $(O)/tcpward
 
 help:
@@ -32,6 +32,8 @@ help:
 	@echo 'make run DEV=X   the same, then watches interface X'
 	@echo 'make test        installs what is missing, builds, and runs all tests (root)'
 	@echo 'make test-kernels  boots other kernels under QEMU, and watches a connection in each (root)'
+	@echo 'make fuzz-short  installs clang'"'"'s fuzzer, and fuzzes each target for 60 s'
+	@echo 'make fuzz        the same for FUZZ_TIME=600 s each; fuzz-selftest: mistakes are planted, which it must find'
 	@echo 'make unit        builds and runs the tests that need no privilege'
 	@echo 'make bench       measures (root)'
 	@echo 'make deps        installs what is missing'
@@ -69,6 +71,14 @@ test-kernels:
 	@tests/vm/fetch
 	@tests/run.sh vm
 
+# What fuzzing has found stays in build/fuzz/, and so does what it has learnt: the next run goes on from there.
+FUZZ_TIME ?= 600
+fuzz fuzz-short fuzz-selftest:
+	@packaging/deps.sh
+	@packaging/deps.sh fuzz
+	@$(AGAIN) $(if $(filter fuzz-selftest,$@),fuzz-planted,fuzz-targets)
+	@$(if $(filter fuzz-selftest,$@),,tests/fuzz/run $(if $(filter fuzz,$@),$(FUZZ_TIME),60))
+
 unit:
 	@$(AGAIN) unit-tests
 	@tests/run.sh unit
@@ -85,7 +95,7 @@ format:
 	clang-format -i $$(find bpf include user tests docs -name '*.[ch]')
 
 # ---- the tools: found once, asked for again when tools.sh changes ----
-ifneq ($(filter-out deps run test test-kernels unit bench clean vmlinux format help,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out deps run test test-kernels unit fuzz fuzz-short fuzz-selftest bench clean vmlinux format help,$(or $(MAKECMDGOALS),all)),)
 tools_error := $(shell mkdir -p $(O); [ $(O)/tools.mk -nt packaging/tools.sh ] || { \
 	CC='$(CC)' packaging/tools.sh 2>&1 >$(O)/tools.new && mv $(O)/tools.new $(O)/tools.mk; })
 ifneq ($(tools_error),)
@@ -150,6 +160,7 @@ has_main := ^(int )?main\(
 programs = $(if $(call sources,$(1)),$(shell grep -lE '$(has_main)' $(call sources,$(1))))
 helpers = $(filter-out $(call programs,$(1)),$(call sources,$(1))) $(wildcard tests/lib/*.c) $($(1)_uses)
 find_uses := tests/prog/wire.c
+prog_uses := $(wildcard tests/native/*.c)
 binaries = $(patsubst tests/$(1)/%.c,$(O)/tests/%,$(call programs,$(1)))
 TEST_BPF := $(wildcard tests/*/*.bpf.c)
 TEST_SKEL := $(foreach f,$(TEST_BPF),$(O)/tests/$(notdir $(f:.bpf.c=.skel.h)))
@@ -203,6 +214,39 @@ $(O)/tests/$(notdir $(1:.bpf.c=.skel.h)): $(O)/tests/$(notdir $(1:.c=.o))
 	$$(Q)$$(BPFTOOL) gen skeleton $$< name $(notdir $(1:.bpf.c=_bpf)) >$$@
 endef
 $(foreach f,$(TEST_BPF),$(eval $(call test_skeleton,$(f))))
+
+# tests/native compiles headers of bpf/ natively, against words that stand in for libbpf's; frames are read where they lie.
+NATIVE := -Itests/native -Ibpf -Ivmlinux
+FUZZ_NATIVE := $(NATIVE) -fno-sanitize=alignment
+$(O)/tests/obj/native/native.o: TEST_FLAGS := $(TEST_FLAGS) $(NATIVE)
+$(O)/fuzz/obj/tests/native/native.o: FUZZ_MORE := $(FUZZ_NATIVE)
+
+# ---- fuzzing: each tests/fuzz/NAME.c is a target for libFuzzer, with the part of user/ that knows no kernel ----
+FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
+FUZZ_CFLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -Wno-unneeded-internal-declaration
+FUZZ_LINK = $(CLANG) -fsanitize=fuzzer,address,undefined
+FUZZ_LIBS := -ljson-c -lpcap -lfyaml -lm
+FUZZ_SRC := $(UNIT_SRC) $(wildcard tests/native/*.c) tests/prog/wire.c
+FUZZ_OBJ := $(FUZZ_SRC:%.c=$(O)/fuzz/obj/%.o)
+fuzz-targets: $(FUZZ:%=$(O)/fuzz/%)
+.PHONY: fuzz-targets fuzz-planted
+
+$(O)/fuzz/obj/%.o: %.c Makefile $(O)/tools.mk
+	@mkdir -p $(@D)
+	$(call say,CC,"$< (fuzzed)")
+	$(Q)$(CLANG) $(TEST_FLAGS) $(FUZZ_CFLAGS) $(FUZZ_MORE) -MMD -MP -c $< -o $@
+
+$(O)/fuzz/libfuzzed.a: $(FUZZ_OBJ) $(O)/list/FUZZ_OBJ
+	$(Q)rm -f $@
+	$(Q)ar rcs $@ $(filter %.o,$^)
+
+$(O)/fuzz/policy: FUZZ_LD := -Wl,--wrap=open # no file is read but what the target gives
+$(FUZZ:%=$(O)/fuzz/%): $(O)/fuzz/%: $(O)/fuzz/obj/tests/fuzz/%.o $(O)/fuzz/libfuzzed.a
+	$(call say,LD,$@)
+	$(Q)$(FUZZ_LINK) $(FUZZ_LD) $^ -o $@ $(FUZZ_LIBS)
+
+fuzz-planted: fuzz-targets
+	@FUZZ_CC='$(CLANG) $(TEST_FLAGS) $(FUZZ_CFLAGS)' FUZZ_NATIVE='$(FUZZ_NATIVE)' FUZZ_LINK='$(FUZZ_LINK)' FUZZ_LIBS='$(FUZZ_LIBS)' tests/fuzz/selftest $(PLANTED)
 
 # ---- bench: every program in turn, then the floods ----
 bench-programs: $(call binaries,bench) $(addprefix $(O)/tests/,crowd flood connects sink.bpf.o pass.bpf.o)

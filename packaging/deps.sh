@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# deps.sh [vm]: installs what building and testing tcpward needs, and nothing that is there already; with "vm" what booting
-# other kernels (make test-kernels) needs besides.
+# deps.sh [vm|fuzz]: installs what building and testing tcpward needs, and nothing that is there already; with "vm" what
+# booting other kernels (make test-kernels) needs besides, with "fuzz" what the fuzz targets do (make fuzz-short).
 # On systems without apt it checks, and prints the list.
 set -eu
 here=$(dirname "$0")
@@ -17,6 +17,12 @@ cmocka scdoc iproute2 nftables tcpdump util-linux"
 if [ "${1:-}" = vm ]; then
 	command -v apt-get >/dev/null || exit 0 # tests/vm says what it lacks
 	apt_packages="qemu-system-x86 cpio kmod debian-archive-keyring"
+fi
+
+if [ "${1:-}" = fuzz ]; then
+	command -v apt-get >/dev/null || exit 0 # the linker says what it lacks
+	clang=$("$here/tools.sh" | sed -n 's/^CLANG := //p')
+	apt_packages="libclang-rt-$(echo __clang_major__ | "$clang" -E -P -x c -)-dev" # libFuzzer and the sanitizers of that clang
 fi
 
 if ! command -v apt-get >/dev/null; then

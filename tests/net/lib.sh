@@ -110,6 +110,12 @@ ok() {
 fail() { # name why
 	echo "not ok $1: $2"
 }
+# Mounts that nobody else sees. Not in a chroot whose root is no mount point: there they would be seen outside, too.
+private_mounts() { # what needs them
+	unshare --mount true 2>/dev/null && return
+	skip "$1" "unshare --mount fails here: is this a chroot? (mount --bind DIR DIR before chroot DIR)"
+	return 1
+}
 skip() { # name why
 	echo "skip $1: $2"
 }

@@ -15,14 +15,13 @@ __weak __noinline int parse_skb_tcp(struct __sk_buff *skb)
 	return sc ? parse_tcp(sc, (void *)(long)skb->data, (void *)(long)skb->data_end) : REASON_NO_ROOM;
 }
 
-__weak __noinline int parse_skb_network(struct __sk_buff *skb)
+__weak __noinline int parse_skb_network(struct __sk_buff *skb, int l3)
 {
 	struct scratch *sc = scratch_get(SCRATCH_PACKET);
 
 	if (!sc)
 		return REASON_NO_ROOM;
-	return parse_network(sc, (void *)(long)skb->data, (void *)(long)skb->data_end, skb->len,
-			     !!(ifaces[sc->seg.iface & (WARD_IFACES - 1)].flags & IFACE_L3), sc->seg.vlan);
+	return parse_network(sc, (void *)(long)skb->data, (void *)(long)skb->data_end, skb->len, !!l3, sc->seg.vlan);
 }
 
 __weak __noinline int parse_skb_plain(struct __sk_buff *skb)
@@ -42,14 +41,26 @@ __weak __noinline int parse_skb_plain(struct __sk_buff *skb)
 	return parse_plain(sc, (void *)(long)skb->data, (void *)(long)skb->data_end, vlan);
 }
 
+static __always_inline int parse_skb_from(struct __sk_buff *skb, int l3)
+{
+	int reason = parse_skb_network(skb, l3);
+
+	return reason == PARSED ? parse_skb_tcp(skb) : reason;
+}
+
+/* Flags of the row that the segment in scratch came by. */
+static __always_inline __u32 parse_skb_flags(void)
+{
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+
+	return sc ? ifaces[sc->seg.iface & (WARD_IFACES - 1)].flags : 0;
+}
+
 static __always_inline int parse_skb_once(struct __sk_buff *skb)
 {
 	int reason = parse_skb_plain(skb);
 
-	if (reason != NOT_PLAIN)
-		return reason;
-	reason = parse_skb_network(skb);
-	return reason == PARSED ? parse_skb_tcp(skb) : reason;
+	return reason == NOT_PLAIN ? parse_skb_from(skb, parse_skb_flags() & IFACE_L3) : reason;
 }
 
 /* Returns PARSED or a reason. */

@@ -103,6 +103,17 @@ __weak __noinline int guard_acts(struct policy_limit *l)
 	return state->on;
 }
 
+/*
+ * Connections are seen to open without their answers, which leave another way: every client would stay half-open for good, so
+ * nobody is held to such a limit. Where egress is not attached the client's ACK settles it: is_settled().
+ */
+static __always_inline int answers_unseen(void)
+{
+	struct ward_control *ctl = control_get();
+
+	return !ingress_only && ctl && (ctl->blind & WARD_UNANSWERED);
+}
+
 /* A limit of a source is exceeded. 1: the SYN is dropped. */
 static __always_inline int source_over(struct policy_limit *l, __u32 subject, __u32 drop)
 {
@@ -155,7 +166,7 @@ __weak __noinline int limit_source(__u32 i)
 			return 1;
 	}
 	l = &cfg->service[i].limit[LIMIT_HALF_OPEN_SOURCE];
-	if (!l->on)
+	if (!l->on || answers_unseen())
 		return 0;
 	id = limit_source_id(sc, l, SUBJECT_LIMIT(i, LIMIT_HALF_OPEN_SOURCE));
 	sc->policy.value = source_open_now(id, sc->seg.now_ns);
@@ -240,7 +251,7 @@ __weak __noinline int limit_service(__u32 i)
 		return verdict;
 	sc->policy.subject = SUBJECT_LIMIT(i, LIMIT_NEW);
 	l = &cfg->service[i].limit[LIMIT_HALF_OPEN];
-	if (l->on && guard_acts(l) && verdict == VERDICT_PASS) {
+	if (l->on && !answers_unseen() && guard_acts(l) && verdict == VERDICT_PASS) {
 		sc->policy.subject = SUBJECT_LIMIT(i, LIMIT_HALF_OPEN);
 		verdict = limit_then(l, SUBJECT_LIMIT(i, LIMIT_HALF_OPEN), DROP_HALF_OPEN,
 				     mode_now(cfg, l->mode, sc->seg.now_ns));

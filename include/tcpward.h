@@ -482,6 +482,9 @@ struct ward_instance {
 
 #define WARD_HEAD __builtin_offsetof(struct ward_instance, flows_max)
 
+/* In ward_control.blind: connections open, and no answer to a SYN passes here. They leave another way: nothing is half-open for that. */
+#define WARD_UNANSWERED (1ULL << 63)
+
 /* Map "control", one entry, written by user space while the programs run. */
 struct ward_control {
 	__u64 keeper_ns;               /* heartbeat: the last sweep */
@@ -503,7 +506,7 @@ struct ward_control {
 	__u32 account_half;            /* index of the whole gauges: include/account.h */
 	__u32 finding_next;            /* number of the next finding; 0: none yet */
 	__u64 account_ns;              /* the last sweep that made windows */
-	__u64 blind;                   /* 1 << enum blindness, by the last look */
+	__u64 blind;                   /* 1 << enum blindness, by the last look; and WARD_UNANSWERED */
 	__u64 flows_ns;                /* the flows were begun anew, though the instance goes on: a takeover by another layout */
 	__u64 relearn_until_ns;        /* ... until then no flow is known not to be one */
 	__u64 findings_dropped;        /* findings that held at the last look, but for which there was no room */

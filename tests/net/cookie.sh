@@ -277,7 +277,7 @@ rules_of_the_host() { # flavour
 	policy=drop rules "ct state established,related accept; tcp dport 80-83 accept"
 	apply_again
 	exits "$1: a firewall that is closed but for the service" 0
-	says "... is not judged by a port that is shut" 'could not be tested: it lets nothing in to port'
+	says "... is not judged by a port that is shut" 'could not be tested: the firewall lets nothing in to port'
 	on server nft delete table inet filter
 	apply_again
 	exits "$1: without rules" 0

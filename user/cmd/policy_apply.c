@@ -11,6 +11,7 @@
 #include "cmd/policy.h"
 #include "policy/policy.h"
 #include "report/policy.h"
+#include "report/report.h"
 
 #define CONFIRM_MAX 86400 /* seconds */
 
@@ -107,21 +108,85 @@ static int secure_session(const struct policy *p, const struct policy_put *how, 
 }
 
 /* ---- applying ---- */
+static bool answers_with_cookies(const struct policy_service *s)
+{
+	for (unsigned k = 0; k < LIMIT_COUNT; k++)
+		if (s->limit[k].on && s->limit[k].then == THEN_SYNCOOKIE)
+			return true;
+	return false;
+}
+
 /* A port of each service that answers with cookies; how many there are. */
 static unsigned cookie_ports(const struct policy *p, uint16_t port[POLICY_SERVICES])
 {
 	unsigned count = 0;
 
-	for (size_t i = 0; i < p->service_count && i < POLICY_SERVICES; i++) {
-		const struct policy_limit *limit = p->service[i].service.limit;
-		bool cookies = false;
-
-		for (unsigned kind = 0; kind < LIMIT_COUNT; kind++)
-			cookies |= limit[kind].on && limit[kind].then == THEN_SYNCOOKIE;
-		if (cookies && p->service[i].match.dport.count)
+	for (size_t i = 0; i < p->service_count && i < POLICY_SERVICES; i++)
+		if (answers_with_cookies(&p->service[i].service) && p->service[i].match.dport.count)
 			port[count++] = p->service[i].match.dport.item[0].from;
-	}
 	return count;
+}
+
+/* Does a service answer SYNs to this place with cookies? Whoever they come from, by whichever interface. */
+static bool protects(const void *ctx, const __u8 addr[16], __u16 port)
+{
+	static const __u8 anybody[16] = { [10] = 0xff, [11] = 0xff };
+	const struct policy_image *image = ctx;
+	struct segment seg = { .bits = TH_SYN, .vlan = VLAN_UNSEEN };
+	uint32_t services = 0;
+
+	seg.dir = (__u8)flow_key_make(&seg.key, anybody, 0, addr, port);
+	for (seg.iface = 0; seg.iface < WARD_IFACES; seg.iface++)
+		services |= policy_image_services(image, &seg);
+	for (unsigned i = 0; i < POLICY_SERVICES; i++)
+		for (unsigned k = 0; services >> i & 1 && k < LIMIT_COUNT; k++)
+			if (image->config.service[i].limit[k].on && image->config.service[i].limit[k].then == THEN_SYNCOOKIE)
+				return true;
+	return false;
+}
+
+/* ---- what it cannot protect ---- */
+/* "80, 8000-8100": the ports of these ranges on which nobody listens, as far as they fit. */
+static void unheard_text(const struct range_list *ranges, const __u64 heard[1024], char *text, size_t size)
+{
+	size_t used = 0;
+
+	*text = '\0';
+	for (size_t i = 0; i < ranges->count; i++)
+		for (unsigned port = ranges->item[i].from, end; port <= ranges->item[i].to; port = end + 1) {
+			for (end = port; end <= ranges->item[i].to && !(heard[end >> 6] >> (end & 63) & 1); end++)
+				;
+			if (end == port || used + 24 > size) /* heard, or no room */
+				continue;
+			used += (size_t)snprintf(text + used, size - used, "%s%u", used ? ", " : "", port);
+			if (end - 1 > port)
+				used += (size_t)snprintf(text + used, size - used, "-%u", end - 1);
+		}
+}
+
+/* A cookie needs a listener here, which would take it. Nobody may listen yet; or never, where the host passes such SYNs on. */
+static void warn_unheard(const struct ward *w, const struct policy *p, const struct policy_image *image, const char *path)
+{
+	__u64 heard[1024];
+	char text[160];
+
+	if (!image->config.has_cookies || ward_listening(w, protects, image, heard))
+		return;
+	for (size_t i = 0; i < p->service_count; i++) {
+		if (!answers_with_cookies(&p->service[i].service))
+			continue;
+		unheard_text(&p->service[i].match.dport, heard, text, sizeof(text));
+		if (text[0])
+			cmd_error(EXIT_OK, "start the server here; in front of other machines and containers: 'then: drop-first-syn'",
+				  "policy '%s': nobody listens on port %s of service '%s': SYNs to it are not answered with cookies", path,
+				  text, p->service[i].service.name);
+	}
+}
+
+static void warn_unanswered(struct ward *w, const struct policy_image *image, const char *path)
+{
+	if (policy_has_half_open(&image->config) && ward_unanswered(w))
+		cmd_error(EXIT_OK, POLICY_UNANSWERED_MEND, "policy '%s': half-open limits are not enforced: " POLICY_UNANSWERED, path);
 }
 
 /* Before the policy is in force: what SYN cookies lack is a reason not to apply it. */
@@ -133,6 +198,8 @@ static int cookies_on(struct ward *w, const struct policy *p, const struct polic
 		.set_sysctls = p->set_sysctls,
 		.port = port,
 		.ports = cookie_ports(p, port),
+		.protects = protects,
+		.ctx = image,
 	};
 	const char *const *notes;
 	int i, count, before = ward_notes(w, &notes), err;
@@ -195,6 +262,10 @@ int policy_put(struct ward *w, struct policy *p, const struct policy_put *how)
 			err = ward_policy_apply(w, image, &apply);
 		if (!err && replaces && !how->again)
 			tell_replaced(w, &before, how->path);
+		if (!err) {
+			warn_unheard(w, p, image, how->path);
+			warn_unanswered(w, image, how->path);
+		}
 		if (!err && !image->config.has_cookies && !had_cookies)
 			ward_cookies_off(w);
 		ward_policy_end(w);

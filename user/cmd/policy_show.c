@@ -50,6 +50,7 @@ static int show(struct ward *w, const struct cmd_line *line, bool text)
 	view.count = policy.count;
 	view.rollback_ns = policy.rollback_ns;
 	view.has_before = policy.has_before;
+	view.unanswered = ward_unanswered(w);
 	cmd_style(line, &style);
 	report_policy(&style, &view);
 	return EXIT_OK;

@@ -223,6 +223,7 @@ static void show_policy(struct sheet *s, const struct snapshot *snap, bool all)
 {
 	uint64_t left = 0, learn = 0, dropped = 0, would = 0;
 	int allowed = ward_list_count(snap->w, WARD_ALLOW), blocked = ward_list_count(snap->w, WARD_BLOCK);
+	bool unanswered = ward_unanswered(snap->w);
 	struct ward_policy policy;
 	const struct policy_config *c;
 
@@ -242,6 +243,9 @@ static void show_policy(struct sheet *s, const struct snapshot *snap, bool all)
 	sheet_text(s, "mode", c ? "policy mode" : "", c ? policy_mode_name(c->mode) : NULL, NULL);
 	sheet_duration(s, "rollback_left_ns", left ? "takes itself back in" : "", left ? &left : NULL, "unless: tcpward policy confirm");
 	sheet_duration(s, "learn_left_ns", learn ? "learns for another" : "", learn ? &learn : NULL, "drops nothing yet");
+	if (c && policy_has_half_open(c))
+		sheet_text(s, "half_open_limits", unanswered ? "half-open limits" : "", unanswered ? "not enforced" : "enforced",
+			   POLICY_UNANSWERED);
 	show_cookies(s, snap, c);
 	sheet_number(s, "allowed", allowed ? "allow list" : "", (uint64_t)allowed, NULL);
 	sheet_number(s, "blocked", blocked ? "block list" : "", (uint64_t)blocked, NULL);

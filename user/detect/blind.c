@@ -3,6 +3,7 @@
 #include "detect/internal.h"
 
 #define BLIND_LEAST 20 /* a share of fewer flows says nothing */
+#define UNANSWERED_LEAST 5
 
 /* ---- counters of the last seconds ---- */
 static struct snapshot snapshot_of(const struct detector *d)
@@ -19,6 +20,7 @@ static struct snapshot snapshot_of(const struct detector *d)
 	s.table_full = c->counter[CNT_TABLE_FULL];
 	s.syns = c->edge[CLOSED][LISTEN];
 	s.answers = c->edge[LISTEN][SYN_RECEIVED] + c->edge[LISTEN][ESTABLISHED] + c->counter[CNT_END_REFUSED];
+	s.seen = c->edge[LISTEN][SYN_RECEIVED] + c->counter[CNT_END_REFUSED] + c->counter[CNT_COOKIE_SENT];
 	return s;
 }
 
@@ -40,7 +42,8 @@ struct snapshot counted_in(const struct detector *d, unsigned seconds)
 				  .strays = now.strays - then.strays,
 				  .table_full = now.table_full - then.table_full,
 				  .syns = now.syns - then.syns,
-				  .answers = now.answers - then.answers };
+				  .answers = now.answers - then.answers,
+				  .seen = now.seen - then.seen };
 }
 
 /* The new flows that say which directions pass here: a SYN without an answer says nothing, and floods are made of them. */
@@ -85,6 +88,11 @@ void find_blindness(struct detector *d)
 	d->blind = 0;
 	if (flows >= BLIND_LEAST && minute.one_way * 2 > flows)
 		d->blind |= 1U << BLIND_ONE_WAY;
+	/*
+	 * The same where limits are concerned. Of fewer flows: what a limit drops is none. And who floods can forge what looks like one
+	 * way, but not keep the host from answering somebody: so hardly any answer may be seen.
+	 */
+	d->unanswered = flows >= UNANSWERED_LEAST && minute.one_way * 2 > flows && minute.seen < BLIND_LEAST && minute.seen * 20 < flows;
 	if (v->tap || (flows >= BLIND_LEAST && minute.ack_unseen * 20 > flows))
 		d->blind |= 1U << BLIND_MIRROR_LOSS;
 	if (v->merged)

@@ -62,6 +62,8 @@ struct detector *detector_new(const struct detect_opts *opts, struct finding *ta
 unsigned detector_tick(struct detector *d, const struct detect_view *view, detect_fn fn, void *ctx);
 /* Bits 1 << enum blindness, as of the last tick. */
 unsigned detector_blind(const struct detector *d);
+/* Connections open, and no answer to a SYN is seen, nor sent here: it leaves another way. */
+bool detector_unanswered(const struct detector *d);
 /* FINDING_BIT(): what is not raised meanwhile. blind: as above. */
 unsigned long long detector_suppresses(unsigned blind);
 /* How many findings hold as of the last tick, but have no place among FINDING_ROOM. */

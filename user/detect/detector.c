@@ -38,6 +38,11 @@ unsigned detector_blind(const struct detector *d)
 	return d->blind;
 }
 
+bool detector_unanswered(const struct detector *d)
+{
+	return d->unanswered;
+}
+
 unsigned detector_dropped(const struct detector *d)
 {
 	return d->dropped;

@@ -54,6 +54,7 @@ struct snapshot {
 	uint64_t ns;
 	uint64_t flows_new, one_way, ack_unseen, strays, table_full;
 	uint64_t syns, answers; /* flows that began by a SYN; those answered or refused, as was seen or follows */
+	uint64_t seen;          /* ... of which the answer was seen, or sent here as a SYN cookie */
 };
 
 #define SNAPSHOTS 64
@@ -76,6 +77,7 @@ struct detector {
 	uint64_t tick;
 	uint64_t suppressed; /* FINDING_BIT() of what raises nothing new */
 	unsigned blind;
+	bool unanswered;
 	unsigned dropped; /* claims without a place, in the last tick */
 	int8_t full_for[FINDING_COUNT]; /* of a kind: no place in this tick for that severity and milder; -1: not known */
 	detect_fn fn;

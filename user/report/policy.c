@@ -38,6 +38,14 @@ const char *policy_flow_text(const struct flow_key *key, int local, char buf[128
 	return buf;
 }
 
+bool policy_has_half_open(const struct policy_config *c)
+{
+	for (unsigned i = 0; i < c->service_count && i < POLICY_SERVICES; i++)
+		if (c->service[i].limit[LIMIT_HALF_OPEN].on || c->service[i].limit[LIMIT_HALF_OPEN_SOURCE].on)
+			return true;
+	return false;
+}
+
 /* ---- one walk: the rules, the limits, the reactions, the block list ---- */
 struct row {
 	char name[2 * POLICY_NAME_LEN + 4];
@@ -201,6 +209,8 @@ static void head_text(const struct policy_view *v, FILE *out)
 			(unsigned long long)(left(v->rollback_ns, v->now_ns) + 999999999) / 1000000000);
 	if (c->learn_until_ns > v->now_ns)
 		fprintf(out, "learning for another %s: drops nothing yet\n", duration_text(left(c->learn_until_ns, v->now_ns), span));
+	if (v->unanswered && policy_has_half_open(c))
+		fprintf(out, "half-open limits are not enforced: " POLICY_UNANSWERED "\n");
 	for (unsigned i = 0; i < c->exempt_count && i < POLICY_EXEMPT; i++)
 		fprintf(out, "exempt until confirmed: %s\n", exempt_text(&c->exempt[i], flow));
 }
@@ -249,6 +259,7 @@ static void show_json(const struct report_style *style, const struct policy_view
 	json_add(o, "rollback_ns", v->rollback_ns ? json_number(v->rollback_ns) : NULL);
 	json_add(o, "rollback_left_ns", v->rollback_ns ? json_number(left(v->rollback_ns, v->now_ns)) : NULL);
 	json_add(o, "can_rollback", json_object_new_boolean(v->has_before));
+	json_add(o, "half_open_enforced", c && policy_has_half_open(c) ? json_object_new_boolean(!v->unanswered) : NULL);
 	json_add(o, "exempt", c ? exempt_json(c) : json_object_new_array());
 	json_add(o, "allowed", json_number((uint64_t)v->allowed));
 	json_add(o, "blocked", json_number((uint64_t)v->blocked));

@@ -16,7 +16,14 @@ struct policy_view {
 	uint64_t rollback_ns; /* 0: it stays */
 	bool has_before;
 	int allowed, blocked; /* entries of the lists */
+	bool unanswered;      /* answers to SYNs leave another way */
 };
+
+/* Why half-open limits are not enforced then, and what mends it. */
+#define POLICY_UNANSWERED "answers to SYNs leave another way, unseen: every client would stay half-open for good"
+#define POLICY_UNANSWERED_MEND "attach the interface that they leave by too, in one instance; or attach with --hooks ingress"
+/* Has it a limit of half-open connections that acts? */
+bool policy_has_half_open(const struct policy_config *c);
 
 /* "enforce" */
 const char *policy_mode_name(unsigned mode);

@@ -145,7 +145,7 @@ void accounts_look(struct ward *w, uint64_t now_ns)
 	view.counters = &counters;
 	view.gauges = &gauges;
 	keep_named(w, detector_tick(w->detector, &view, w->on_finding, w->on_finding_ctx));
-	w->control->blind = detector_blind(w->detector);
+	w->control->blind = detector_blind(w->detector) | (detector_unanswered(w->detector) ? WARD_UNANSWERED : 0);
 	w->control->findings_dropped = detector_dropped(w->detector);
 }
 
@@ -191,6 +191,11 @@ int ward_sources_each(struct ward *w, int (*fn)(const struct source *s, unsigned
 unsigned ward_blind(struct ward *w)
 {
 	return load_needed(w) ? 0 : (unsigned)w->control->blind;
+}
+
+bool ward_unanswered(struct ward *w)
+{
+	return !load_needed(w) && w->control->blind & WARD_UNANSWERED && !w->info->hooks_ingress_only;
 }
 
 unsigned ward_findings_dropped(struct ward *w)

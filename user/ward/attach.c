@@ -292,13 +292,24 @@ int detach_clsact(const struct ward_iface *row, const struct prog_ids *ids)
 
 /* ---- one interface ---- */
 
+/* SYNs are to be answered here, and native XDP's answers would be lost. */
+static bool avoids_native(struct ward *w, const struct ward_iface *iface)
+{
+	char why[160];
+
+	if (w->opt.ingress != INGRESS_AUTO || ward_cookies(w) == COOKIE_AUTO || !cookie_wants_generic(iface->name, why, sizeof(why)))
+		return false;
+	note(w, "%s: ingress by %s, for SYN cookies: %s", iface->name, other_way(w), why);
+	return true;
+}
+
 static int attach_ingress(struct ward *w, int row)
 {
 	struct ward_iface *iface = &w->info->iface[row];
 	enum ward_ingress want = w->opt.ingress;
 	int err = -EOPNOTSUPP;
 
-	if (want == INGRESS_AUTO || want == INGRESS_XDP) {
+	if ((want == INGRESS_AUTO && !avoids_native(w, iface)) || want == INGRESS_XDP) {
 		err = attach_native(w, row, want == INGRESS_AUTO);
 		if (!err)
 			iface->ingress = INGRESS_XDP;

@@ -20,6 +20,7 @@ struct link_facts {
 	unsigned ifindex, flags, mtu, type;
 	unsigned master, lower;
 	bool lower_elsewhere; /* in another namespace: lower is a number of that one */
+	int lower_nsid;       /* ... which this is */
 	char kind[16];       /* "veth", "bridge", "" for hardware */
 	unsigned ports;      /* interfaces whose master this is */
 	unsigned vlans;      /* VLAN devices above it */

@@ -21,9 +21,10 @@
 
 #include "tcp_opts.h"
 #include "ward/cookie.h"
+#include "ward/sockets.h"
 
 #define ATTACH_TCX_INGRESS ((enum bpf_attach_type)46) /* Linux 6.6; older headers lack it */
-#define TEST_NS 2000000000ULL
+#define TEST_NS 8000000000ULL /* of an interface: IPv4 and IPv6, each with some ports that do not answer */
 #define HANDSHAKE_NS 70000000000ULL
 #define KEY_SLOTS 9 /* a key for 5 minutes, of 34 s each; the one before is good for two slots more */
 
@@ -207,19 +208,6 @@ void cookie_note(struct ward *w)
 }
 
 /* ---- on and off ---- */
-static int check_place(const struct ward_iface *iface)
-{
-	char mend[120];
-
-	if (iface->netns != iface_netns())
-		return ward_fail(-EXDEV, "enter it: nsenter --net=/run/netns/NAME tcpward ...",
-				 "cannot prepare SYN cookies on '%s': it lives in another network namespace", iface->name);
-	if (!(iface->hooks & HOOK_INGRESS) || answers_in_xdp(iface)) /* not attached yet: cookie_note() */
-		return 0;
-	snprintf(mend, sizeof(mend), "tcpward detach %s; tcpward attach %s --ingress xdp", iface->name, iface->name);
-	return ward_fail(-EOPNOTSUPP, mend, "cannot answer SYNs with cookies on '%s': its ingress is not XDP", iface->name);
-}
-
 static int choose(const struct ward *w, enum cookie_flavour want, enum cookie_flavour *flavour)
 {
 	bool own = cookie_has_kfunc() && w->prog[PROG_TC_COOKIE] >= 0;
@@ -231,18 +219,14 @@ static int choose(const struct ward *w, enum cookie_flavour want, enum cookie_fl
 	return 0;
 }
 
-int ward_cookies_on(struct ward *w, const struct ward_cookie_options *opt)
+static int turn_on(struct ward *w, enum cookie_flavour flavour, const struct ward_cookie_options *opt)
 {
+	enum cookie_flavour before = ward_cookies(w);
 	struct cookie_settings settings;
 	struct cookie_conf *conf;
-	enum cookie_flavour flavour = COOKIE_AUTO, before = ward_cookies(w);
 	unsigned i;
-	int err = choose(w, opt->flavour, &flavour);
+	int err;
 
-	for (i = 0; !err && i < w->info->iface_count; i++)
-		err = check_place(&w->info->iface[i]);
-	if (err)
-		return err;
 	conf = map_of(w, MAP_COOKIE_CONF, sizeof(*conf));
 	if (!conf)
 		return -EIO;
@@ -264,6 +248,24 @@ int ward_cookies_on(struct ward *w, const struct ward_cookie_options *opt)
 	munmap(conf, sizeof(*conf));
 	if (err && before == COOKIE_AUTO)
 		ward_cookies_off(w);
+	return err;
+}
+
+int ward_cookies_on(struct ward *w, const struct ward_cookie_options *opt)
+{
+	enum cookie_flavour flavour = COOKIE_AUTO;
+	unsigned i;
+	int err = choose(w, opt->flavour, &flavour);
+
+	for (i = 0; !err && i < w->info->iface_count; i++)
+		err = cookie_place(w, &w->info->iface[i]);
+	if (err)
+		return err;
+	err = turn_on(w, flavour, opt);
+	if (err == -EPROTONOSUPPORT && opt->flavour == COOKIE_AUTO) {
+		note(w, "%s: the kernel's are used instead", ward_reason());
+		err = turn_on(w, COOKIE_KERNEL, opt);
+	}
 	cookie_knowledge(w);
 	return err;
 }
@@ -360,6 +362,38 @@ void cookie_settings_undo(int fd, uint32_t netns)
 		return;
 	cookie_settings_restore(conf);
 	munmap(conf, sizeof(*conf));
+}
+
+struct listening {
+	bool (*fits)(const void *ctx, const __u8 addr[16], __u16 port);
+	const void *ctx;
+	__u64 *ports;
+};
+
+static int note_listener(const struct socket_info *sock, void *ctx)
+{
+	static const __u8 any[16], any_v4[16] = { [10] = 0xff, [11] = 0xff };
+	static const __u8 self_v4[13] = { [10] = 0xff, [11] = 0xff, [12] = 127 }, self[16] = { [15] = 1 };
+	const struct listening *l = ctx;
+
+	if (!memcmp(sock->laddr, self_v4, sizeof(self_v4)) || !memcmp(sock->laddr, self, sizeof(self)))
+		return 0;
+	if (sock->state == LISTEN &&
+	    (!memcmp(sock->laddr, any, 16) || !memcmp(sock->laddr, any_v4, 16) || l->fits(l->ctx, sock->laddr, sock->lport)))
+		l->ports[sock->lport >> 6] |= 1ULL << (sock->lport & 63);
+	return 0;
+}
+
+int ward_listening(const struct ward *w, bool (*fits)(const void *ctx, const __u8 addr[16], __u16 port), const void *ctx,
+		   __u64 ports[1024])
+{
+	struct listening l = { fits, ctx, ports };
+
+	memset(ports, 0, 1024 * sizeof(*ports));
+	for (unsigned i = 0; i < w->info->iface_count; i++)
+		if (w->info->iface[i].netns != iface_netns())
+			return -EXDEV;
+	return sockets_each(note_listener, &l);
 }
 
 int ward_unprotected(struct ward *w, uint16_t *ports, int max)

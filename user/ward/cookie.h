@@ -30,11 +30,18 @@ void cookie_keys_rotate(struct ward *w, uint64_t now_ns);
 
 /* ---- cookie_test.c ---- */
 /*
- * One handshake by a cookie through the host's own rules. 0, also if nothing could be found out, which becomes a note of w; an
- * error names the rule or setting that mends it.
+ * One handshake by a cookie through the host's own rules, and an ACK to each port that opt->protects. 0, also if nothing could be
+ * found out, which becomes a note of w; an error names the rule or setting that mends it. -EPROTONOSUPPORT: the flavour does
+ * not work here, another may.
  */
 int cookie_self_test(struct ward *w, const struct ward_iface *iface, enum cookie_flavour flavour,
 		     const struct ward_cookie_options *opt);
+
+/* ---- cookie_place.c ---- */
+/* Does an answer of XDP get from this interface to where its SYN came from? 0, or -errno: told, with what mends it. */
+int cookie_place(const struct ward *w, const struct ward_iface *iface);
+/* Would native XDP's answers be lost or changed there, but not generic XDP's? why: one line. */
+bool cookie_wants_generic(const char *ifname, char *why, size_t size);
 
 /* ---- cookie_settings.c: the stack's settings, of this process's network namespace ---- */
 struct cookie_settings {

@@ -171,6 +171,20 @@ static void doctor_kernel(struct check_list *list)
 }
 
 /* ---- one interface ---- */
+/* What an instance that is attached there has seen. */
+static void doctor_instance(const char *ifname, struct check_list *list)
+{
+	struct ward *w;
+
+	if (ward_open_iface(ifname, &w))
+		return;
+	if (ward_unanswered(w))
+		check_add(list, "one-way", HEALTH_WARN,
+			  "attach the interface that they leave by too, in one instance; or attach with --hooks ingress",
+			  "'%s': connections open whose answers do not pass here: half-open limits are not enforced", ifname);
+	ward_close(w);
+}
+
 static void doctor_interface(const char *ifname, struct check_list *list)
 {
 	struct link_facts link;
@@ -188,6 +202,8 @@ static void doctor_interface(const char *ifname, struct check_list *list)
 		doctor_hooks(ifname, link.ifindex, list);
 	doctor_relations(ifname, &link, list);
 	doctor_cookies_link(ifname, &link, list);
+	if (list->privileged)
+		doctor_instance(ifname, list);
 }
 
 int ward_doctor(const char *ifname, struct ward_check *checks, int max)

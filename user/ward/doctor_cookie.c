@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* doctor: which SYN cookies can be had here, and what they would miss. */
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "ward/checks.h"
 #include "ward/cookie.h"
+#include "ward/nat.h"
 
 static long read_number(const char *path)
 {
@@ -42,16 +44,24 @@ void doctor_cookies(struct check_list *list)
 
 void doctor_cookies_link(const char *ifname, const struct link_facts *link, struct check_list *list)
 {
-	char mend[80];
+	char mend[120], text[160];
 
-	if (link->vlans && link_offload_on(ifname, "rx-vlan-hw-parse")) {
-		snprintf(mend, sizeof(mend), "ethtool -K %s rxvlan off", ifname);
-		check_add(list, "cookie-vlan", HEALTH_WARN, mend,
-			  "the NIC takes VLAN tags off before XDP: a SYN cookie would go back without the tag");
+	if (cookie_wants_generic(ifname, text, sizeof(text))) {
+		snprintf(mend, sizeof(mend), "tcpward attach %s --ingress xdp-generic%s", ifname,
+			 link->vlans ? ", or take no tags off: ethtool -K IFACE rxvlan off" : "");
+		check_add(list, "cookie-answer", HEALTH_WARN, mend, "'%s': SYN cookies: %s", ifname, text);
+	}
+	if (cookie_has_kfunc() && nat_chain(text, sizeof(text))) {
+		bool ready = cookie_setting("tcp_syncookies") == 2 && cookie_setting("tcp_timestamps") == 2;
+
+		check_add(list, "cookie-nat", ready ? HEALTH_OK : HEALTH_WARN,
+			  ready ? NULL : "sysctl -w net.ipv4.tcp_syncookies=2 net.ipv4.tcp_timestamps=2, or set-sysctls: true in the policy",
+			  "beside NAT (%s) the stack loses SYN cookies of our own: flavour auto takes the kernel's", text);
 	}
 	if (read_number("/proc/sys/net/ipv4/ip_forward") > 0)
 		check_add(list, "cookie-forward", HEALTH_OK, NULL,
-			  "forwards: ports of other hosts and containers get no SYN cookies; drop-first-syn and per-source limits protect them");
+			  "forwards: what goes on to other hosts and containers, by route or DNAT, gets no SYN cookies: no local listener "
+			  "could take one; drop-first-syn and per-source limits protect it");
 	if (read_number("/proc/sys/net/netfilter/nf_conntrack_tcp_loose") == 0)
 		check_add(list, "cookie-conntrack", HEALTH_WARN, "sysctl -w net.netfilter.nf_conntrack_tcp_loose=1",
 			  "nf_conntrack_tcp_loose is 0: rules on 'ct state' drop connections that a SYN cookie opened");

@@ -61,6 +61,7 @@ static int take_link_attr(const struct nlattr *attr, void *data)
 		break;
 	case IFLA_LINK_NETNSID:
 		l->lower_elsewhere = true;
+		l->lower_nsid = (int)mnl_attr_get_u32(attr);
 		break;
 	case IFLA_LINKINFO:
 		return mnl_attr_parse_nested(attr, take_kind, l->kind);

@@ -138,6 +138,8 @@ int ward_services_each(struct ward *w, int (*fn)(const struct service *s, unsign
 int ward_sources_each(struct ward *w, int (*fn)(const struct source *s, unsigned half, void *ctx), void *ctx);
 /* Bits 1 << enum blindness, as the last sweep had it. */
 unsigned ward_blind(struct ward *w);
+/* Connections open here whose answers leave another way, by the last sweep: no half-open limit is enforced. */
+bool ward_unanswered(struct ward *w);
 /* How many findings held at the last sweep, but have no place among FINDING_ROOM. */
 unsigned ward_findings_dropped(struct ward *w);
 /* The thresholds that the instance was made with. */
@@ -240,6 +242,9 @@ struct ward_cookie_options {
 	bool set_sysctls;            /* set the stack's settings where they lack; set back by ward_cookies_off() */
 	const uint16_t *port;        /* some of those that are answered for: what a firewall lets in there counts */
 	unsigned ports;
+	/* Is a SYN to this address and port (host order) one that may be answered? NULL: nothing is known. */
+	bool (*protects)(const void *ctx, const __u8 addr[16], __u16 port);
+	const void *ctx;
 };
 /*
  * Makes everything ready for the packet path to answer the SYNs that the policy says: checks settings, attaches what hands
@@ -250,6 +255,12 @@ int ward_cookies_on(struct ward *w, const struct ward_cookie_options *opt);
 void ward_cookies_off(struct ward *w);
 /* The flavour in use; COOKIE_AUTO: cookies are off. */
 enum cookie_flavour ward_cookies(struct ward *w);
+/*
+ * Ports (a bit each, host order) on which somebody listens in this network namespace, and not for itself alone: on any address, or on
+ * one for which fits says so. 0 or -errno: -EXDEV: the instance's interfaces are in another namespace.
+ */
+int ward_listening(const struct ward *w, bool (*fits)(const void *ctx, const __u8 addr[16], __u16 port), const void *ctx,
+		   __u64 ports[1024]);
 /* Ports of services in cookie state on which nobody listens here: at most max of them; returns how many there are. */
 int ward_unprotected(struct ward *w, uint16_t *ports, int max);
 

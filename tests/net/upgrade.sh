@@ -211,6 +211,20 @@ exits "another build takes over what attach left" 0
 expect "... with a keeper of its own" "$(keeper)" != "$old"
 await 3 gone "$old" && ok "... the old one is gone" || fail "... the old one is gone" "$old"
 is "... flows are the same" "$(starts)" "$(cat "$work/first")"
+# A takeover that fails half-way, after the programs were replaced: a pin that cannot be written.
+hooks() { "$BPFTOOL" -j link show pinned "$PINS/$A/link_${A}_ingress" | member prog_id; }
+before=$(hooks)
+mkdir "$PINS/$A/ward_clock~" # where the new pin is made before it takes the place of the old one
+for other in "$TCPWARD" "$RELAID"; do
+	on a "$other" attach "$A" >"$work/out" 2>"$work/err"
+	code=$?
+	exits "${other##*/}: a takeover that fails half-way" 1
+	says "... says what is in force" "cannot pin .*ward_clock.*; the old programs are in force again"
+	is "... which is so" "$(hooks)" "$before"
+	is "... with the flows of before" "$(starts)" "$(cat "$work/first")"
+done
+rmdir "$PINS/$A/ward_clock~"
+all_echo "... connections go on"
 on a "$RELAID" attach "$A" >"$work/out" 2>"$work/err"
 code=$?
 exits "... so does one of another layout" 0

@@ -150,7 +150,7 @@ static int go_on(struct ward *w, enum ward_keep keep)
 	}
 	err = load_pin(w, keep);
 	if (err)
-		return err;
+		return takeover_undo(w, err);
 	if (keep == KEEP_NOT) /* with a policy in force, as it is */
 		keep = KEEP_KILLED;
 	takeover_done(w, keep);

@@ -132,6 +132,8 @@ static int begin(struct ward *w, const char *name, const struct ward_instance *h
 		return ward_fail(-ENOMEM, "", "out of memory");
 	for (i = 0; i < PROG_COUNT; i++)
 		w->take->old[i] = -1;
+	for (i = 0; i < MAP_COUNT; i++)
+		w->take->old_map[i] = -1;
 	w->take->head = *head;
 	strcpy(w->name, name);
 	if (head->layout_hash == layout_hash() && !pins_read_info(name, &whole) && whole.key_vlan == w->opt.key_vlan) {
@@ -292,8 +294,8 @@ static int replace_hook(struct ward *w, int row, bool egress, const int *prog)
 
 	if (!(iface->hooks & (egress ? HOOK_EGRESS : HOOK_INGRESS)) || fd < 0)
 		return 0;
-	if (w->link[row][egress] >= 0)
-		return bpf_link_update(w->link[row][egress], fd, NULL) ? -errno : 0;
+	if (w->link[row][egress] >= 0) /* ENOLINK: its interface has gone meanwhile */
+		return bpf_link_update(w->link[row][egress], fd, NULL) && errno != ENOLINK ? -errno : 0;
 	return attach_filter_replace(iface, egress, fd);
 }
 
@@ -312,13 +314,59 @@ int takeover_replace(struct ward *w)
 
 	for (i = 0; i < PROG_COUNT; i++)
 		w->take->old[i] = open_pin(w, ward_prog_names[i]);
+	for (i = 0; i < MAP_COUNT; i++)
+		w->take->old_map[i] = open_pin(w, ward_map_names[i]);
 	attach_open_links(w);
 	err = replace_all(w, w->prog);
 	if (!err)
 		return 0;
-	replace_all(w, w->take->old);
-	return ward_fail(err, err == -EPERM ? REMEDY_ROOT : "", "cannot put new programs in the place of those of instance '%s': %s",
-			 w->name, strerror(-err));
+	ward_fail(err, err == -EPERM ? REMEDY_ROOT : "", "cannot put new programs in the place of those of instance '%s': %s", w->name,
+		  strerror(-err));
+	return takeover_undo(w, err);
+}
+
+/* As many hooks as can be; returns how many cannot. */
+static int put_back(struct ward *w)
+{
+	int left = 0;
+
+	if (w->take->old[PROG_TC_COOKIE] >= 0)
+		left += !!cookie_replace(w, w->take->old[PROG_TC_COOKIE]);
+	for (int i = 0; i < (int)w->info->iface_count * 2; i++)
+		left += !!replace_hook(w, i / 2, i % 2, w->take->old);
+	return left;
+}
+
+static void pin_back(struct ward *w, const char *leaf, int fd)
+{
+	char path[PIN_PATH];
+
+	pins_path(path, w->name, leaf);
+	if (fd >= 0)
+		pin_over(fd, path);
+}
+
+int takeover_undo(struct ward *w, int err)
+{
+	bool keeper = w->take->head.keep == KEEP_ALWAYS;
+	char why[300], mend[200];
+	int left = put_back(w), i;
+
+	snprintf(why, sizeof(why), "%s", ward_reason());
+	for (i = 0; i < PROG_COUNT; i++)
+		pin_back(w, ward_prog_names[i], w->take->old[i]);
+	for (i = 0; i < MAP_COUNT; i++)
+		if (i != MAP_INSTANCE && !takeover_has(w, ward_map_names[i]))
+			pin_back(w, ward_map_names[i], w->take->old_map[i]);
+	pin_back(w, ward_map_names[MAP_INSTANCE], w->take->old_map[MAP_INSTANCE]);
+	snprintf(mend, sizeof(mend), "when that is mended attach again, or: tcpward detach --name %s", w->name);
+	if (left)
+		return ward_fail(err, mend, "%s; and %d hook%s could not be given the old program back: they have the new one", why, left,
+				 left == 1 ? "" : "s");
+	/* the keeper was ended to make room: where the tables are the same ours can sweep them */
+	if (keeper && !(w->take->all && !keeper_start(w)))
+		return ward_fail(err, mend, "%s; the old programs are in force again, but nobody sweeps", why);
+	return ward_fail(err, mend, "%s; the old programs are in force again", why);
 }
 
 void takeover_done(struct ward *w, enum ward_keep keep)
@@ -343,6 +391,9 @@ void takeover_free(struct ward *w)
 	for (int i = 0; i < PROG_COUNT; i++)
 		if (w->take->old[i] >= 0)
 			close(w->take->old[i]);
+	for (int i = 0; i < MAP_COUNT; i++)
+		if (w->take->old_map[i] >= 0)
+			close(w->take->old_map[i]);
 	free(w->take);
 	w->take = NULL;
 }

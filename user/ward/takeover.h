@@ -11,6 +11,7 @@ struct takeover {
 	struct ward_instance head; /* WARD_HEAD bytes of it */
 	bool all;		   /* the tables too; else policy, lists and the keys of cookies alone */
 	int old[PROG_COUNT];	   /* the programs so far: the way back */
+	int old_map[MAP_COUNT];	   /* and the maps, where their pins are to give way */
 };
 
 /* Is there an instance of exactly these interfaces to go on with? 1: it is w->take, w has its name, and the lock, unless a keeper has it; 0: no;
@@ -26,6 +27,9 @@ int takeover_loaded(struct ward *w);
 int takeover_lock(struct ward *w);
 /* Puts the new programs in the place of the old ones, each at once. After an error the old ones are back. */
 int takeover_replace(struct ward *w);
+/* What came after that failed: the old programs are put back into all hooks, and their pins where they were; returns err, told anew where
+ * that is not all, or nobody sweeps now. */
+int takeover_undo(struct ward *w, int err);
 /* It is ours: the instance's record says so. */
 void takeover_done(struct ward *w, enum ward_keep keep);
 void takeover_free(struct ward *w);

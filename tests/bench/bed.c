@@ -105,6 +105,7 @@ static void make_flow(struct flow_key *key, struct flow *f, uint32_t number, uin
 		f->half[i].redge = f->half[i].ack + (1U << 30);
 		f->win[i] = f->maxwin[i] = 64240;
 	}
+	f->zeek = Z_ESTABLISHED | Z_ESTABLISHED << 4;
 	f->phase = PHASE_LIVE;
 	f->start_ns = f->since_ns[0] = f->since_ns[1] = now;
 	f->vlan = VLAN_UNSEEN;

@@ -70,6 +70,13 @@ static void test_rules(void **state)
 		{ SIMPLE RULE("inet", "input", "7", "{\"vmap\":{\"key\":{\"ct\":{\"key\":\"state\"}},\"data\":{\"set\":[[\"invalid\",{\"drop\":null}]"
 						    "]}}}"), NULL },
 		{ SIMPLE RULE("inet", "input", "7", "{\"jump\":{\"target\":\"input\"}}"), NULL }, /* no end */
+		/* what returns before */
+		{ SIMPLE RULE("inet", "input", "6", "{\"jump\":{\"target\":\"other\"}}") "," RULE("inet", "input", "7", DROP) ","
+		  RULE("inet", "other", "8", STATE("in", "\"new\"") ",{\"return\":null}") "," RULE("inet", "other", "9", DROP),
+		  "inet filter input 7" },
+		{ SIMPLE RULE("inet", "input", "6", "{\"jump\":{\"target\":\"other\"}}") "," RULE("inet", "other", "8", PORT ",{\"return\":null}") ","
+		  RULE("inet", "other", "9", DROP), "inet filter other 9" },
+		{ SIMPLE RULE("inet", "input", "6", "{\"goto\":{\"target\":\"other\"}}") "," RULE("inet", "input", "7", DROP), NULL },
 	};
 
 	(void)state;
@@ -97,11 +104,47 @@ static void test_no_ruleset(void **state)
 	assert_true(nft_find_dropper("{\"nftables\":[" CHAIN("ip6", "in", "input", "0", "drop") "]}", true, &p));
 }
 
+/* Who jumps there does not matter: as many ways lead through these as no machine could follow. */
+static void test_many_ways(void **state)
+{
+	const size_t room = 65536;
+	char *text = malloc(room);
+	size_t used = (size_t)snprintf(text, room, "{\"nftables\":[" CHAIN("ip", "c0", "input", "0", "accept"));
+	struct nft_place p;
+
+	(void)state;
+	for (int depth = 0; depth < 15; depth++)
+		for (int i = 0; i < 8; i++)
+			used += (size_t)snprintf(text + used, room - used,
+						 "," RULE("ip", "c%d", "%d", PORT ",{\"jump\":{\"target\":\"c%d\"}}"), depth, i + 1, depth + 1);
+	snprintf(text + used, room - used, "," RULE("ip", "c0", "99", NO_SYN "," DROP) "]}");
+	assert_true(nft_find_dropper(text, false, &p));
+	assert_string_equal(p.chain, "c0");
+	assert_int_equal(p.handle, 99);
+	free(text);
+}
+
+/* A name that is cut would be another's, in a command that is to be typed. */
+static void test_long_name(void **state)
+{
+	static const char name[] = "a123456789b123456789c123456789d123456789e123456789f123456789g1234";
+	char text[512];
+	struct nft_place p;
+
+	(void)state;
+	for (int cut = 2; cut >= 0; cut -= 2) {
+		snprintf(text, sizeof(text), "{\"nftables\":[" CHAIN("ip", "%s", "input", "0", "drop") "]}", name + cut);
+		assert_int_equal(nft_find_dropper(text, false, &p), strlen(name + cut) < sizeof(p.chain));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_no_ruleset),
+		cmocka_unit_test(test_many_ways),
+		cmocka_unit_test(test_long_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,13 +6,16 @@
 #include <string.h>
 
 #define JUMPS_MAX 16
+#define KEY_LEN 600 /* names have up to 255 bytes */
 
 enum truth { NO, UNKNOWN, YES };
-enum verdict { NEXT, PASSES, DROPS };
+enum verdict { NEXT, RETURNS, PASSES, DROPS }; /* RETURNS: the rules behind it are not asked */
 
 struct search {
 	struct json_object *ruleset; /* array */
+	struct json_object *chains;  /* "family table chain": its rules, an array; or, once it was walked, what that gave */
 	struct nft_place *out;
+	bool unnamed; /* what was found has a name that does not fit into *out */
 };
 
 /* ---- JSON ---- */
@@ -135,26 +138,30 @@ static enum truth match(struct json_object *m, bool *told)
 }
 
 /* ---- rules and chains ---- */
-static enum verdict walk(const struct search *s, struct json_object *like, const char *chain, int depth);
+static enum verdict walk(struct search *s, struct json_object *like, const char *chain, int depth);
 
 /* A statement that ends the rule; DROPS is left to the caller to place, unless it is in a chain jumped to. */
-static enum verdict verdict_of(const struct search *s, struct json_object *rule, struct json_object *statement, int depth, bool *here)
+static enum verdict verdict_of(struct search *s, struct json_object *rule, struct json_object *statement, int depth, bool *here)
 {
 	struct json_object *to = has(statement, "jump") ? member(statement, "jump") : member(statement, "goto");
+	enum verdict v;
 
 	*here = true;
 	if (has(statement, "drop") || has(statement, "reject"))
 		return DROPS;
 	if (has(statement, "accept"))
 		return PASSES;
+	if (has(statement, "return"))
+		return RETURNS;
 	if (!to)
 		return NEXT;
 	*here = false;
-	return walk(s, rule, text(to, "target"), depth + 1);
+	v = walk(s, rule, text(to, "target"), depth + 1);
+	return v == NEXT && has(statement, "goto") ? RETURNS : v;
 }
 
 /* What a map of verdicts has for the state "new". */
-static enum verdict map_verdict(const struct search *s, struct json_object *rule, struct json_object *map, int depth, bool *here)
+static enum verdict map_verdict(struct search *s, struct json_object *rule, struct json_object *map, int depth, bool *here)
 {
 	struct json_object *set = member(member(map, "data"), "set");
 
@@ -170,18 +177,18 @@ static enum verdict map_verdict(const struct search *s, struct json_object *rule
 	return NEXT;
 }
 
-static void place(const struct search *s, struct json_object *o, const char *chain, int64_t handle)
+static void place(struct search *s, struct json_object *o, const char *chain, int64_t handle)
 {
 	struct nft_place *p = s->out;
 
-	snprintf(p->family, sizeof(p->family), "%s", text(o, "family"));
-	snprintf(p->table, sizeof(p->table), "%s", text(o, "table"));
-	snprintf(p->chain, sizeof(p->chain), "%s", chain);
+	s->unnamed = (size_t)snprintf(p->family, sizeof(p->family), "%s", text(o, "family")) >= sizeof(p->family) ||
+		     (size_t)snprintf(p->table, sizeof(p->table), "%s", text(o, "table")) >= sizeof(p->table) ||
+		     (size_t)snprintf(p->chain, sizeof(p->chain), "%s", chain) >= sizeof(p->chain);
 	p->handle = handle;
 }
 
 /* A verdict counts if all conditions that are understood hold, and if it is about such an ACK, or about everything. */
-static enum verdict judge(const struct search *s, struct json_object *rule, int depth)
+static enum verdict judge(struct search *s, struct json_object *rule, int depth)
 {
 	struct json_object *list = member(rule, "expr");
 	bool told = false, unknown = false, here;
@@ -202,35 +209,66 @@ static enum verdict judge(const struct search *s, struct json_object *rule, int 
 		told |= has(e, "vmap");
 		v = has(e, "vmap") ? map_verdict(s, rule, member(e, "vmap"), depth, &here) : verdict_of(s, rule, e, depth, &here);
 	}
-	if (v == NEXT || (here && unknown && !told) || (v == PASSES && unknown))
+	if (v == NEXT || (here && unknown && !told) || ((v == PASSES || v == RETURNS) && unknown))
 		return NEXT;
 	if (v == DROPS && here)
 		place(s, rule, text(rule, "chain"), json_object_get_int64(member(rule, "handle")));
 	return v;
 }
 
-/* The rules of a chain of the family and table that `like` is of. */
-static enum verdict walk(const struct search *s, struct json_object *like, const char *chain, int depth)
+static void chain_key(struct json_object *like, const char *chain, char key[KEY_LEN])
+{
+	snprintf(key, KEY_LEN, "%s %s %s", text(like, "family"), text(like, "table"), chain);
+}
+
+/* The rules of a chain of the family and table that `like` is of. Each chain is walked once, however many jump there. */
+static enum verdict walk(struct search *s, struct json_object *like, const char *chain, int depth)
 {
 	enum verdict v = NEXT;
+	struct json_object *rules;
+	char key[KEY_LEN];
 
+	chain_key(like, chain, key);
+	rules = member(s->chains, key);
+	if (!json_object_is_type(rules, json_type_array))
+		return rules ? (enum verdict)json_object_get_int(rules) : NEXT;
 	if (depth > JUMPS_MAX)
 		return NEXT;
-	for (size_t i = 0; i < length(s->ruleset) && v == NEXT; i++) {
-		struct json_object *rule = member(json_object_array_get_idx(s->ruleset, i), "rule");
-
-		if (rule && !strcmp(text(rule, "family"), text(like, "family")) &&
-		    !strcmp(text(rule, "table"), text(like, "table")) && !strcmp(text(rule, "chain"), chain))
-			v = judge(s, rule, depth);
-	}
+	json_object_get(rules);
+	json_object_object_add(s->chains, key, json_object_new_int(NEXT)); /* of a chain that jumps to itself */
+	for (size_t i = 0; i < length(rules) && v == NEXT; i++)
+		v = judge(s, json_object_array_get_idx(rules, i), depth);
+	json_object_put(rules);
+	if (v == RETURNS)
+		v = NEXT;
+	json_object_object_add(s->chains, key, json_object_new_int(v));
 	return v;
+}
+
+static struct json_object *rules_by_chain(struct json_object *ruleset)
+{
+	struct json_object *chains = json_object_new_object();
+
+	for (size_t i = 0; i < length(ruleset); i++) {
+		struct json_object *rule = member(json_object_array_get_idx(ruleset, i), "rule"), *rules;
+		char key[KEY_LEN];
+
+		if (!rule)
+			continue;
+		chain_key(rule, text(rule, "chain"), key);
+		rules = member(chains, key);
+		if (!rules)
+			json_object_object_add(chains, key, rules = json_object_new_array());
+		json_object_array_add(rules, json_object_get(rule));
+	}
+	return chains;
 }
 
 /* Base chains that an incoming packet passes, the sooner the smaller; -1: another chain. */
 static int64_t order_of(struct json_object *chain, bool v6)
 {
 	const char *family = text(chain, "family"), *hook = text(chain, "hook");
-	int64_t prio = json_object_get_int64(member(chain, "prio"));
+	int64_t prio = json_object_get_int(member(chain, "prio"));
 
 	if (strcmp(family, "inet") && strcmp(family, v6 ? "ip6" : "ip"))
 		return -1;
@@ -266,6 +304,7 @@ bool nft_find_dropper(const char *json, bool v6, struct nft_place *out)
 	bool found = false;
 	size_t at = 0;
 
+	s.chains = rules_by_chain(s.ruleset);
 	while (!found && (chain = next_chain(s.ruleset, v6, after, at, &at))) {
 		enum verdict v = walk(&s, chain, text(chain, "name"), 0);
 
@@ -276,6 +315,7 @@ bool nft_find_dropper(const char *json, bool v6, struct nft_place *out)
 		}
 		found = v == DROPS;
 	}
+	json_object_put(s.chains);
 	json_object_put(all);
-	return found;
+	return found && !s.unnamed;
 }

@@ -14,7 +14,8 @@ struct nft_place {
 /*
  * Looks through what `nft -j list ruleset` prints, in the order of hooks and priorities, for what drops an ACK that conntrack
  * takes for new, since it never saw its SYN. v6: which family the ACK is of. Conditions on addresses, ports and interfaces are
- * not looked at, so it is likely the one, not surely. false: none was found, or that is no such text.
+ * not looked at, so it is likely the one, not surely. false: none was found, or none
+ * whose names fit, or that is no such text.
  */
 bool nft_find_dropper(const char *json, bool v6, struct nft_place *out);
 

@@ -140,12 +140,17 @@ static int go_on(struct ward *w, enum ward_keep keep)
 		err = w->before_attach(w, w->before_attach_ctx);
 	if (!err)
 		err = takeover_lock(w);
-	if (!err)
+	if (!err) {
+		/* what was forgotten is not taken over: the stack is asked from now on, also if we are killed before the end */
+		w->info->seeded = 0;
+		cookie_knowledge(w);
 		err = takeover_replace(w);
+	}
 	if (err)
 		return err;
 	if (!w->take->all) {
 		seed_after(w);
+		w->info->seeded = 0;
 		live_revise(w); /* marks what was seeded */
 	}
 	err = load_pin(w, keep);
@@ -225,10 +230,6 @@ static int attach_over(struct ward *w, enum ward_keep keep)
 {
 	int err = go_on(w, keep);
 
-	if (!err) { /* what was forgotten is not taken over: the stack is asked from now on */
-		w->info->seeded = 0;
-		cookie_knowledge(w);
-	}
 	if (err || keep == KEEP_ALWAYS)
 		let_go(w);
 	else

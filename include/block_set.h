@@ -11,7 +11,8 @@
  * - Whoever has put an address in looks at block_addrs once more. If another one stands there now than he put, or none, he
  *   takes his word out again: the other's change came between, and the other may have been here before him. Whichever of
  *   two writes is the last one here, its writer looks after it.
- * - Whoever takes an entry out of block_addrs takes it out here before as well: killed between the two, it is only slow.
+ * - Whoever takes an entry out of block_addrs, or gives it another time, takes it out here before as well: killed between the
+ *   two, it is only slow. (A packet program is not killed.)
  * - Where two put the same address into two ways at once, one of them finds in block_addrs what the other put; and what is
  *   put or taken out goes through all ways.
  * The worst that is left is a writer killed between its two steps while another one was at the same address: the sweeper

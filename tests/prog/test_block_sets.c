@@ -5,11 +5,14 @@
  * writers, nothing stays in a set that the list does not hold.
  */
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 
@@ -280,6 +283,52 @@ static void test_time(struct rig *rig)
 	case_end();
 }
 
+/* ---- killed between two steps ---- */
+static bool killed_here; /* right after the next change of a map */
+
+/* The library's, which ward calls. */
+int bpf_map_update_elem(int fd, const void *key, const void *value, __u64 flags)
+{
+	static int (*real)(int, const void *, const void *, __u64);
+	int ret;
+
+	if (!real)
+		*(void **)&real = dlsym(RTLD_NEXT, "bpf_map_update_elem");
+	ret = real(fd, key, value, flags);
+	if (killed_here)
+		_exit(9);
+	return ret;
+}
+
+static void test_cut_short(struct rig *rig)
+{
+	struct address_prefix p = whole(0x0a000001);
+	struct list_entry entry = {0};
+	int status = 0;
+	pid_t pid;
+
+	case_begin("sets: a command that is killed between list and set: nobody is dropped beyond the end that the list has");
+	list(rig, WARD_BLOCK, "10.0.0.1", 0);
+	same(syn_from(rig, 0x0a000001), 1);
+	pid = fork();
+	if (!pid) {
+		killed_here = true;
+		list(rig, WARD_BLOCK, "10.0.0.1", 5 * SECOND);
+		_exit(1);
+	}
+	same(waitpid(pid, &status, 0), pid);
+	same(WEXITSTATUS(status), 9);
+	check(listed(rig, &p, &entry));
+	check(entry.until_ns);
+	same(syn_from(rig, 0x0a000001), 1);
+	rig->now_ns += 5 * SECOND;
+	same(syn_from(rig, 0x0a000001), 0);
+	sweep(rig);
+	check(!listed(rig, &p, &entry));
+	enforce_nothing(rig);
+	case_end();
+}
+
 static void test_families(struct rig *rig)
 {
 	unsigned stray;
@@ -521,6 +570,7 @@ int main(void)
 	test_neighbours(&rig);
 	test_overflow(&rig);
 	test_hits(&rig);
+	test_cut_short(&rig);
 	test_time(&rig);
 	test_families(&rig);
 	test_policy(&rig);

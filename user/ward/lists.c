@@ -53,6 +53,9 @@ int list_put(struct ward *w, enum ward_list list, const struct address_prefix *p
 	int which = which_map(prefix);
 
 	entry.len = which ? prefix->len : 0;
+	/* before as well: killed between the two, what stood there for longer would drop beyond its new end */
+	if (list == WARD_BLOCK && !which && !block_sets_has(w, prefix, &entry))
+		block_sets_take(w, prefix);
 	if (bpf_map_update_elem(map_of(w, list, prefix), prefix, &entry, BPF_ANY))
 		return -errno;
 	if (list == WARD_BLOCK && !which)

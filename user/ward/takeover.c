@@ -270,8 +270,14 @@ int takeover_loaded(struct ward *w)
 	uint64_t now_ns = ward_now_ns(w);
 
 	w->lists_taken_over = true;
-	if (w->take->head.build != build_hash()) /* which may have changed the list without a thought of the sets */
+	if (w->take->head.build != build_hash()) { /* which may have changed the list without a thought of the sets */
+		int lock = live_lock(w, false, LIVE_WAIT_MS);
+
+		if (lock < 0)
+			return lock;
 		block_sets_clear(w);
+		live_unlock(lock);
+	}
 	if (w->take->all)
 		return 0;
 	*w->info = w->plan;

@@ -37,11 +37,21 @@ killed_when_replaced() { # program
 launch server "$TCPWARD" run "$a" --ingress xdp --policy "$work/cookies.yaml"
 await 20 knows || { skip knowledge "no cookies of our own here: $(tail -n 1 "$log")"; exit 0; }
 stop "$pid" -KILL
+goes_on() { # the usual build, to the end of its takeover; $pid
+	launch server "$TCPWARD" run --quiet "$a"
+	running=$pid
+	holds() { grep -qx "$running" "/run/tcpward/$a.lock" 2>/dev/null && on server "$BIN/cookies" "$a" >"$work/out" 2>&1; }
+	await 20 holds || fail "the usual build goes on" "$(tail -n 1 "$log")"
+	sleep 0.5
+}
 for _ in 1 2; do
 	is "it knows" "$(knows_from | sed 's/.*[1-9].*/yes/')" yes
 	killed_when_replaced "$BIN/tcpward-relaid"
 	is "... and nothing is known any more" "$(knows_from)" 0
-	killed_when_replaced "$TCPWARD"
+	goes_on
 	on server "$BIN/cookies" "$a" knows 1 >"$work/out"
+	stop "$pid" -KILL
 done
-on server "$TCPWARD" detach "$a" >"$work/out" 2>&1
+goes_on
+stop "$pid"
+is "detached" "$(ls "$PINS/$a" 2>/dev/null)" ""

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # shellcheck shell=bash
-# guest-watch: in a guest of tests/vm: all programs load; a handshake and a close are followed, by XDP and by tc; detach leaves
-# nothing.
+# guest-watch: in a guest of tests/vm. All programs load; the conformance vectors pass through them; by each way that this
+# kernel has of attaching, a handshake and a close are followed, a block list and a rule drop, detach leaves nothing; SYN
+# cookies of each flavour open connections.
+#
+# Lines "# loads ..." are what tests/vm/table makes docs/kernels.md of.
 . "$(dirname "$0")/../net/lib.sh"
-A=$(dev a)
+A=$(dev a) B=$(dev b)
 FIRST_PORT=9000
 VERIFIED_MOST=400000 # instructions; the kernel gives up at a million
 
@@ -21,32 +24,38 @@ traces() {
 nothing_left() {
 	[ "$(traces)" = "$before" ]
 }
+count() { # counter
+	counter a "$A" "$1"
+}
 
 echo "# Linux $(uname -r)"
 host a b
-wire a "$A" 192.0.2.1/24 b "$(dev b)" 192.0.2.2/24
+wire a "$A" 192.0.2.1/24 b "$B" 192.0.2.2/24
+for i in 3 4; do on b ip addr add "192.0.2.$i/24" dev "$B"; done
+# XDP_TX over a veth reaches a peer that runs XDP itself
+on b ip link set dev "$B" xdp obj "$BIN/pass.bpf.o" sec xdp.frags || fail "a program that passes all at the peer" "see above"
 port=$FIRST_PORT
 before=$(traces)
 ward a doctor "$A"
 exits "doctor: this kernel has all that is needed" 0
+grep -q ' no tcx ' "$work/out" && no_tcx=1
+
+# ---- what the verifier says ----
+verified() { # way: of what has been attached
+	local most
+	"$BIN/verified" "$PINS/$A" >"$work/verified"
+	[ -n "${loads_told:-}" ] || awk '{ printf "# loads: %s %d %d\n", $1, $2, $3 }' "$work/verified"
+	loads_told=1
+	most=$(awk '$3 > n { n = $3 } END { print n + 0 }' "$work/verified")
+	expect "$1: the verifier walks some instructions of each program" "$most" -gt 0
+	expect "$1: ... and no more than $VERIFIED_MOST" "$most" -le $VERIFIED_MOST
+}
 
 # ---- one connection, from SYN to the last ACK, and one that stays ----
-watch_by() { # words of attach
-	local how=$* began flow most server
-	port=$((port + 1)) # what went before is in TIME-WAIT, and known after an attach
+follow() { # way
+	local how=$1 flow server
 	start b "$BIN/crowd" serve $port || return
 	server=$pid
-	began=$(milliseconds)
-	ward a attach "$A" "$@"
-	exits "$how: attach" 0
-	[ $code = 0 ] || return
-	echo "# $how: attached in $(($(milliseconds) - began)) ms"
-	"$BIN/verified" "$PINS/$A" >"$work/verified"
-	[ $port != $((FIRST_PORT + 1)) ] || awk '{ printf "# %s: %d instructions, verified %d\n", $1, $2, $3 }' "$work/verified"
-	most=$(awk '$3 > n { n = $3 } END { print n + 0 }' "$work/verified")
-	expect "$how: the verifier walks some instructions of each program" "$most" -gt 0
-	expect "$how: ... and no more than $VERIFIED_MOST" "$most" -le $VERIFIED_MOST
-
 	start a "$BIN/crowd" load 192.0.2.2 $port 1 1 n || return
 	flow=$(flows_json a "$A" "dport = $port and state all")
 	is "$how: one flow" "$(grep -c . <<<"$flow")" 1
@@ -54,9 +63,9 @@ watch_by() { # words of attach
 	is "$how: both ends confirmed" "$(member orig_confirmed <<<"$flow")$(member resp_confirmed <<<"$flow")" truetrue
 	is "$how: its bytes" "$(member orig_bytes <<<"$flow")/$(member resp_bytes <<<"$flow")" 300/5000
 	is "$how: conn_state" "$(member conn_state <<<"$flow")" SF
-	is "$how: stat counts its segments" "$(($(counter a "$A" rx-segments) + $(counter a "$A" tx-segments)))" \
+	is "$how: stat counts its segments" "$(($(count rx-segments) + $(count tx-segments)))" \
 		$(($(member orig_pkts <<<"$flow") + $(member resp_pkts <<<"$flow")))
-	is "$how: stat counts the flow" "$(counter a "$A" flows-new)" 1
+	is "$how: stat counts the flow" "$(count flows-new)" 1
 
 	start a "$BIN/crowd" hold 192.0.2.2 $port 1 || return
 	is "$how: an open connection" \
@@ -64,10 +73,107 @@ watch_by() { # words of attach
 	verify_on a "$A" "$how: the sockets agree"
 	stop "$pid"
 	stop "$server"
-	ward a detach "$A"
-	exits "$how: detach" 0
-	if await 5 nothing_left; then ok "$how: nothing is left"; else fail "$how: nothing is left" "$(traces | tr '\n' ' ')"; fi
 }
-watch_by --ingress xdp
-watch_by --ingress tc
-watch_by --ingress tc --clsact
+
+# ---- two who must not, one who may ----
+cat >"$work/drop.yaml" <<END
+version: 1
+mode: enforce
+rules:
+  - {name: unwanted, match: {saddr: 192.0.2.3}, action: drop}
+END
+connects() { # from
+	on b timeout 2 "$BIN/crowd" load 192.0.2.1 $port 1 1 c "$1" 1 >"$work/connect" 2>&1
+	grep -q 'done 1 failed 0' "$work/connect"
+}
+drops_by() { # reason
+	on a "$TCPWARD" stat -j --name "$A" | grep -o '"dropped":{[^}]*}' | member "$1"
+}
+refused() { # what, reason, from
+	local dropped
+	dropped=$(drops_by "$2")
+	if connects "$3"; then fail "$1 drops" "connected"; else ok "$1 drops: the client cannot connect"; fi
+	expect "$1 drops: that is counted" "$(($(drops_by "$2") - dropped))" -gt 0
+}
+enforce() { # way
+	local server
+	start a "$BIN/crowd" serve $port || return
+	server=$pid
+	must a policy apply --name "$A" "$work/drop.yaml"
+	must a block add 192.0.2.4 --name "$A"
+	refused "$1: a rule" rule 192.0.2.3
+	refused "$1: the block list" block-list 192.0.2.4
+	if connects 192.0.2.2; then ok "$1: others connect"; else fail "$1: others connect" "$(cat "$work/connect")"; fi
+	must a block flush --name "$A"
+	stop "$server"
+}
+
+# ---- SYN cookies ----
+# Every SYN is answered by one, but the first two of an address: one makes its account, and one is within the rate.
+cookies() { # flavour
+	local good served
+	port=$((port + 1))
+	cat >"$work/cookies.yaml" <<-END
+		version: 1
+		mode: enforce
+		syncookie: {flavour: $1, rate: 500k/s, set-sysctls: true}
+		services:
+		  - name: tested
+		    match: {dport: $port}
+		    new: {rate: 1/h, burst: 1, then: syncookie}
+	END
+	ward a policy apply --name "$A" "$work/cookies.yaml"
+	exits "cookies, $1: a policy" 0
+	[ $code = 0 ] || return
+	start a "$BIN/options" serve $port || return
+	served=$pid
+	on b timeout 10 "$BIN/options" connect 192.0.2.1 $port 3 >/dev/null 2>&1
+	good=$(count cookies-good)
+	on b timeout 30 "$BIN/options" connect 192.0.2.1 $port 10 bytes 1000 >"$work/connects" 2>&1
+	is "cookies, $1: connections that carry their bytes" "$(sed -n 's/^done //p' "$work/connects")" 10
+	is "cookies, $1: each was opened by a cookie" $(($(count cookies-good) - good)) 10
+	is "cookies, $1: these" "$(on a "$BIN/cookies" "$A" | cut -d' ' -f1)" "$1"
+	stop "$served"
+}
+cookies_of_each_flavour() {
+	if grep -qw bpf_sk_assign_tcp_reqsk /proc/kallsyms; then
+		cookies own
+	else
+		skip "cookies, own" "this kernel has no bpf_sk_assign_tcp_reqsk()"
+	fi
+	cookies kernel
+}
+
+# ---- each way in ----
+attach_by() { # words of attach
+	local how=$* began
+	port=$((port + 1)) # what went before is in TIME-WAIT, and known after an attach
+	began=$(milliseconds)
+	ward a attach "$A" "$@"
+	exits "$how: attach" 0
+	[ $code = 0 ] || return
+	echo "# loads in $(($(milliseconds) - began)) ms: $how"
+	verified "$how"
+	follow "$how"
+	port=$((port + 1))
+	enforce "$how"
+}
+detach_from() { # way
+	ward a detach "$A"
+	exits "$1: detach" 0
+	if await 5 nothing_left; then ok "$1: nothing is left"; else fail "$1: nothing is left" "$(traces | tr '\n' ' ')"; fi
+}
+attach_by --ingress xdp
+cookies_of_each_flavour
+detach_from "--ingress xdp"
+attach_by --ingress xdp-generic
+detach_from "--ingress xdp-generic"
+attach_by --ingress tc
+detach_from "--ingress tc"
+if [ -z "${no_tcx:-}" ]; then
+	attach_by --ingress tc --clsact
+	detach_from "--ingress tc --clsact"
+fi
+
+# ---- the vectors ----
+"$BIN/test_programs" short

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # shellcheck shell=bash
 # lib: boots a kernel of tests/vm/kernels under QEMU and runs a script of this folder in it, which reports as any test does.
-# The guest has no disk and no network: all it needs (tools of this machine with their libraries, modules, tests/net/lib.sh,
-# tcpward) is in its initial file system. It writes to three serial lines: console, what the script prints, its exit status.
+# The guest has no disk and no network: all it needs is in its initial file system: TOOLS of this machine with their libraries,
+# kernel MODULES, PROGRAMS of build/, FILES of this tree. A test that needs more adds to these lists.
+# The guest writes to three serial lines: console, what the script prints, its exit status.
 set -u
 cd "$(dirname "$0")/../.."
 . tests/vm/cache.sh
@@ -14,7 +15,8 @@ ACCEL=${ACCEL:-tcg} # kvm is faster, and does not work in each cloud that shows 
 TOOLS="awk basename bash cat chmod cmp cp cut date dirname env grep head id ip ln ls mkdir mktemp modprobe mount mv nproc
 nsenter readlink rm rmdir sed sleep sort stat stty sysctl tail tc timeout tr uname wc"
 MODULES="veth sch_ingress cls_bpf tcp_diag"
-PROGRAMS="tcpward tests/crowd tests/verified"
+PROGRAMS="tcpward tests/crowd tests/options tests/cookies tests/verified tests/test_programs"
+FILES="tests/net/lib.sh build/tests/pass.bpf.o tests/vectors/tcp-conformance.txt tests/vectors/tcpward.txt"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -49,7 +51,7 @@ fill_root() { # kernel, script
 	put_modules "$VM_CACHE/$1" "$release"
 	for tool in $PROGRAMS; do put "build/$tool" "t/build/$tool"; done
 	echo >"$root/t/build/tools.mk" # no bpftool
-	install -D -m 644 tests/net/lib.sh "$root/t/tests/net/lib.sh"
+	for tool in $FILES; do install -D -m 644 "$tool" "$root/t/$tool"; done
 	install -D -m 755 "tests/vm/$2" "$root/t/tests/vm/$2"
 	install -m 755 tests/vm/init "$root/init"
 	echo "MODULES='$MODULES' SCRIPT=tests/vm/$2" >"$root/t/what"

@@ -17,7 +17,10 @@ start a "$BIN/crowd" load 192.0.2.2 9000 12 12 nslihc || exit # TIME-WAIT, CLOSE
 start a "$BIN/crowd" load 127.0.0.1 9000 3 3 iii >/dev/null # not of this interface
 sleep 0.3
 
+asked_ns=$(date +%s%N)
 must a attach "$A"
+last_ns=$(flows_json a "$A" state time-wait | member last_ns)
+expect "TIME-WAIT: its clock has run since before the attach" "${last_ns:-0}" -gt 0 -a "${last_ns:-0}" -lt "$asked_ns"
 must b attach "$B"
 for h in a b; do
 	name=$A

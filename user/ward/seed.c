@@ -20,6 +20,7 @@
 
 #define PORTS 65536
 #define ADDRS_MAX 1024
+#define KERNEL_TIME_WAIT_MS 60000U /* TCP_TIMEWAIT_LEN, a constant of Linux */
 #define IDLE_UNKNOWN UINT32_MAX
 
 struct seed {
@@ -161,10 +162,18 @@ static bool has_listener(const struct seeds *s, uint16_t port)
 	return s->listening[port / 8] >> port % 8 & 1;
 }
 
+/* Nanoseconds since a segment last moved it, as far as the kernel tells; of TIME-WAIT it tells how much is left. */
+static uint64_t idle_ns(const struct socket_info *sock)
+{
+	if (sock->state == TIME_WAIT && sock->expires_ms <= KERNEL_TIME_WAIT_MS)
+		return (KERNEL_TIME_WAIT_MS - sock->expires_ms) * 1000000ULL;
+	return sock->idle_ms == IDLE_UNKNOWN ? 0 : sock->idle_ms * 1000000ULL;
+}
+
 static void fill_flow(const struct seeds *s, const struct socket_info *sock, int row, struct flow *flow)
 {
 	int us = sock->local_side, them = !us;
-	uint64_t idle = sock->idle_ms == IDLE_UNKNOWN ? 0 : sock->idle_ms * 1000000ULL;
+	uint64_t idle = idle_ns(sock);
 
 	memset(flow, 0, sizeof(*flow));
 	flow->state[us] = sock->state;

@@ -132,7 +132,7 @@ expect() { # name words of test(1)
 ward() { # host words...: its output to $work/out and $work/err, its exit code to $code
 	local name=$1
 	shift
-	on "$name" timeout -k 1 30 "$TCPWARD" "$@" >"$work/out" 2>"$work/err" </dev/null
+	on "$name" timeout -k 1 "${WARD_PATIENCE_S:-30}" "$TCPWARD" "$@" >"$work/out" 2>"$work/err" </dev/null
 	code=$?
 }
 must() { # host words...: what a test cannot go on without

@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 # lib: boots a kernel of tests/vm/kernels under QEMU and runs a script of this folder in it, which reports as any test does.
 # The guest has no disk and no network: all it needs is in its initial file system: TOOLS of this machine with their libraries,
-# kernel MODULES, PROGRAMS of build/, FILES of this tree. A test that needs more adds to these lists.
+# kernel MODULES, PROGRAMS of build/, FILES of this tree, SYSTEM_FILES at their
+# own places. A test that needs more adds to these lists.
 # The guest writes to three serial lines: console, what the script prints, its exit status.
 set -u
 cd "$(dirname "$0")/../.."
@@ -13,10 +14,11 @@ MEMORY_M=768
 BOOT_S=60 PATIENCE_S=${PATIENCE_S:-180}
 ACCEL=${ACCEL:-tcg} # kvm is faster, and does not work in each cloud that shows it
 TOOLS="awk basename bash cat chmod cmp cp cut date dirname env grep head id ip ln ls mkdir mktemp modprobe mount mv nproc
-nsenter readlink rm rmdir sed sleep sort stat stty sysctl tail tc timeout tr uname wc"
+nsenter readlink realpath rm rmdir sed sleep sort stat stty sysctl tail tc timeout tr uname wc"
 MODULES="veth sch_ingress cls_bpf tcp_diag"
 PROGRAMS="tcpward tests/crowd tests/options tests/cookies tests/verified tests/test_programs"
-FILES="tests/net/lib.sh build/tests/pass.bpf.o tests/vectors/tcp-conformance.txt tests/vectors/tcpward.txt"
+FILES="tests/inside.sh tests/net/lib.sh build/tests/pass.bpf.o tests/vectors/tcp-conformance.txt tests/vectors/tcpward.txt"
+SYSTEM_FILES=
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -51,10 +53,11 @@ fill_root() { # kernel, script
 	put_modules "$VM_CACHE/$1" "$release"
 	for tool in $PROGRAMS; do put "build/$tool" "t/build/$tool"; done
 	echo >"$root/t/build/tools.mk" # no bpftool
+	for tool in $SYSTEM_FILES; do install -D -m 644 "$tool" "$root/$tool"; done
 	for tool in $FILES; do install -D -m 644 "$tool" "$root/t/$tool"; done
 	install -D -m 755 "tests/vm/$2" "$root/t/tests/vm/$2"
 	install -m 755 tests/vm/init "$root/init"
-	echo "MODULES='$MODULES' SCRIPT=tests/vm/$2" >"$root/t/what"
+	echo "MODULES='$MODULES' SCRIPT='tests/vm/${*:2}'" >"$root/t/what"
 }
 
 # ---- the guest ----
@@ -77,7 +80,7 @@ boot() { # kernel
 }
 
 # The whole test: skipped where the kernel or QEMU cannot be had.
-in_guest() { # kernel, script
+in_guest() { # kernel, script, its words
 	local root=$work/root cause try
 	[ "$(uname -m)" = x86_64 ] || { echo "skip $TEST: the kernels of tests/vm are for x86_64, this is $(uname -m)"; exit; }
 	for cause in qemu-system-x86_64 cpio modprobe depmod; do

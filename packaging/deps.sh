@@ -14,9 +14,12 @@ libfyaml-devel systemd-devel libpcap-devel libmnl-devel libcap-ng-devel libcmock
 pacman_packages="make gcc clang pkgconf bpf libbpf libelf zlib json-c libfyaml systemd-libs libpcap libmnl libcap-ng
 cmocka scdoc iproute2 nftables tcpdump util-linux"
 
+apt_optional=libxdp-dev # beside other XDP programs
+
 if [ "${1:-}" = vm ]; then
 	command -v apt-get >/dev/null || exit 0 # tests/vm says what it lacks
 	apt_packages="qemu-system-x86 cpio kmod debian-archive-keyring"
+	apt_optional=xdp-tools
 fi
 
 if [ "${1:-}" = fuzz ]; then
@@ -40,6 +43,11 @@ missing() {
 		awk -v want="$*" '$2 == "installed" { have[$1] = 1 }
 			END { n = split(want, w, " "); for (i = 1; i <= n; i++) if (!(w[i] in have)) print w[i] }'
 }
+
+# Not every release has these.
+for package in $apt_optional; do
+	[ -z "$(apt-cache policy "$package" 2>/dev/null | sed -n 's/^ *Candidate: \([^(]\)/\1/p')" ] || apt_packages="$apt_packages $package"
+done
 
 todo=$(missing $apt_packages)
 "$here/tools.sh" bpftool >/dev/null 2>&1 || need_bpftool=1

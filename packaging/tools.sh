@@ -4,6 +4,7 @@
 # What is missing is told in one line. With "bpftool" it looks for nothing else.
 set -u
 libraries="libbpf libelf zlib json-c libfyaml libsystemd libpcap libmnl libcap-ng"
+optional="libxdp" # beside other XDP programs
 clang_least=14
 
 # /usr/sbin/bpftool of Ubuntu is a script that fails unless the tools of the running kernel are installed;
@@ -55,7 +56,11 @@ if [ -n "$missing" ]; then
 	exit 1
 fi
 
+for library in $optional; do
+	pkg-config --exists "$library" && libraries="$library $libraries" && defines="${defines:-} -DWARD_$(echo "$library" | tr a-z A-Z)"
+done
+
 echo "CLANG := $clang"
 echo "BPFTOOL := $bpftool"
-echo "LIB_CFLAGS := $(pkg-config --cflags $libraries)"
+echo "LIB_CFLAGS := $(pkg-config --cflags $libraries)${defines:-}"
 echo "LIBS := $(pkg-config --libs $libraries)"

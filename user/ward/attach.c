@@ -20,12 +20,14 @@
 
 #include "ward/checks.h"
 #include "ward/cookie.h"
+#include "ward/dispatch.h"
 #include "ward/filters.h"
 #include "ward/inside.h"
 
-/* enum bpf_attach_type of Linux 6.6; older headers lack them */
+/* Of Linux 6.6, in enum bpf_attach_type; older headers lack them. */
 #define ATTACH_TCX_INGRESS ((enum bpf_attach_type)46)
 #define ATTACH_TCX_EGRESS ((enum bpf_attach_type)47)
+#define ATTACH_BEFORE (1U << 3) /* BPF_F_BEFORE; and before nobody named: all */
 
 void note(struct ward *w, const char *fmt, ...)
 {
@@ -82,17 +84,23 @@ static void prog_name(uint32_t id, char *name, size_t size)
 	close(fd);
 }
 
-static int xdp_busy(const struct ward_iface *iface)
+/* Id of the XDP program on an interface, 0: none, or it cannot be asked. */
+static uint32_t xdp_there(const struct ward_iface *iface)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+
+	if (bpf_xdp_query((int)iface->ifindex, 0, &query))
+		return 0;
+	return query.prog_id ? query.prog_id : query.drv_prog_id ? query.drv_prog_id : query.skb_prog_id;
+}
+
+static int xdp_busy(const struct ward_iface *iface)
+{
+	uint32_t id = xdp_there(iface);
 	char other[64] = "unknown", mend[200];
 
-	if (!bpf_xdp_query((int)iface->ifindex, 0, &query)) {
-		__u32 id = query.prog_id ? query.prog_id : query.drv_prog_id ? query.drv_prog_id : query.skb_prog_id;
-
-		if (id)
-			prog_name(id, other, sizeof(other));
-	}
+	if (id)
+		prog_name(id, other, sizeof(other));
 	snprintf(mend, sizeof(mend),
 		 "use --ingress tc, or remove it: ip link set dev %s xdp off ('bpftool link' shows whether a link "
 		 "holds it)",
@@ -189,16 +197,52 @@ static int attach_generic(struct ward *w, int row)
 	return err ? failed(err, iface, "generic XDP") : 0;
 }
 
+/* Beside others. */
+static int attach_dispatched(struct ward *w, int row)
+{
+	struct ward_iface *iface = &w->info->iface[row];
+	char others[120];
+	int err = dispatch_attach(w, row);
+
+	if (err)
+		return err;
+	dispatch_names(iface->ifindex, others, sizeof(others));
+	iface->ingress = iface->flags & IFACE_GENERIC ? INGRESS_XDP_GENERIC : INGRESS_XDP;
+	note(w, "%s: XDP by libxdp's dispatcher, beside %s", iface->name, others);
+	return 0;
+}
+
+int attach_plan_xdp(struct ward *w)
+{
+	bool generic;
+
+	for (unsigned i = 0; i < w->plan.iface_count && w->opt.ingress != INGRESS_TC; i++) {
+		struct ward_iface *iface = &w->plan.iface[i];
+
+		if (dispatch_there(iface->ifindex, &generic))
+			iface->flags |= IFACE_DISPATCHED | (generic ? IFACE_GENERIC : 0);
+		else if (xdp_there(iface))
+			return xdp_busy(iface);
+	}
+	return 0;
+}
+
 /* ---- tc ---- */
+
+int tcx_link_create(int prog_fd, uint32_t ifindex, bool egress)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = ATTACH_BEFORE);
+	int fd = bpf_link_create(prog_fd, (int)ifindex, egress ? ATTACH_TCX_EGRESS : ATTACH_TCX_INGRESS, &opts);
+
+	return fd < 0 ? -errno : fd;
+}
 
 static int tcx_link(struct ward *w, int row, bool egress)
 {
-	int prog = w->prog[egress ? PROG_TC_EGRESS : PROG_TC_INGRESS];
-	int fd = bpf_link_create(prog, (int)w->info->iface[row].ifindex,
-				 egress ? ATTACH_TCX_EGRESS : ATTACH_TCX_INGRESS, NULL);
+	int fd = tcx_link_create(w->prog[egress ? PROG_TC_EGRESS : PROG_TC_INGRESS], w->info->iface[row].ifindex, egress);
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	w->link[row][egress] = fd;
 	return 0;
 }
@@ -276,7 +320,7 @@ static void remove_clsact(const struct ward_iface *row)
 		bpf_tc_hook_destroy(&hook);
 }
 
-int detach_clsact(const struct ward_iface *row, const struct prog_ids *ids)
+static int detach_clsact(const struct ward_iface *row, const struct prog_ids *ids)
 {
 	int err;
 
@@ -288,6 +332,15 @@ int detach_clsact(const struct ward_iface *row, const struct prog_ids *ids)
 	if (!err)
 		remove_clsact(row);
 	return err;
+}
+
+int detach_others(const struct ward_iface *row, const struct prog_ids *ids)
+{
+	int err = 0;
+
+	if (row->flags & IFACE_DISPATCHED && row->ifindex && row->netns == iface_netns())
+		err = dispatch_detach(row);
+	return err ? err : detach_clsact(row, ids);
 }
 
 /* ---- one interface ---- */
@@ -309,14 +362,21 @@ static int attach_ingress(struct ward *w, int row)
 	enum ward_ingress want = w->opt.ingress;
 	int err = -EOPNOTSUPP;
 
-	if ((want == INGRESS_AUTO && !avoids_native(w, iface)) || want == INGRESS_XDP) {
+	if (iface->flags & IFACE_DISPATCHED) {
+		err = attach_dispatched(w, row);
+		if (err && want != INGRESS_AUTO)
+			return err;
+		if (err)
+			note(w, "%s: ingress by tc; %s", iface->name, ward_reason());
+	} else if ((want == INGRESS_AUTO && !avoids_native(w, iface)) || want == INGRESS_XDP) {
 		err = attach_native(w, row, want == INGRESS_AUTO);
 		if (!err)
 			iface->ingress = INGRESS_XDP;
 		else if (want == INGRESS_XDP || !is_refusal(err))
 			return err;
 	}
-	if (want == INGRESS_XDP_GENERIC || (err && want == INGRESS_AUTO && w->opt.enforce)) {
+	if (!(iface->flags & IFACE_DISPATCHED) &&
+	    (want == INGRESS_XDP_GENERIC || (err && want == INGRESS_AUTO && w->opt.enforce))) {
 		err = attach_generic(w, row);
 		if (err)
 			return err;
@@ -326,6 +386,7 @@ static int attach_ingress(struct ward *w, int row)
 		err = attach_tc(w, row, false);
 		if (err)
 			return err;
+		iface->flags &= ~IFACE_DISPATCHED;
 		iface->ingress = INGRESS_TC;
 	}
 	iface->hooks |= HOOK_INGRESS;
@@ -409,7 +470,7 @@ void attach_undo(struct ward *w)
 		end_link(&w->link[row][1]);
 	}
 	for (row = 0; row < (int)w->info->iface_count; row++) {
-		detach_clsact(&w->info->iface[row], &w->ids);
+		detach_others(&w->info->iface[row], &w->ids);
 		w->info->iface[row].hooks = 0;
 	}
 }
@@ -435,6 +496,6 @@ int detach_row(const char *name, const struct ward_iface *row, const struct prog
 	if (row->netns != iface_netns())
 		return ward_fail(
 			-EXDEV, "detach from within that namespace: nsenter --net=/run/netns/NAME tcpward detach",
-			"cannot remove the tc filters of '%s': it lives in another network namespace", row->name);
-	return detach_clsact(row, ids);
+			"cannot detach from '%s': it lives in another network namespace", row->name);
+	return detach_others(row, ids);
 }

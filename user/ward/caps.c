@@ -8,6 +8,8 @@
  *                  clsact are taken off by netlink
  *   CAP_SYS_ADMIN, CAP_SYS_PTRACE  the same in another network namespace: setns(2), and finding it below /proc
  *
+ * Who is to leave libxdp's dispatcher keeps them all, but the keeper, which leaves that to detach.
+ *
  * The bounding set stays: nothing is executed.
  */
 #include <cap-ng.h>
@@ -35,10 +37,21 @@ static bool has_clsact(const struct ward *w)
 	return false;
 }
 
+/* To leave libxdp's dispatcher a new one is loaded, and programs are opened by their ids. */
+static bool dispatched(const struct ward *w)
+{
+	for (unsigned i = 0; i < w->info->iface_count; i++)
+		if (w->info->iface[i].flags & IFACE_DISPATCHED)
+			return true;
+	return false;
+}
+
 static bool wanted(const struct ward *w, enum ward_caps what, unsigned cap)
 {
 	bool closes = what == CAPS_POLICY || what == CAPS_KEEPER;
 
+	if (what != CAPS_KEEPER && dispatched(w))
+		return true;
 	switch (cap) {
 	case CAP_BPF:
 		return what == CAPS_POLICY;

@@ -23,7 +23,6 @@
 #include "ward/cookie.h"
 #include "ward/sockets.h"
 
-#define ATTACH_TCX_INGRESS ((enum bpf_attach_type)46) /* Linux 6.6; older headers lack it */
 #define TEST_NS 8000000000ULL /* of an interface: IPv4 and IPv6, each with some ports that do not answer */
 #define HANDSHAKE_NS 70000000000ULL
 #define KEY_SLOTS 9 /* a key for 5 minutes, of 34 s each; the one before is good for two slots more */
@@ -136,10 +135,10 @@ static int attach_row(struct ward *w, int row)
 	link_path(path, w->name, iface->name);
 	if (w->cookie_link[row] >= 0 || !access(path, F_OK))
 		return 0;
-	fd = bpf_link_create(w->prog[PROG_TC_COOKIE], (int)iface->ifindex, ATTACH_TCX_INGRESS, NULL);
+	fd = tcx_link_create(w->prog[PROG_TC_COOKIE], iface->ifindex, false);
 	if (fd < 0)
-		return ward_fail(-errno, errno == EPERM ? REMEDY_ROOT : "", "cannot attach '%s' to '%s': %s",
-				 ward_prog_names[PROG_TC_COOKIE], iface->name, strerror(errno));
+		return ward_fail(fd, fd == -EPERM ? REMEDY_ROOT : "", "cannot attach '%s' to '%s': %s",
+				 ward_prog_names[PROG_TC_COOKIE], iface->name, strerror(-fd));
 	w->cookie_link[row] = fd;
 	return w->info->keep ? pin_row(w, row) : 0;
 }

@@ -50,12 +50,18 @@ static bool has_capability(unsigned cap)
 	return capng_have_capability(CAPNG_EFFECTIVE, cap) || capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_ADMIN);
 }
 
+static void read_capabilities(void)
+{
+	if (capng_get_caps_process())
+		capng_clear(CAPNG_SELECT_CAPS); /* what cannot be read counts as lacking */
+}
+
 static void check_capabilities(struct check_list *list)
 {
 	static const unsigned wanted[] = { CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON };
 	char missing[64] = "";
 
-	capng_get_caps_process();
+	read_capabilities();
 	for (unsigned i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
 		bool has = wanted[i] == CAP_NET_ADMIN ? capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN) :
 							has_capability(wanted[i]);
@@ -195,7 +201,7 @@ static void doctor_interface(const char *ifname, struct check_list *list)
 			  err == -ENODEV ? "there is no such interface in this network namespace" : strerror(-err));
 		return;
 	}
-	capng_get_caps_process();
+	read_capabilities();
 	list->privileged = has_capability(CAP_BPF);
 	doctor_link(ifname, &link, list);
 	if (list->privileged)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "ward/checks.h"
+#include "ward/dispatch.h"
 #include "ward/filters.h"
 
 /* In the kernel's enum since 6.6; older headers lack them. */
@@ -70,10 +71,21 @@ static bool is_ours(const char *name)
 	return !strncmp(name, OUR_PREFIX, strlen(OUR_PREFIX));
 }
 
+static void check_dispatcher(const char *ifname, unsigned ifindex, struct check_list *list)
+{
+	char others[120];
+	bool ours = dispatch_names(ifindex, others, sizeof(others));
+
+	check_add(list, "xdp-program", HEALTH_OK, NULL, "'%s': %s libxdp's dispatcher, %s %s%s", ifname,
+		  ours ? "tcpward's own, by" : "", ours ? "beside" : "with", others[0] ? others : "nobody else",
+		  ours ? "" : ": attach joins it; what they drop is not seen");
+}
+
 static void check_xdp(const char *ifname, unsigned ifindex, struct check_list *list)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, query);
 	char name[BPF_OBJ_NAME_LEN], remedy[128];
+	bool generic;
 	__u32 id;
 
 	if (bpf_xdp_query((int)ifindex, 0, &query)) {
@@ -87,13 +99,20 @@ static void check_xdp(const char *ifname, unsigned ifindex, struct check_list *l
 		return;
 	}
 	read_prog_name(id, name);
+	if (dispatch_there(ifindex, &generic)) {
+		check_dispatcher(ifname, ifindex, list);
+		return;
+	}
 	snprintf(remedy, sizeof(remedy), "tcpward attach --ingress tc %s, or remove it: ip link set dev %s xdp off", ifname,
 		 ifname);
-	if (is_ours(name))
+	if (!strcmp(name, DISPATCHER_NAME))
+		check_add(list, "xdp-program", HEALTH_WARN, remedy,
+			  "'%s': libxdp's dispatcher is attached; this tcpward was built without libxdp and cannot join it", ifname);
+	else if (is_ours(name))
 		check_add(list, "xdp-program", HEALTH_OK, NULL, "'%s': tcpward's own XDP program is attached", ifname);
 	else
 		check_add(list, "xdp-program", HEALTH_WARN, remedy,
-			  "'%s': another XDP program is attached ('%s', id %u): it acts before tcpward", ifname, name, id);
+			  "'%s': another XDP program is attached ('%s', id %u): attach by XDP is refused", ifname, name, id);
 }
 
 /* Names of the foreign programs of a tcx hook; returns how many. */

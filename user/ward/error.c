@@ -77,7 +77,7 @@ static void keep_line(const char *text)
 		end--;
 	for (start = end; start > text && start[-1] != '\n'; start--)
 		;
-	if (!strncmp(start, "libbpf: ", 8))
+	if (!strncmp(start, "libbpf: ", 8) || !strncmp(start, "libxdp: ", 8))
 		start += 8;
 	len = end - start;
 	if (len >= sizeof(last_line))
@@ -86,7 +86,7 @@ static void keep_line(const char *text)
 	last_line[len] = '\0';
 }
 
-static int print_log(enum libbpf_print_level level, const char *fmt, va_list args)
+int log_take(int level, const char *fmt, va_list args)
 {
 	va_list again;
 	char *text;
@@ -95,11 +95,16 @@ static int print_log(enum libbpf_print_level level, const char *fmt, va_list arg
 	if (verbose)
 		vfprintf(stderr, fmt, again);
 	va_end(again);
-	if (level == LIBBPF_WARN && vasprintf(&text, fmt, args) >= 0) {
+	if (level == (int)LIBBPF_WARN && vasprintf(&text, fmt, args) >= 0) {
 		keep_line(text);
 		free(text);
 	}
 	return 0;
+}
+
+static int print_log(enum libbpf_print_level level, const char *fmt, va_list args)
+{
+	return log_take((int)level, fmt, args);
 }
 
 void log_capture(void)

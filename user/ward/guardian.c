@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * guardian: a child of `run` that cleans up what outlives a killed process: pins, the filters of clsact, and
+ * guardian: a child of `run` that cleans up what outlives a killed process: pins, the filters of clsact, the program in libxdp's dispatcher, and
  * settings of the stack that were made for SYN cookies.
  *
  * It waits for the end of a pipe whose other end only its parent holds, in case a copy of that end leaked also for
@@ -86,7 +86,7 @@ static void clean_up(struct ward *w)
 	for (i = 0; i < w->plan.iface_count; i++) {
 		row = w->plan.iface[i];
 		row.flags = w->info->iface[i].flags; /* shared memory: what the parent did since the fork */
-		detach_clsact(&row, &w->ids);
+		detach_others(&row, &w->ids);
 	}
 	cookie_settings_undo(w->map[MAP_COOKIE_CONF], w->info->iface[0].netns);
 	lists_save(w);

@@ -8,6 +8,7 @@
 #ifndef WARD_INSIDE_H
 #define WARD_INSIDE_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -148,6 +149,8 @@ struct ward {
 
 /* ---- error.c ---- */
 void log_capture(void);
+/* One piece of the log of libbpf, or of a library with the same levels. Returns 0. */
+int log_take(int level, const char *fmt, va_list args);
 /* The last line of libbpf's log that says why, "" if there is none. */
 const char *log_last(void);
 void log_forget(void);
@@ -341,8 +344,14 @@ uint32_t iface_netns(void);
 int iface_plan(struct ward_iface *rows, const char *const *names, int count);
 
 /* ---- attach.c ---- */
+/* Before anything is loaded: refuses an interface that a foreign XDP program holds, unless that is libxdp's dispatcher, which
+ * is noted in the plan. */
+int attach_plan_xdp(struct ward *w);
 int attach_all(struct ward *w);
 int attach_pin(struct ward *w);
+/* The program on a tcx hook before all that are there, since one that returns 0 hides segments from those behind it. The link, or
+ * -errno: -EINVAL, this kernel has no tcx. */
+int tcx_link_create(int prog_fd, uint32_t ifindex, bool egress);
 /* The program at this hook of a row. */
 enum ward_prog attach_prog(const struct ward_iface *iface, bool egress);
 /* Another program in the place of that in our clsact filter. */
@@ -352,8 +361,8 @@ void attach_undo(struct ward *w);
 void attach_open_links(struct ward *w);
 /* Detaches row of instance name by its pinned links or its clsact filters; 0 or -errno. */
 int detach_row(const char *name, const struct ward_iface *row, const struct prog_ids *ids);
-/* Removes the clsact filters of row, if they are ours and this is their namespace. */
-int detach_clsact(const struct ward_iface *row, const struct prog_ids *ids);
+/* Takes off what no link of ours holds, if this is its namespace: clsact filters, the program in libxdp's dispatcher. */
+int detach_others(const struct ward_iface *row, const struct prog_ids *ids);
 void note(struct ward *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 uint32_t prog_id(int fd);
 

@@ -254,6 +254,8 @@ int ward_attach(struct ward *w, const char *const *ifnames, int count, enum ward
 		err = refuse_others(w);
 	if (!err)
 		err = take_name(w);
+	if (!err)
+		err = attach_plan_xdp(w);
 	if (err) {
 		lock_drop(w->lock_fd, w->name);
 		w->lock_fd = -1;

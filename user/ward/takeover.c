@@ -19,6 +19,7 @@
 #include <bpf/libbpf.h>
 
 #include "ward/cookie.h"
+#include "ward/dispatch.h"
 #include "ward/takeover.h"
 
 #define INSTANCES_MAX 256
@@ -293,11 +294,22 @@ int takeover_loaded(struct ward *w)
 
 /* ---- programs ---- */
 
+/* Between the two the interface is without, for the milliseconds that a load takes. Going back is not possible: what was there
+ * is not a program that libxdp could be given again. */
+static int replace_dispatched(struct ward *w, int row, const int *prog)
+{
+	int err = prog == w->prog ? dispatch_detach(&w->info->iface[row]) : 0;
+
+	return err || prog != w->prog ? err : dispatch_attach(w, row);
+}
+
 static int replace_hook(struct ward *w, int row, bool egress, const int *prog)
 {
 	const struct ward_iface *iface = &w->info->iface[row];
 	int fd = prog[attach_prog(iface, egress)];
 
+	if (!egress && iface->flags & IFACE_DISPATCHED)
+		return replace_dispatched(w, row, prog);
 	if (!(iface->hooks & (egress ? HOOK_EGRESS : HOOK_INGRESS)) || fd < 0)
 		return 0;
 	if (w->link[row][egress] >= 0) /* ENOLINK: its interface has gone meanwhile */

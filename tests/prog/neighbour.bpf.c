@@ -29,6 +29,14 @@ int neighbour_out(struct __sk_buff *skb)
 	return count(skb, 1);
 }
 
+/* As many do: accepts, whoever stands behind. */
+SEC("tc")
+int ender(struct __sk_buff *skb)
+{
+	count(skb, 0);
+	return 0;
+}
+
 /* The control: what returns TC_ACT_OK on a tcx link ends the chain. */
 SEC("tc")
 int stopper(struct __sk_buff *skb)

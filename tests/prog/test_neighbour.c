@@ -185,6 +185,36 @@ static void run_case(enum ward_ingress ingress, bool clsact, bool behind)
 	neighbour_bpf__destroy(n.skel);
 }
 
+/* A neighbour that was there first and ends the chain for those behind it: ours goes before it, and ends nothing. */
+static void ender(void)
+{
+	struct neighbour n = {.skel = neighbour_bpf__open_and_load(), .link = {-1, -1}};
+	const char *what = "one that returns TC_ACT_OK, attached before: ours sees every packet, and it does, too (tcx)";
+	int ifindex = (int)if_nametoindex(DEV), in, fd;
+	struct ward_counters c;
+	struct ward *w;
+
+	fd = n.skel ? bpf_link_create(bpf_program__fd(n.skel->progs.ender), ifindex, TCX_INGRESS, NULL) : -1;
+	if (fd < 0) {
+		printf("skip programs: %s: this kernel has no tcx\n", what);
+		neighbour_bpf__destroy(n.skel);
+		return;
+	}
+	w = attach_ours(INGRESS_TC, false);
+	if (w) {
+		in = send_frames(PEER, 1);
+		usleep(50000);
+		ward_counters_read(w, &c);
+		rig_report(in == FRAMES && (int)n.skel->bss->seen[0] == in && (int)c.counter[CNT_RX_SEGMENTS] == in, what,
+			   "%d in; it saw %d, ours %d", in, (int)n.skel->bss->seen[0], (int)c.counter[CNT_RX_SEGMENTS]);
+		ward_close(w);
+	} else {
+		rig_report(false, what, "cannot attach: %s", ward_reason());
+	}
+	close(fd);
+	neighbour_bpf__destroy(n.skel);
+}
+
 /* Behind a program that returns TC_ACT_OK it sees nothing: so the cases above can fail. */
 static void control(void)
 {
@@ -226,6 +256,7 @@ int main(void)
 			run_case(INGRESS_TC, clsact, behind);
 			run_case(INGRESS_XDP, clsact, behind);
 		}
+	ender();
 	control();
 	return rig_result();
 }

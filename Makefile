@@ -36,6 +36,7 @@ help:
 	@echo 'make fuzz        the same for FUZZ_TIME=600 s each; fuzz-selftest: mistakes are planted, which it must find'
 	@echo 'make unit        builds and runs the tests that need no privilege'
 	@echo 'make bench       measures (root)'
+	@echo 'make bench-peers measures beside other tools; QUICK=1: a minute of it (root)'
 	@echo 'make deps        installs what is missing'
 	@echo 'make install     DESTDIR= PREFIX=/usr/local; also: uninstall'
 	@echo 'make man docs    man pages; docs/ from the tables of include/tcpward.h'
@@ -95,7 +96,7 @@ format:
 	clang-format -i $$(find bpf include user tests docs -name '*.[ch]')
 
 # ---- the tools: found once, asked for again when tools.sh changes ----
-ifneq ($(filter-out deps run test test-kernels unit fuzz fuzz-short fuzz-selftest bench clean vmlinux format help,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out deps run test test-kernels unit fuzz fuzz-short fuzz-selftest bench bench-peers clean vmlinux format help,$(or $(MAKECMDGOALS),all)),)
 tools_error := $(shell mkdir -p $(O); [ $(O)/tools.mk -nt packaging/tools.sh ] || { \
 	CC='$(CC)' packaging/tools.sh 2>&1 >$(O)/tools.new && mv $(O)/tools.new $(O)/tools.mk; })
 ifneq ($(tools_error),)
@@ -249,7 +250,7 @@ fuzz-planted: fuzz-targets
 	@FUZZ_CC='$(CLANG) $(TEST_FLAGS) $(FUZZ_CFLAGS)' FUZZ_NATIVE='$(FUZZ_NATIVE)' FUZZ_LINK='$(FUZZ_LINK)' FUZZ_LIBS='$(FUZZ_LIBS)' tests/fuzz/selftest $(PLANTED)
 
 # ---- bench: every program in turn, then the floods ----
-bench-programs: $(call binaries,bench) $(addprefix $(O)/tests/,crowd flood connects sink.bpf.o pass.bpf.o)
+bench-programs: $(call binaries,bench) $(addprefix $(O)/tests/,crowd flood connects opened requests sink.bpf.o shot.bpf.o pass.bpf.o)
 .PHONY: bench-programs
 
 bench:
@@ -257,6 +258,13 @@ bench:
 	@$(AGAIN) all bench-programs
 	@for b in $(call binaries,bench); do $$b || exit; done
 	@tests/bench/synflood.sh
+
+# Beside other tools; QUICK=1: a few turns, PARTS="forward:10000 report": these only, WRITE=1: into docs/
+bench-peers:
+	$(as_root)
+	@$(AGAIN) all bench-programs
+	@tests/bench/peers.sh $(if $(WRITE),--write) $(PARTS)
+.PHONY: bench-peers
 
 # ---- man pages and docs: lines like "@flags@" become tables made from the headers ----
 MAN_SRC := $(wildcard man/*.scd)

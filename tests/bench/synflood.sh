@@ -6,7 +6,7 @@
 # answered: by the counter of whoever answers.
 #
 # ROUNDS=3 SECONDS_EACH=8 tests/bench/synflood.sh
-. "$(dirname "$0")/../net/lib.sh"
+. "$(dirname "$0")/lib.sh"
 ROUNDS=${ROUNDS:-3} SECONDS_EACH=${SECONDS_EACH:-8} CONNECTS=300
 W=$(dev w) X=$(dev x) V=$(dev v) C=$(dev c)
 [ "$CPUS" -ge 2 ] || { skip synflood "needs two CPUs"; exit 0; }
@@ -14,17 +14,6 @@ W=$(dev w) X=$(dev x) V=$(dev v) C=$(dev c)
 host v x c
 wire v "$V" 192.0.2.1/24 c "$C" 192.0.2.2/24
 wire v "$W" 198.51.100.1/24 x "$X" 198.51.100.2/24
-link_address() { # host device
-	on "$1" ip -o link show "$2" | sed -n 's/.*link.ether \([^ ]*\).*/\1/p'
-}
-xdp() { # host device program
-	"$BPFTOOL" prog load "build/tests/$3.bpf.o" "/sys/fs/bpf/$3$ID" type xdp || return
-	on "$1" "$BPFTOOL" net attach xdpdrv pinned "/sys/fs/bpf/$3$ID" dev "$2"
-	rm "/sys/fs/bpf/$3$ID"
-}
-no_xdp() { # host device
-	on "$1" "$BPFTOOL" net detach xdpdrv dev "$2"
-}
 on v sysctl -q -w net.ipv4.conf.all.rp_filter=0 "net.ipv4.conf.$W.rp_filter=0" net.ipv4.tcp_max_syn_backlog=4096 \
 	net.core.somaxconn=4096 net.ipv4.ip_forward=0
 on v ip neigh replace 198.51.100.2 lladdr "$(link_address x "$X")" dev "$W" nud permanent
@@ -34,19 +23,10 @@ xdp c "$C" pass || exit
 start v taskset -c 0 "$BIN/crowd" serve 443 || exit
 
 received() { # frames that came in at the service's device
-	on v awk -v dev="$W:" '$1 == dev { print $3 }' /proc/net/dev
+	frames_in v "$W"
 }
-kernel_cookies() {
-	on v awk '/^TcpExt:/ && !n { for (i = 1; i <= NF; i++) name[i] = $i; n = 1; next }
-		/^TcpExt:/ { for (i = 1; i <= NF; i++) if (name[i] == "SyncookiesSent") print $i }' /proc/net/netstat
-}
-synproxy_syns() {
-	local entries syns more sum=0
-	while read -r entries syns more; do
-		[ "$entries" = entries ] || sum=$((sum + 16#$syns))
-	done < <(on v cat /proc/net/stat/synproxy)
-	echo $sum
-}
+kernel_cookies() { kernel_counter v TcpExt SyncookiesSent; }
+synproxy_answers() { synproxy_syns v; }
 nothing() { echo 0; }
 
 # ---- what protects ----
@@ -54,27 +34,10 @@ none_on() { on v sysctl -q -w net.ipv4.tcp_syncookies=0; xdp v "$W" pass; }
 none_off() { no_xdp v "$W"; on v sysctl -q -w net.ipv4.tcp_syncookies=1; }
 kernel_on() { on v sysctl -q -w net.ipv4.tcp_syncookies=2; xdp v "$W" pass; }
 kernel_off() { none_off; }
-synproxy_on() {
-	xdp v "$W" pass
-	on v sysctl -q -w net.netfilter.nf_conntrack_tcp_loose=0
-	on v nft 'add table ip guard
-		add chain ip guard raw { type filter hook prerouting priority raw; }
-		add rule ip guard raw tcp dport 443 tcp flags syn notrack
-		add chain ip guard in { type filter hook input priority filter; }
-		add rule ip guard in tcp dport 443 ct state invalid,untracked synproxy mss 1460 wscale 7 timestamp sack-perm
-		add rule ip guard in ct state invalid drop'
-}
+synproxy_on() { xdp v "$W" pass; synproxy_rules v 443; }
 synproxy_off() { on v nft delete table ip guard; no_xdp v "$W"; }
 tcpward_on() {
-	cat >"$work/policy.yaml" <<-END
-		version: 1
-		mode: enforce
-		syncookie: {flavour: own, rate: 10M/s}
-		services:
-		  - name: web
-		    match: {dport: [443]}
-		    half-open: {enter: 25%, leave: 12%, min: 128, then: syncookie}
-	END
+	cookie_policy >"$work/policy.yaml"
 	must v attach "$V" "$W" --name "tw$ID"
 	must v policy apply --name "tw$ID" "$work/policy.yaml"
 }
@@ -101,7 +64,7 @@ turn() { # protection, counter of answers
 for ((round = 0; round < ROUNDS; round++)); do
 	turn none nothing
 	turn kernel kernel_cookies
-	turn synproxy synproxy_syns
+	turn synproxy synproxy_answers
 	turn tcpward ward_cookies
 done
 

@@ -10,7 +10,7 @@
 # nf_conntrack's limits are the first network namespace's: while a part runs they are raised to twice its flows, and then put
 # back. Where that is refused, connection tracking is measured with what it has, and says how far it came.
 set -u
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit
 [ "$(id -u)" = 0 ] || { echo "peers: needs root: sudo make bench-peers" >&2; exit 1; }
 results=build/bench-peers
 all_parts="forward:10000 forward:100000 forward:1000000 terminate:10000 terminate:100000 flood:10000 flood:100000

@@ -138,7 +138,7 @@ open_all() { # peer address: FLOWS connections
 		await 1 grep -q '^done' "$log" && break
 	done
 	await 20 grep -q '^done' "$log"
-	# a byte each way: what nobody has seen the server use is not open beyond doubt
+	# data and its ACK: what nobody has seen the server use is not open beyond doubt
 	flood "$1" "$2" $PARKING 65536 1 20 $OPENING data "$FLOWS" "$FLOWS" "$work/acks-$1" >"$work/flood" 2>&1 || { cat "$work/flood"; exit 1; }
 	sleep 0.3
 	stop "$opener"

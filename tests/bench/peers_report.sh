@@ -116,7 +116,7 @@ bars() { # tables: at the smallest size, side by side
 		END { for (i = 1; i <= m; i++) print order[i], (order[i] in x ? x[order[i]] : "-"), (order[i] in y ? y[order[i]] : "-") }' \
 		$results/medians >"$results/floods.dat"
 	[ -s "$results/floods.dat" ] || { echo "set multiplot next"; return; }
-	echo "plot '$results/floods.dat' using 2:xtic(1) title 'ACKs of no connection', '' using 3 title 'spoofed SYNs'"
+	echo "plot '$results/floods.dat' using 2:xtic(1) title 'ACKs of no connection', '' using 3:xtic(1) title 'spoofed SYNs'"
 }
 bars_by_size() { # table
 	local sizes
@@ -140,7 +140,7 @@ gnuplot $results/plot.gp || exit
 {
 	sed '/^<!-- measured -->$/q' docs/peers.md
 	echo
-	echo "Measured on $(date -u +%Y-%m-%d) on a virtual machine with $(nproc) cores and Linux $(uname -r | cut -d. -f1,2), by \`make bench-peers WRITE=1\`"
+	echo "Measured on $(date -u +%Y-%m-%d) on a virtual machine with $(nproc) cores and Linux $(uname -r | cut -d. -f1,2), by the parts of \`make bench-peers\`"
 	echo "(medians of ${ROUNDS:-3} rounds by turns)."
 	echo
 	cat $results/tables.md

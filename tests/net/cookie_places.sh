@@ -10,11 +10,6 @@ wire server "$c" 10.40.0.1/24 box "$d" 10.40.0.2/24
 on box ip route add default via 10.40.0.1
 on server sysctl -q -w net.ipv4.ip_forward=1 net.ipv4.tcp_syncookies=1 net.ipv4.tcp_timestamps=1
 
-pass_all() { # host device
-	mkdir -p /sys/fs/bpf && "$BPFTOOL" prog load build/tests/pass.bpf.o "/sys/fs/bpf/pass$ID" type xdp || return
-	on "$1" "$BPFTOOL" net attach xdpdrv pinned "/sys/fs/bpf/pass$ID" dev "$2"
-	rm "/sys/fs/bpf/pass$ID"
-}
 # Every SYN to port 80 is answered by a cookie, but the first two
 policy() { # flavour
 	cat >"$work/cookies.yaml" <<-EOF

@@ -7,11 +7,6 @@ a=$(dev a)
 host server client
 wire server "$a" 10.30.0.1/24 client "$(dev b)" 10.30.0.2/24
 [ -n "$BPFTOOL" ] || { skip knowledge "no bpftool"; exit 0; }
-pass_all() { # host device: answers of XDP reach a veth only if its peer has a program
-	"$BPFTOOL" prog load build/tests/pass.bpf.o "/sys/fs/bpf/pass$ID" type xdp || return
-	on "$1" "$BPFTOOL" net attach xdpdrv pinned "/sys/fs/bpf/pass$ID" dev "$2"
-	rm "/sys/fs/bpf/pass$ID"
-}
 pass_all client "$(dev b)" || { skip knowledge "no XDP on a veth"; exit 0; }
 
 cat >"$work/cookies.yaml" <<-EOF

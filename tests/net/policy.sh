@@ -390,7 +390,7 @@ exits "no capture" 2
 cookies() { # "own" or "kernel", "off"
 	on a "$TCPWARD" status -j --name "$A" | member cookies
 }
-must a attach "$A"
+must a attach "$A" --ingress xdp-generic # the peer of this veth has no program
 cat >"$work/cookies.yaml" <<-END
 	version: 1
 	mode: enforce

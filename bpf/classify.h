@@ -82,6 +82,14 @@ static __always_inline void class_ports(struct scratch *sc, const struct policy_
 	sc->policy.services &= cfg->dport_services[ports->dport[dport & 0xffff]];
 }
 
+static __always_inline void class_tuple(struct scratch *sc, const struct policy_config *cfg, const struct policy_ports *ports,
+					__u32 slot)
+{
+	class_source(sc, cfg, ports, slot);
+	class_target(sc, cfg, ports, slot);
+	class_ports(sc, cfg, ports);
+}
+
 /* The sender's part alone: policy.rules and policy.allowed. */
 __weak __noinline int classify_source(void)
 {
@@ -115,9 +123,7 @@ __weak __noinline int classify_tuple(void)
 	ports = bpf_map_lookup_elem(&policy_ports, &slot);
 	if (!cfg || !ports)
 		return 0;
-	class_source(sc, cfg, ports, slot);
-	class_target(sc, cfg, ports, slot);
-	class_ports(sc, cfg, ports);
+	class_tuple(sc, cfg, ports, slot);
 	return 0;
 }
 
@@ -136,9 +142,7 @@ __weak __noinline int classify(void)
 	ports = bpf_map_lookup_elem(&policy_ports, &slot);
 	if (!cfg || !ports)
 		return 0;
-	class_source(sc, cfg, ports, slot);
-	class_target(sc, cfg, ports, slot);
-	class_ports(sc, cfg, ports);
+	class_tuple(sc, cfg, ports, slot);
 	/* VLAN_UNSEEN becomes 4095, which no frame carries */
 	sc->policy.rules &= cfg->vlan_rules[ports->vlan[sc->seg.vlan & 0xfff]];
 	sc->policy.rules &= cfg->flags[POLICY_BITS(sc->seg.bits)];

@@ -96,7 +96,7 @@ is "... and none is named" "$(grep -c 'nobody listens' "$work/err")" 0
 must server detach "$a"
 
 # ---- NAT ----
-pass_all client "$b" || { skip "cookies and NAT" "no XDP on a veth"; exit 0; }
+xdp client "$b" pass || { skip "cookies and NAT" "no XDP on a veth"; exit 0; }
 nat "tcp dport 9 redirect to :10" || { skip "cookies and NAT" "no nft with NAT"; exit 0; }
 must server attach "$a" --ingress xdp
 ward server doctor "$a"

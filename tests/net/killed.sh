@@ -6,9 +6,7 @@
 a=$(dev a) b=$(dev b)
 host server client
 wire server "$a" 10.30.0.1/24 client "$b" 10.30.0.2/24
-mkdir -p /sys/fs/bpf && "$BPFTOOL" prog load build/tests/pass.bpf.o "/sys/fs/bpf/pass$ID" type xdp &&
-	on client "$BPFTOOL" net attach xdpdrv pinned "/sys/fs/bpf/pass$ID" dev "$b"
-rm -f "/sys/fs/bpf/pass$ID"
+xdp client "$b" pass || exit
 start server "$BIN/options" serve 80
 
 cat >"$work/cookies.yaml" <<-EOF

@@ -7,7 +7,7 @@ a=$(dev a)
 host server client
 wire server "$a" 10.30.0.1/24 client "$(dev b)" 10.30.0.2/24
 [ -n "$BPFTOOL" ] || { skip knowledge "no bpftool"; exit 0; }
-pass_all client "$(dev b)" || { skip knowledge "no XDP on a veth"; exit 0; }
+xdp client "$(dev b)" pass || { skip knowledge "no XDP on a veth"; exit 0; }
 
 cat >"$work/cookies.yaml" <<-EOF
 	version: 1

@@ -103,11 +103,11 @@ gone() { # pid
 	! kill -0 "$1" 2>/dev/null
 }
 
-# What XDP_TX on one end of a veth needs on the other: a program there.
-pass_all() { # host device
-	mkdir -p /sys/fs/bpf && "$BPFTOOL" prog load build/tests/pass.bpf.o "/sys/fs/bpf/pass$ID" type xdp || return
-	on "$1" "$BPFTOOL" net attach xdpdrv pinned "/sys/fs/bpf/pass$ID" dev "$2"
-	rm "/sys/fs/bpf/pass$ID"
+# What XDP_TX on one end of a veth needs on the other: a program there, build/tests/PROGRAM.bpf.o.
+xdp() { # host device program
+	mkdir -p /sys/fs/bpf && "$BPFTOOL" prog load "build/tests/$3.bpf.o" "/sys/fs/bpf/$3$ID" type xdp || return
+	on "$1" "$BPFTOOL" net attach xdpdrv pinned "/sys/fs/bpf/$3$ID" dev "$2"
+	rm "/sys/fs/bpf/$3$ID"
 }
 
 # ---- results ----

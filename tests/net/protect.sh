@@ -14,11 +14,6 @@ wire web "$V" 192.0.2.1/24 client "$C" 192.0.2.2/24
 link_address() { # host device
 	on "$1" ip -o link show "$2" | sed -n 's/.*link.ether \([^ ]*\).*/\1/p'
 }
-xdp() { # host device program: what XDP_TX on one end of a veth needs on the other
-	"$BPFTOOL" prog load "build/tests/$3.bpf.o" "/sys/fs/bpf/$3$ID" type xdp || return
-	on "$1" "$BPFTOOL" net attach xdpdrv pinned "/sys/fs/bpf/$3$ID" dev "$2"
-	rm "/sys/fs/bpf/$3$ID"
-}
 on web sysctl -q -w net.ipv4.conf.all.rp_filter=0 "net.ipv4.conf.$E.rp_filter=0"
 on web ip neigh replace 198.51.100.2 lladdr "$(link_address x "$X")" dev "$E" nud permanent
 on web ip route add 10.0.0.0/8 via 198.51.100.2

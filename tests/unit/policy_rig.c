@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Random policies and segments, and what matches by a plain reading of the policy. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "detect/detect.h"
 #include "policy_rig.h"
@@ -460,4 +465,14 @@ uint32_t rig_services(const struct policy *p, const struct segment *seg)
 bool rig_allows(const struct policy *p, const struct segment *seg)
 {
 	return cidrs_have(&p->allow, seg->dir ? seg->key.b_addr : seg->key.a_addr);
+}
+
+struct policy_image *rig_compile(const struct policy *p)
+{
+	const char *error = NULL;
+	struct policy_image *m = policy_compile(p, rig_ifaces, RIG_ROWS, &error);
+
+	if (!m)
+		fail_msg("refused: %s", error);
+	return m;
 }

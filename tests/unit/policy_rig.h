@@ -21,6 +21,8 @@ bool one_in(struct dice *d, unsigned n);
 struct policy *rig_policy(struct dice *d);
 /* The same with all that a policy file may say, within what its reader accepts. */
 struct policy *rig_whole_policy(struct dice *d);
+/* Its image, for rig_ifaces; the test fails if it has none. Free with policy_image_free(). */
+struct policy_image *rig_compile(const struct policy *p);
 /* A segment for it; what is invalid in it goes to *invalid. */
 struct segment rig_segment(struct dice *d, const struct policy *p, uint32_t *invalid);
 /* From ends by hand, as text; ports in host order. */

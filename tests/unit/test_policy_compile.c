@@ -15,16 +15,6 @@
 #define POLICIES 4000
 #define SEGMENTS 150
 
-static struct policy_image *compiled(const struct policy *p)
-{
-	const char *error = NULL;
-	struct policy_image *m = policy_compile(p, rig_ifaces, RIG_ROWS, &error);
-
-	if (!m)
-		fail_msg("refused: %s", error);
-	return m;
-}
-
 /* ---- random policies, against a plain reading of them ---- */
 /* Whether image and policy differ in one of so many segments. */
 static bool differs(struct dice *d, const struct policy *p, const struct policy_image *m, unsigned segments,
@@ -52,7 +42,7 @@ static void test_random(void **state)
 	for (uint64_t seed = 1; seed <= POLICIES; seed++) {
 		struct dice d = { seed };
 		struct policy *p = rig_policy(&d);
-		struct policy_image *m = compiled(p);
+		struct policy_image *m = rig_compile(p);
 
 		if (differs(&d, p, m, SEGMENTS, &hits))
 			fail_msg("seed %llu: the image does not match what the policy says", (unsigned long long)seed);
@@ -180,7 +170,7 @@ static void test_random_can_fail(void **state)
 		for (uint64_t seed = 1; seed <= 400; seed++) {
 			struct dice d = { seed };
 			struct policy *p = rig_policy(&d);
-			struct policy_image *m = compiled(p);
+			struct policy_image *m = rig_compile(p);
 
 			if (ways[w].spoil(m)) {
 				spoiled++;
@@ -245,7 +235,7 @@ static void test_prefix_lengths(void **state)
 		struct cidr c = rig_cidr(cases[i].cidr);
 
 		rig_cidr_add(&p->rule[0].match.saddr, c);
-		m = compiled(p);
+		m = rig_compile(p);
 		assert_matches(m, cases[i].in, 1);
 		assert_matches(m, cases[i].out, 0);
 		assert_int_equal(m->config.saddr_exact, c.prefix.len == 128);
@@ -272,7 +262,7 @@ static void test_inheritance(void **state)
 		for (size_t k = 0; k < 3 && lists[i][k]; k++)
 			rig_cidr_add(&p->rule[i].match.saddr, rig_cidr(lists[i][k]));
 	rig_cidr_add(&p->allow, rig_cidr("10.1.0.0/16"));
-	m = compiled(p);
+	m = rig_compile(p);
 	assert_matches(m, "10.1.2.3", 0x1e);
 	assert_matches(m, "10.1.2.4", 0x1e);
 	assert_matches(m, "10.2.0.0", 0x1a);
@@ -298,7 +288,7 @@ static void test_empty_lists(void **state)
 	p->rule[0].match.saddr.given = true;
 	p->rule[1].match.dport.given = true;
 	p->rule[2].match.vlan.given = true;
-	m = compiled(p);
+	m = rig_compile(p);
 	assert_matches(m, "10.0.0.1", 8);
 	policy_image_free(m);
 	policy_free(p);
@@ -330,7 +320,7 @@ static void test_static_rules(void **state)
 		p->rule[1].rule.action = cases[i].action;
 		p->rule[1].match.invalid = cases[i].invalid;
 		p->rule[1].match.flags = cases[i].flags;
-		m = compiled(p);
+		m = rig_compile(p);
 		assert_int_equal(m->config.static_rules, cases[i].is);
 		assert_int_equal(m->config.rule[1].drop, cases[i].action == ACTION_DROP ? DROP_MATCH : DROP_NONE);
 		policy_image_free(m);
@@ -358,7 +348,7 @@ static void test_limits(void **state)
 	b = &p->service[1].service.limit[LIMIT_HALF_OPEN_SOURCE];
 	*a = (struct policy_limit){ .on = 1, .then = THEN_DROP, .prefix_v4 = 24, .prefix_v6 = 64 };
 	*b = (struct policy_limit){ .on = 0, .then = THEN_SYNCOOKIE, .prefix_v4 = 32, .prefix_v6 = 128, .for_ns = 1 };
-	m = compiled(p);
+	m = rig_compile(p);
 	assert_int_equal(m->config.check, CHECK_STRICT);
 	assert_int_equal(m->config.mode, MODE_ENFORCE);
 	assert_int_equal(m->config.drop_unparsed, 1);
@@ -370,7 +360,7 @@ static void test_limits(void **state)
 
 	b->on = 1;
 	a->for_ns = 1;
-	m = compiled(p);
+	m = rig_compile(p);
 	assert_int_equal(m->config.has_cookies, 1);
 	assert_int_equal(m->config.has_source_half_open, 1);
 	assert_int_equal(m->block_len[0], 96 + 24); /* beside whole addresses */
@@ -397,7 +387,7 @@ static void test_interfaces(void **state)
 	p->rule[0].match.iface = calloc(1, WARD_NAME_LEN);
 	p->rule[0].match.iface_count = 1;
 	strcpy(p->rule[0].match.iface[0], "wan");
-	m = compiled(p);
+	m = rig_compile(p);
 	assert_int_equal(m->config.iface[0], 2);
 	assert_int_equal(m->config.iface[2], 3);
 	policy_image_free(m);
@@ -416,7 +406,7 @@ static void test_interfaces(void **state)
 	p->iface = calloc(1, WARD_NAME_LEN);
 	p->iface_count = 1;
 	strcpy(p->iface[0], "eth1");
-	m = compiled(p);
+	m = rig_compile(p);
 	assert_int_equal(m->config.iface[0], 0);
 	assert_int_equal(m->config.iface[1], 3);
 	policy_image_free(m);
@@ -441,7 +431,7 @@ static void test_too_many_classes(void **state)
 		rig_range_add(&p->rule[40 + i].match.dport, (uint16_t)(5000 + i), (uint16_t)(5000 + i));
 	for (unsigned i = 22; i < 40; i++)
 		rig_range_add(&p->rule[i].match.dport, 5000, 5000);
-	m = compiled(p);
+	m = rig_compile(p);
 	for (uint16_t at = 999; at < 1300; at++) {
 		struct segment seg = rig_segment_of("10.0.0.1", 40000, "10.0.0.2", at);
 
@@ -487,7 +477,7 @@ static void test_large_list(void **state)
 	}
 	rig_cidr_add(&p->rule[1].match.saddr, rig_cidr("10.0.0.0/8"));
 	begun = seconds();
-	m = compiled(p);
+	m = rig_compile(p);
 	begun = seconds() - begun;
 	print_message("%u entries: %zu addresses, %zu prefixes, compiled in %.0f ms CPU (sanitised)\n",
 		      POLICY_ENTRIES_MAX, m->saddr_exact.count, m->saddr_prefix.count, begun * 1e3);

@@ -14,16 +14,6 @@
 #define POLICIES 1500
 #define SEGMENTS 100
 
-static struct policy_image *compiled(const struct policy *p)
-{
-	const char *error = NULL;
-	struct policy_image *m = policy_compile(p, rig_ifaces, RIG_ROWS, &error);
-
-	if (!m)
-		fail_msg("refused: %s", error);
-	return m;
-}
-
 /* ---- lists that have changed since ---- */
 /* Another list of the same kind: some are gone, some are wider, some have come. */
 static void change(struct dice *d, struct cidr_list *l, const struct cidr_list *others)
@@ -96,13 +86,13 @@ static void test_restored(void **state)
 	for (uint64_t seed = 1; seed <= POLICIES; seed++) {
 		struct dice d = { seed }, other_dice = { seed ^ 0x5555 };
 		struct policy *p = rig_policy(&d), *other = rig_policy(&other_dice);
-		struct policy_image *then = compiled(p), *now, *again;
+		struct policy_image *then = rig_compile(p), *now, *again;
 
 		change_all(&d, p, other);
-		now = compiled(p);
+		now = rig_compile(p);
 		changed += differ(&d, p, now, then) > 0;
 		assert_int_equal(policy_lists_restore(p, now, then), 0);
-		again = compiled(p);
+		again = rig_compile(p);
 		if (differ(&d, p, again, then))
 			fail_msg("seed %llu: the lists are not what they were", (unsigned long long)seed);
 		policy_image_free(then);
@@ -137,18 +127,18 @@ static void test_words(void **state)
 	(void)state;
 	for (int i = 0; then_words[i]; i++)
 		rig_cidr_add(&rule.match.saddr, rig_cidr(then_words[i]));
-	then = compiled(&p);
+	then = rig_compile(&p);
 	rule.match.saddr.count = 0;
 	for (int i = 0; now_words[i]; i++)
 		rig_cidr_add(&rule.match.saddr, rig_cidr(now_words[i]));
-	now = compiled(&p);
+	now = rig_compile(&p);
 	assert_int_equal(policy_lists_restore(&p, now, then), 0);
 	assert_int_equal(rule.match.saddr.count, 4);
 	for (int i = 0; then_words[i]; i++)
 		assert_true(has(&rule.match.saddr, then_words[i]));
 	p.rule_count = 0; /* of another text */
 	policy_image_free(now);
-	now = compiled(&p);
+	now = rig_compile(&p);
 	assert_int_equal(policy_lists_restore(&p, now, then), -22);
 	policy_image_free(now);
 	policy_image_free(then);
@@ -168,7 +158,7 @@ static void test_dropper(void **state)
 	for (int i = 0; i < 3; i++)
 		rule[i].rule = (struct policy_rule){ .action = ACTION_DROP, .mode = MODE_ENFORCE };
 	rig_cidr_add(&rule[0].match.saddr, rig_cidr("203.0.113.0/24"));
-	m = compiled(&p);
+	m = rig_compile(&p);
 	assert_int_equal(policy_image_dropper(m, &seg, 0), 1); /* the first that matches */
 	m->config.rule[1].mode = MODE_DRY_RUN;
 	assert_int_equal(policy_image_dropper(m, &seg, 0), 2); /* the first that acts */
@@ -183,7 +173,7 @@ static void test_dropper(void **state)
 	assert_int_equal(policy_image_dropper(m, &seg, 0), -1);
 	policy_image_free(m);
 	rig_cidr_add(&p.allow, rig_cidr("192.0.2.1"));
-	m = compiled(&p);
+	m = rig_compile(&p);
 	assert_int_equal(policy_image_dropper(m, &seg, 0), -1);
 	policy_image_free(m);
 	free(rule[0].match.saddr.item);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* take: the value of one key, by its kind. */
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -251,10 +252,20 @@ static char *list_path(const struct reader *r, const char *name)
 	return asprintf(&path, "%s/%s", r->dir, name) < 0 ? NULL : path;
 }
 
+/* Why no file can have that name, or NULL. It stands in front of each error in the file: none may be forged by its name. */
+static const char *wrong_name(const char *name)
+{
+	if (!*name)
+		return "its name is missing";
+	while (*name && !iscntrl((unsigned char)*name))
+		name++;
+	return *name ? "its name has control characters" : NULL;
+}
+
 static void take_list_file(struct reader *r, const struct node *item, struct cidr_list *list)
 {
 	char word[QUOTED_LEN], *path = list_path(r, item->text + 1), *text = NULL;
-	const char *why = "its name is missing";
+	const char *why = wrong_name(item->text + 1);
 	size_t size = 0;
 	FILE *err;
 	unsigned n;
@@ -263,7 +274,7 @@ static void take_list_file(struct reader *r, const struct node *item, struct cid
 		return;
 	err = open_memstream(&text, &size);
 	if (!no_memory(r, err, item)) {
-		n = item->text[1] ? cidr_list_load(path, list, err, &why) : 1;
+		n = why ? 1 : cidr_list_load(path, list, err, &why);
 		fclose(err);
 		if (why)
 			fault(&r->faults, item, "cannot read the list, '%s': %s", quoted(item->text, word), why);

@@ -286,9 +286,10 @@ $(O)/man/%: man/%.scd $(O)/gendoc
 
 man: $(MAN)
 
-docs: $(O)/gendoc
-	$(call say,DOC,docs/states-and-flags.md)
-	$(Q)$(O)/gendoc markdown docs/states-and-flags.in >docs/states-and-flags.md
+docs: $(patsubst %.in,%.md,$(wildcard docs/*.in))
+docs/%.md: docs/%.in $(O)/gendoc
+	$(call say,DOC,$@)
+	$(Q)$(O)/gendoc markdown $< >$@.new && mv $@.new $@
 
 # README's examples of findings, out of the captures of the tests
 examples: all tests

@@ -255,6 +255,10 @@ int main(int argc, char **argv)
 			put_policy_schema(scdoc);
 			continue;
 		}
+		if (is_mark(line, "cache-lines") && !scdoc) {
+			put_cache_lines();
+			continue;
+		}
 		if (mark_length(line) && !table && (!part || scdoc)) {
 			fprintf(stderr, "gendoc: %s: no such table: %s", argv[2], line);
 			return 1;

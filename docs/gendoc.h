@@ -12,5 +12,7 @@ void put_markdown(const char *text);
 void put_each_finding(bool scdoc);
 /* "@policy-schema@": every key of a policy, by mapping. */
 void put_policy_schema(bool scdoc);
+/* "@cache-lines@": lines that a segment touches, counted from the layout of the records. Markdown only. */
+void put_cache_lines(void);
 
 #endif

@@ -203,6 +203,7 @@ void bed_open(struct bed *b, unsigned flows, unsigned capacity)
 	memset(b, 0, sizeof(*b));
 	b->skel = load(capacity);
 	b->flows = flows;
+	b->rounds = flows > 100000 ? 9 : PACKET_ROUNDS;
 	b->control_fd = bpf_map__fd(b->skel->maps.control);
 	reset(b);
 	fill(b, flows);

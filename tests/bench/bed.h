@@ -9,9 +9,9 @@
 
 #include "bench/bench.h"
 
-#define REPEAT 400000
+#define REPEAT 100000
 #define SYNS 8192 /* fewer than the embryo table has places, so that each finds a free one ... */
-#define CHUNKS 16 /* ... and so often, each time into an emptied table */
+#define CHUNKS 4 /* ... and so often, each time into an emptied table */
 #define FRAME_LEN (14 + 20 + 32 + 1000)
 
 /* What one run is expected to count, besides its verdicts. */
@@ -24,11 +24,11 @@ struct bench_case {
 	bool syn, reader, flood;
 	enum effect effect;
 	int verdict;
-	double goal; /* ratio, at 10 k flows */
+	double goal[BENCH_SIZES]; /* ratio; 0: none */
 	const char *prog;
 	unsigned stray; /* so many of a run may go another way */
 	/* found out */
-	double ns[ROUNDS];
+	double ns[PACKET_ROUNDS];
 	int fd;
 };
 
@@ -39,6 +39,7 @@ struct bed {
 	struct bench_bpf *skel;
 	struct ring_buffer *ring;
 	unsigned flows;
+	int rounds; /* at most PACKET_ROUNDS */
 	int ring_fd, control_fd;
 	uint64_t events, now;
 };

@@ -6,7 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define ROUNDS 7
+#define ROUNDS 7         /* of what takes milliseconds: medians */
+#define PACKET_ROUNDS 32 /* of ns per packet, each of some milliseconds: the quieter quarter */
 
 /* goal: the most, or the least for a rate (at_least); 0: none. The name is unique: it is the key in build/bench.json. */
 struct result {
@@ -24,11 +25,23 @@ void bench_die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noretu
 uint64_t bench_cpu_ns(void);
 uint64_t bench_wall_ns(void);
 double median(double *values, int n);
+/* The value that a quarter of them are below: what else a machine does, or its neighbours, only ever adds. */
+double quiet(const double *values, int n);
 
-/* packets.c: ns per packet and ratios, at flows live flows in a table of capacity */
-void bench_packets(unsigned flows, unsigned capacity, const char *label, bool gated);
+/* How many flows are live, in a table of which capacity: enum bench_size selects the goals. */
+enum bench_size { BENCH_10K, BENCH_100K, BENCH_1M, BENCH_SIZES };
+
+struct bench_flows {
+	unsigned flows, capacity;
+	const char *label;
+};
+
+extern const struct bench_flows bench_flows[BENCH_SIZES];
+
+/* packets.c: ns per packet and ratios */
+void bench_packets(enum bench_size size);
 /* policy.c: the same of lists, rules, limits and cookies */
-void bench_policy(unsigned flows, unsigned capacity, const char *label, bool gated);
+void bench_policy(enum bench_size size);
 /* tables.c */
 void bench_sweep(unsigned flows, unsigned capacity, const char *label, double goal_ms);
 /* mixed.c: the sweep with detectors over flows of all states, and what it delays */

@@ -8,8 +8,18 @@ result() { # status name why
 	if [ "$1" = 0 ]; then echo "ok $2"; else echo "not ok $2: $3"; fi
 }
 
-build/gendoc markdown docs/states-and-flags.in | cmp -s - docs/states-and-flags.md
-result $? "docs/states-and-flags.md is up to date" "run: make docs"
+for page in states-and-flags speed; do
+	build/gendoc markdown docs/$page.in | cmp -s - docs/$page.md
+	result $? "docs/$page.md is up to date" "run: make docs"
+done
+head=$("${BPFTOOL:-bpftool}" btf dump file /sys/kernel/btf/vmlinux 2>/dev/null | awk '/STRUCT .htab_elem./ { on = 1; next } on && /^\[/ { exit }
+	on && /.key./ { sub(/.*bits_offset=/, ""); print $1 / 8; exit }')
+if [ -n "$head" ]; then
+	[ "$head" = "$(sed -n 's/#define ENTRY_HEAD \([0-9]*\).*/\1/p' docs/genlines.c)" ]
+	result $? "docs/speed.md counts with this kernel's hash table" "struct htab_elem has its key at $head"
+else
+	echo "skip docs/speed.md counts with this kernel's hash table: no bpftool, or no BTF"
+fi
 
 want="States|The state machine|Flags|Why a flow ended|Time-outs|Events|Frames that are not followed|Counters"
 missing=$(echo "$want" | tr '|' '\n' | while read -r title; do

@@ -85,5 +85,6 @@ expect "each connection was a flow of its own" "$new" -ge 24500
 echo "# $(cat "$sweeps"), $new flows made, $(counter a "$A" early-expiry) expired early, $(counter a "$A" table-full) found it full, $(counter a "$A" sweep-race) met in the act by a sweep;" \
 	"lock-busy $(counter a "$A" lock-busy)"
 kill -USR1 "$holder"
-sleep 0.5
+counted() { [ "$(idle | grep -c '"orig_bytes":1300,"resp_bytes":1000')" = 500 ]; }
+await 10 counted
 is "the idle flows count again: 1000 bytes more each way" "$(idle | grep -c '"orig_bytes":1300,"resp_bytes":1000')" 500

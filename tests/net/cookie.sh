@@ -250,17 +250,17 @@ rules_of_the_host() { # flavour
 	says "... and says why" "SYN cookies would not work on '$a': a firewall rule drops the ACK"
 	handle=$(on server nft -a list chain inet filter input | sed -n 's/.*drop # handle //p')
 	says "... and which rule, most likely" "\(most likely in table inet filter, chain input: rule with handle $handle\)"
-	mend=$(sed -n 's/.*\(nft insert rule .* accept\) (tcpward.*/\1/p' "$work/err")
+	mend=$(sed -n "s/.*\(nft insert rule .* accept'\)\$/\1/p" "$work/err")
 	is "... and names the rule that mends it" "$mend" \
-		"nft insert rule inet filter input handle $handle tcp flags & (syn|rst|ack) == ack tcp dport PORTS accept"
+		"nft insert rule inet filter input handle $handle 'tcp flags & (syn|rst|ack) == ack tcp dport 80-82 accept'"
 	expect "... rightly" "$(on client timeout 10 "$BIN/options" connect 10.30.0.1 80 1 bytes 10 | sed -n 's/^done //p')" = 0
-	on server nft "$(sed 's/^nft //; s/PORTS/80-83/' <<<"$mend")" # as it is told, word for word
+	on server bash -c "$mend" # as it is told, word for word, by a shell
 	apply_again
 	exits "... with which it is applied" 0
 	policy=drop rules "ct state established accept; tcp flags & (fin|syn|rst|ack) == syn accept"
 	apply_again
 	says "$1: a chain's policy: which chain" "most likely in table inet filter, chain input: its policy is drop"
-	says "... and what mends it" "nft add rule inet filter input tcp flags"
+	says "... and what mends it" "nft add rule inet filter input 'tcp flags .* accept'\$"
 	rules "$mends; $kills"
 	connects "$1: with the rule that mends it" 20 10.30.0.1 bytes 10
 	rules "ct state invalid drop; ct state established accept"

@@ -189,15 +189,60 @@ static const char *where(const struct test *t, const struct probe_target *target
 	return endpoint_text(wide, target->port, text);
 }
 
-#define ACCEPT "tcp flags & (syn|rst|ack) == ack tcp dport PORTS accept (tcpward drops those without a good cookie)"
-
 #define DROPS_THE_ACK                                                                                                  \
 	"SYN cookies would not work on '%s': a firewall rule drops the ACK of a handshake whose SYN the stack has not seen"
+#define MEND 500
+#define BEFORE_IT "let them pass before it (tcpward drops those without a good cookie): "
+
+static int by_port(const void *a, const void *b)
+{
+	return *(const uint16_t *)a - *(const uint16_t *)b;
+}
+
+/* "80" or "{ 80-83, 443 }" of those that were tried, else of those that are answered for: as many as fit; the next test names the rest. */
+static void ports_text(const struct test *t, char *text, size_t size)
+{
+	uint16_t port[PROBE_TARGETS];
+	unsigned n = 0, from, to, terms = 0;
+	char one[16];
+	size_t used = 0;
+
+	for (unsigned i = 0; i < t->count; i++)
+		port[n++] = t->target[i].port;
+	for (unsigned i = 0; !t->count && i < t->opt->ports && n < PROBE_TARGETS; i++)
+		port[n++] = t->opt->port[i];
+	if (!n)
+		port[n++] = t->probe.lport;
+	qsort(port, n, sizeof(*port), by_port);
+	text[0] = '\0';
+	for (from = 0; from < n; from = to + 1) {
+		for (to = from; to + 1 < n && port[to + 1] <= port[to] + 1; to++)
+			;
+		snprintf(one, sizeof(one), port[to] == port[from] ? "%u" : "%u-%u", port[from], port[to]);
+		if (used + strlen(one) + 8 > size)
+			break;
+		used += (size_t)snprintf(text + used, size - used, "%s%s", terms++ ? ", " : "", one);
+	}
+	if (terms > 1) {
+		memmove(text + 2, text, used + 1);
+		memcpy(text, "{ ", 2);
+		strcpy(text + used + 2, " }");
+	}
+}
+
+/* The command that lets cookies' ACKs pass; quoted for a shell, which would take '&', '|' and braces for its own. */
+static void accept_text(const struct test *t, const char *where, char *mend, size_t size)
+{
+	char ports[160];
+
+	ports_text(t, ports, sizeof(ports));
+	snprintf(mend, size, BEFORE_IT "nft %s 'tcp flags & (syn|rst|ack) == ack tcp dport %s accept'", where, ports);
+}
 
 /* Which rule is it? Names it, and the one that mends it. false: none is found that looks so. */
-static bool name_rule(const struct test *t, char who[240], char mend[360])
+static bool name_rule(const struct test *t, char who[240], char mend[MEND])
 {
-	char *ruleset = nft_ruleset(), at[32];
+	char *ruleset = nft_ruleset(), at[32], where[200];
 	struct nft_place p;
 	bool found = ruleset && nft_find_dropper(ruleset, t->probe.family == AF_INET6, &p);
 
@@ -207,8 +252,8 @@ static bool name_rule(const struct test *t, char who[240], char mend[360])
 	snprintf(at, sizeof(at), p.handle ? "rule with handle %lld" : "its policy is drop", (long long)p.handle);
 	snprintf(who, 240, "most likely in table %s %s, chain %s: %s", p.family, p.table, p.chain, at);
 	snprintf(at, sizeof(at), p.handle ? " handle %lld" : "", (long long)p.handle);
-	snprintf(mend, 360, "let them pass before it: nft %s rule %s %s %s%s " ACCEPT, p.handle ? "insert" : "add", p.family, p.table,
-		 p.chain, at);
+	snprintf(where, sizeof(where), "%s rule %s %s %s%s", p.handle ? "insert" : "add", p.family, p.table, p.chain, at);
+	accept_text(t, where, mend, MEND);
 	return true;
 }
 
@@ -216,7 +261,7 @@ static int refuse_rule(const struct test *t)
 {
 	const char *ifname = t->probe.iface->name;
 	FILE *f = fopen("/proc/sys/net/netfilter/nf_conntrack_tcp_loose", "re");
-	char who[240], mend[360];
+	char who[240], mend[MEND];
 	int loose = 1;
 
 	if (f && fscanf(f, "%d", &loose) != 1)
@@ -229,9 +274,8 @@ static int refuse_rule(const struct test *t)
 				 "handshake whose SYN the stack has not seen", ifname);
 	if (name_rule(t, who, mend))
 		return ward_fail(-EACCES, mend, DROPS_THE_ACK " (%s)", ifname, who);
-	return ward_fail(-EACCES,
-			 "let them pass before the rule that drops what is 'ct state new' or 'invalid' and no SYN: nft insert "
-			 "rule inet filter input " ACCEPT, DROPS_THE_ACK, ifname);
+	accept_text(t, "insert rule inet filter input", mend, sizeof(mend));
+	return ward_fail(-EACCES, mend, DROPS_THE_ACK ", most likely one of what is 'ct state new' or 'invalid' and no SYN", ifname);
 }
 
 static int refuse_nat(const struct test *t, const struct probe_target *target)

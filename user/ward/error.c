@@ -11,7 +11,7 @@
 #include "ward/inside.h"
 
 static char reason[512];
-static char remedy_text[256];
+static char remedy_text[512];
 static char last_line[200];
 static bool fault_kept;
 static bool verbose;

@@ -282,6 +282,12 @@ static bool is_mapped(const struct in6_addr *a)
 	return IN6_IS_ADDR_V4MAPPED(a);
 }
 
+/* ::ffff:192.0.2.0/120. What is shorter than /96 is no IPv4 prefix, and its bits beyond the length are told instead. */
+static bool is_dressed(const struct cidr *c, bool v4)
+{
+	return !v4 && c->prefix.len >= 96 && is_mapped((const struct in6_addr *)c->prefix.addr);
+}
+
 int cidr_parse(const char *text, struct cidr *out, const char **error)
 {
 	char word[QUOTED_LEN], address[INET6_ADDRSTRLEN + 1], meant[64];
@@ -300,13 +306,15 @@ int cidr_parse(const char *text, struct cidr *out, const char **error)
 		memset(made.prefix.addr + 10, 0xff, 2);
 	else if (inet_pton(AF_INET6, address, made.prefix.addr) != 1)
 		return refuse(error, "not an address, '%s': %s", quoted(text, word), why_no_address(text));
-	else if (is_mapped((const struct in6_addr *)made.prefix.addr))
-		return refuse(error, "an IPv4 address dressed as IPv6, '%s': write it as IPv4: %s", quoted(text, word),
-			      inet_ntop(AF_INET, made.prefix.addr + 12, meant, sizeof(meant)));
 	len = v4 ? 32 : 128;
 	if (slash && prefix_length(quoted(text, word), slash + 1, len, &len, error))
 		return -EINVAL;
 	made.prefix.len = v4 ? len + 96 : len;
+	if (is_dressed(&made, v4)) {
+		prefix_cut(&made.prefix);
+		return refuse(error, "an IPv4 %s dressed as IPv6, '%s': write it as IPv4: %s", len < 128 ? "prefix" : "address",
+			      quoted(text, word), cidr_text(&made, meant));
+	}
 	if (prefix_cut(&made.prefix))
 		return refuse(
 			error,

@@ -47,6 +47,22 @@ says "... says how to write it" "did you mean 'finding half-open'"
 is "... without a word of ss(8)" "$(grep -c 'ss(8)' "$work/err")" 0
 ward a findings --duration 3
 exits "--duration without -f is refused" 2
+lasts() { # duration seconds: watch ends after so long
+	local began=$EPOCHREALTIME took
+	ward a watch --duration "$1"
+	took=$(((${EPOCHREALTIME/[.,]/} - ${began/[.,]/}) / 100000))
+	expect "--duration $1 lasts $2 s" "$code" = 0 -a "$took" -ge $(($2 * 10)) -a "$took" -le $(($2 * 10 + 15))
+}
+lasts 1 1
+lasts 2s 2
+lasts 1100ms 2 # up to whole seconds
+for words in 0 soon 1s1m 1.5m -3 5x; do
+	ward a watch "--duration=$words"
+	exits "--duration=$words is refused" 2
+done
+says "... says how to write it" 'write 90, 90s, 10m or 1h30m'
+ward a run x --msl 2h
+says "--msl beyond its limit" "--msl '2h': write 30, 30s or 2m: from 1s to 600s"
 is "findings as JSON: an empty array" "$(on a "$TCPWARD" findings -j | tr -d '\n')" "[]"
 
 # ---- raised ----

@@ -14,7 +14,7 @@ enum { KEY_ALL = 0x200, KEY_DURATION };
 static const struct argp_option options[] = {
 	{ "follow", 'f', NULL, 0, "Then print what is raised, widened and cleared, as it happens", 0 },
 	{ "all", KEY_ALL, NULL, 0, "Those that were cleared in the last minutes, too", 0 },
-	{ "duration", KEY_DURATION, "SECONDS", 0, "With --follow: end after so long", 0 },
+	{ "duration", KEY_DURATION, "DURATION", 0, "With --follow: end after so long", 0 },
 	{ 0 },
 };
 
@@ -42,8 +42,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		l->all = true;
 		return 0;
 	case KEY_DURATION:
-		if (parse_number(arg, 1, UINT32_MAX, &l->seconds))
-			argp_error(state, "--duration '%s': not a number of seconds", arg);
+		if (parse_seconds(arg, 1, UINT32_MAX, &l->seconds))
+			argp_error(state, "--duration '%s': write 90, 90s, 10m or 1h30m", arg);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -127,8 +127,8 @@ static int usable(struct listing *l)
 	int code;
 
 	if (l->seconds && !l->follow)
-		return cmd_error(EXIT_USAGE, "tcpward findings -f --duration SECONDS",
-				 "findings: --duration '%llu' without -f: a list ends by itself",
+		return cmd_error(EXIT_USAGE, "tcpward findings -f --duration DURATION",
+				 "findings: --duration '%llus' without -f: a list ends by itself",
 				 (unsigned long long)l->seconds);
 	code = cmd_filter(&l->line, 0, &l->filter);
 	word = code ? NULL : filter_of_flows(l->filter);

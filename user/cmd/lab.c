@@ -34,7 +34,7 @@ struct show {
 };
 
 static const struct argp_option options[] = {
-	{ "duration", KEY_DURATION, "SECONDS", 0, "How long the show lasts (default: 20)", 0 },
+	{ "duration", KEY_DURATION, "DURATION", 0, "How long the show lasts (default: 20)", 0 },
 	{ 0 },
 };
 
@@ -45,8 +45,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 	if (key != KEY_DURATION)
 		return ARGP_ERR_UNKNOWN;
-	if (parse_number(arg, 1, DURATION_MAX_S, &seconds))
-		argp_error(state, "--duration '%s': not a number of seconds from 1 to %d", arg, DURATION_MAX_S);
+	if (parse_seconds(arg, 1, DURATION_MAX_S, &seconds))
+		argp_error(state, "--duration '%s': write 90, 90s or 10m: from 1s to 1h", arg);
 	show->duration_s = seconds;
 	return 0;
 }

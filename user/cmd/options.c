@@ -56,7 +56,7 @@ static const struct argp_option track_options[] = {
 	{ "tap", KEY_TAP, NULL, 0, "A mirror that may lose segments", 0 },
 	{ "no-pickup", KEY_NO_PICKUP, NULL, 0, "No flows that were first seen after their handshake", 0 },
 	{ "key-vlan", KEY_KEY_VLAN, NULL, 0, "The outer VLAN id belongs to a flow's identity", 0 },
-	{ "msl", KEY_MSL, "SECONDS", 0, "Maximum segment lifetime (default: 30, so TIME-WAIT is 60 s)", 0 },
+	{ "msl", KEY_MSL, "DURATION", 0, "Maximum segment lifetime (default: 30, so TIME-WAIT is 60 s)", 0 },
 	{ "rfc1337", KEY_RFC1337, NULL, 0, "A RST does not end TIME-WAIT", 0 },
 	{ "flows", KEY_FLOWS, "N", 0, "Capacity of the flow table, about 336 bytes each (default: 262144)", 0 },
 	{ "embryos", KEY_EMBRYOS, "N", 0, "Capacity for unfinished handshakes, about 400 bytes each (default: 32768)", 0 },
@@ -99,6 +99,15 @@ static void take_number(struct argp_state *state, const char *option, const char
 
 	if (parse_number(arg, min, max, &value))
 		argp_error(state, "%s '%s': not a number from %u to %u", option, arg, min, max);
+	*out = (unsigned)value;
+}
+
+static void take_seconds(struct argp_state *state, const char *option, const char *arg, unsigned min, unsigned max, unsigned *out)
+{
+	uint64_t value;
+
+	if (parse_seconds(arg, min, max, &value))
+		argp_error(state, "%s '%s': write 30, 30s or 2m: from %us to %us", option, arg, min, max);
 	*out = (unsigned)value;
 }
 
@@ -155,7 +164,7 @@ static error_t parse_track(int key, char *arg, struct argp_state *state)
 		take_hooks(state, arg, track);
 		return 0;
 	case KEY_MSL:
-		take_number(state, "--msl", arg, 1, WARD_MSL_MAX, &track->msl_s);
+		take_seconds(state, "--msl", arg, 1, WARD_MSL_MAX, &track->msl_s);
 		return 0;
 	case KEY_FLOWS:
 		take_number(state, "--flows", arg, WARD_FLOWS_MIN, WARD_FLOWS_MAX, &track->flows);

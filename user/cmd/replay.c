@@ -18,7 +18,7 @@ static const struct argp_option options[] = {
 	{ "events", KEY_EVENTS, NULL, 0, "Events instead of flows; the last one is a summary", 0 },
 	{ "findings", KEY_FINDINGS, NULL, 0, "What was found instead of flows; with --events among them, too", 0 },
 	{ "flow", KEY_FLOW, "TUPLE", 0, "The ladder of one flow: SADDR:SPORT-DADDR:DPORT", 0 },
-	{ "linger", KEY_LINGER, "SECONDS", 0, "The clock runs on after the last packet: timers, expiry", 0 },
+	{ "linger", KEY_LINGER, "DURATION", 0, "The clock runs on after the last packet: timers, expiry", 0 },
 	{ 0 },
 };
 
@@ -54,8 +54,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		p->tuple = arg;
 		return 0;
 	case KEY_LINGER:
-		if (parse_number(arg, 0, 10000000, &p->linger_s))
-			argp_error(state, "--linger '%s': not a number of seconds", arg);
+		if (parse_seconds(arg, 0, 10000000, &p->linger_s))
+			argp_error(state, "--linger '%s': write 90, 90s, 10m or 1h30m", arg);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

@@ -19,7 +19,7 @@ struct run {
 };
 
 static const struct argp_option options[] = {
-	{ "duration", KEY_DURATION, "SECONDS", 0, "End after so long", 0 },
+	{ "duration", KEY_DURATION, "DURATION", 0, "End after so long", 0 },
 	{ "policy", KEY_POLICY, "FILE", 0, "Put this policy in force before the first packet; SIGHUP reads it again", 0 },
 	{ "quiet", 'q', NULL, 0, "No events: what is found, changes of the policy, notices", 0 },
 	{ 0 },
@@ -31,8 +31,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case KEY_DURATION:
-		if (parse_number(arg, 1, UINT32_MAX, &run->seconds))
-			argp_error(state, "--duration '%s': not a number of seconds", arg);
+		if (parse_seconds(arg, 1, UINT32_MAX, &run->seconds))
+			argp_error(state, "--duration '%s': write 90, 90s, 10m or 1h30m", arg);
 		return 0;
 	case KEY_POLICY:
 		return run->start.path = arg, 0;

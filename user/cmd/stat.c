@@ -10,7 +10,7 @@
 enum { KEY_PREFIXES = 0x200 };
 
 static const struct argp_option options[] = {
-	{ "interval", 'i', "SECONDS", 0, "Repeat; with -j one object a line", 0 },
+	{ "interval", 'i', "DURATION", 0, "Repeat; with -j one object a line", 0 },
 	{ "all", 'a', NULL, 0, "All services and sources, not the busiest 20; all states and edges", 0 },
 	{ "prefixes", KEY_PREFIXES, NULL, 0, "Of sources only the /24 and (IPv6) /48", 0 },
 	{ 0 },
@@ -22,8 +22,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 'i':
-		if (parse_number(arg, 1, 86400, &opt->interval))
-			argp_error(state, "--interval '%s': not a number of seconds from 1 to 86400", arg);
+		if (parse_seconds(arg, 1, 86400, &opt->interval))
+			argp_error(state, "--interval '%s': write 5, 5s or 1m30s: from 1s to 24h", arg);
 		return 0;
 	case 'a':
 		return opt->all = true, 0;

@@ -6,7 +6,7 @@
 enum { KEY_DURATION = 0x200 };
 
 static const struct argp_option options[] = {
-	{ "duration", KEY_DURATION, "SECONDS", 0, "End after so long", 0 },
+	{ "duration", KEY_DURATION, "DURATION", 0, "End after so long", 0 },
 	{ 0 },
 };
 
@@ -16,8 +16,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	if (key != KEY_DURATION)
 		return ARGP_ERR_UNKNOWN;
-	if (parse_number(arg, 1, UINT32_MAX, seconds))
-		argp_error(state, "--duration '%s': not a number of seconds", arg);
+	if (parse_seconds(arg, 1, UINT32_MAX, seconds))
+		argp_error(state, "--duration '%s': write 90, 90s, 10m or 1h30m", arg);
 	return 0;
 }
 

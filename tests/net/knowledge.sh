@@ -56,3 +56,46 @@ done
 goes_on
 stop "$pid"
 is "detached" "$(ls "$PINS/$a" 2>/dev/null)" ""
+
+# ---- what comes later: an address on another interface, NAT ----
+launch server "$TCPWARD" run --quiet "$a" --ingress xdp --policy "$work/cookies.yaml"
+watched=$log
+await 20 knows || { fail "it knows again" "$(tail -n 1 "$watched")"; exit; }
+ward server --name "$a"
+says "status: known connections by the tracker" 'known connections by +tracker$'
+expect "... and it sees to it" "$(grep -c 'not noticed' "$work/out")" = 0
+on server ip link add "$(dev x)" type veth peer name "$(dev y)"
+on server ip link set "$(dev x)" up
+on server ip link set "$(dev y)" up
+sleep 2.5
+expect "another interface without an address: it still knows" "$(knows_from)" -gt 0
+forgot() { [ "$(knows_from)" = 0 ]; }
+on server ip addr add 10.31.0.1/24 dev "$(dev x)"
+await 4 forgot && ok "an address is added to it: the stack is asked" || fail "an address is added to it: the stack is asked" "$(knows_from)"
+expect "... which is said, with the name" "$(grep -c "the stack is asked .* may come by '$(dev x)', too" "$watched")" = 1
+ward server --name "$a"
+says "... by status, too" 'known connections by +stack$'
+on server ip link del "$(dev x)"
+must server policy apply --name "$a" "$work/cookies.yaml"
+sleep 2.5
+is "it goes again: what came by it is not known, so that is for good" "$(knows_from)" 0
+if on server nft add table ip later && on server nft 'add chain ip later out { type nat hook postrouting priority 100; }'; then
+	nat() { grep -q "the stack loses them beside NAT (chain 'out' of table 'later'): apply the policy again" "$watched"; }
+	await 14 nat && ok "a chain of NAT comes: it is said" || fail "a chain of NAT comes: it is said" "$(tail -n 2 "$watched")"
+	ward server --name "$a"
+	says "... by status, too" "cookies are lost by NAT +chain 'out' of table 'later'"
+	on server nft delete table ip later
+else
+	skip "a chain of NAT comes" "no nft"
+fi
+stop "$pid"
+must server attach "$a" --ingress xdp
+must server policy apply --name "$a" "$work/cookies.yaml"
+if knows; then
+	ward server --name "$a"
+	says "a keeper elsewhere does not look: status says so" 'known connections by +tracker .*not noticed: nobody sweeps in their network namespace'
+else
+	fail "attached by a keeper: it knows" "$(knows_from)"
+fi
+must server detach "$a"
+is "... all is gone" "$(ls "$PINS/$a" 2>/dev/null)" ""

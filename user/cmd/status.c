@@ -199,6 +199,21 @@ static bool has_xdp(const struct ward_instance *info)
 
 #define PORTS_SHOWN 64
 
+/* Who is asked whether the connection of a SYN is known, before a cookie answers it; and what ends these connections. */
+static void show_asked(struct sheet *s, const struct snapshot *snap)
+{
+	bool own = ward_cookies(snap->w) == COOKIE_OWN, watched = false, unasked = own && ward_cookies_unasked(snap->w, &watched);
+	char chain[120] = "", note[200];
+
+	snprintf(note, sizeof(note), "addresses added to other interfaces are not noticed: nobody sweeps in their network namespace; after "
+				     "adding one: tcpward policy apply");
+	sheet_text(s, "syns_known_by", own ? "known connections by" : "", !own ? NULL : unasked ? "tracker" : "stack",
+		   unasked && !watched ? note : NULL);
+	ward_cookies_beside_nat(snap->w, chain, sizeof(chain));
+	sheet_text(s, "cookies_lost_by", chain[0] ? "cookies are lost by NAT" : "", chain[0] ? chain : NULL,
+		   "apply the policy again: it takes the kernel's");
+}
+
 /* SYN cookies, and the ports that they cannot protect. */
 static void show_cookies(struct sheet *s, const struct snapshot *snap, const struct policy_config *c)
 {
@@ -214,6 +229,7 @@ static void show_cookies(struct sheet *s, const struct snapshot *snap, const str
 		snprintf(text + used, sizeof(text) - used, " ...");
 	sheet_text(s, "cookies", wanted ? "SYN cookies" : "", flavours[ward_cookies(snap->w)],
 		   has_xdp(snap->info) ? NULL : "none is sent, for no ingress is by XDP: attach with --ingress xdp");
+	show_asked(s, snap);
 	sheet_text(s, "unprotected_ports", text[0] ? "unprotected ports" : "", text,
 		   "nobody listens there: their SYNs are not answered with cookies");
 }

@@ -6,9 +6,6 @@
  * Keys come from getrandom() and live in the map "cookie_keys" (0600 in a directory of 0700). They are never printed.
  */
 #include <errno.h>
-#include <ifaddrs.h>
-#include <net/if.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -19,12 +16,11 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 
-#include "tcp_opts.h"
 #include "ward/cookie.h"
+#include "ward/netns.h"
 #include "ward/sockets.h"
 
 #define TEST_NS 8000000000ULL /* of an interface: IPv4 and IPv6, each with some ports that do not answer */
-#define HANDSHAKE_NS 70000000000ULL
 #define KEY_SLOTS 9 /* a key for 5 minutes, of 34 s each; the one before is good for two slots more */
 
 _Static_assert(KEY_SLOTS > 2, "a key may only be overwritten when no cookie of it is good any more");
@@ -295,66 +291,12 @@ enum cookie_flavour ward_cookies(struct ward *w)
 	return bpf_map_lookup_elem(w->map[MAP_COOKIE_CONF], &zero, &conf) ? COOKIE_AUTO : (enum cookie_flavour)conf.flavour;
 }
 
-/* An address of this namespace that an unwatched interface has: connections of the same service may come by it. */
-static bool has_other_ways(const struct ward *w)
-{
-	struct ifaddrs *all, *a;
-	bool other = false;
-	unsigned i;
-
-	if (getifaddrs(&all))
-		return true;
-	for (a = all; a && !other; a = a->ifa_next) {
-		if (!a->ifa_addr || !(a->ifa_flags & IFF_UP) || a->ifa_flags & IFF_LOOPBACK)
-			continue;
-		if (a->ifa_addr->sa_family != AF_INET && (a->ifa_addr->sa_family != AF_INET6 ||
-		    IN6_IS_ADDR_LINKLOCAL(&((struct sockaddr_in6 *)a->ifa_addr)->sin6_addr)))
-			continue;
-		for (i = 0; i < w->info->iface_count && strcmp(a->ifa_name, w->info->iface[i].name); i++)
-			;
-		other = i == w->info->iface_count;
-	}
-	freeifaddrs(all);
-	return other;
-}
-
-/* It keeps flows at least as long as the stack does, and follows all of them. */
-static bool follows_all(const struct ward *w)
-{
-	const struct ward_instance *info = w->info;
-	struct track_opts usual;
-	unsigned i;
-
-	track_opts_init(&usual);
-	for (i = 0; i <= TIMEOUT_ESTABLISHED; i++)
-		if (info->timeout_ns[i] < usual.timeout_ns[i])
-			return false;
-	for (i = 0; i < info->iface_count; i++)
-		if (info->iface[i].hooks != (HOOK_INGRESS | HOOK_EGRESS) || info->iface[i].netns != iface_netns())
-			return false;
-	return info->seeded && !info->tap && !info->no_pickup && !info->key_vlan && cookie_setting("tcp_synack_retries") <= 5 &&
-	       (info->rfc1337 || cookie_setting("tcp_rfc1337") <= 0) && !has_other_ways(w);
-}
-
-void cookie_knowledge(struct ward *w)
+void cookie_settings_undo(int fd, const struct ward_instance *info)
 {
 	struct cookie_conf *conf;
 
-	if (w->opt.replay || w->map[MAP_COOKIE_CONF] < 0)
-		return;
-	conf = map_memory(w->map[MAP_COOKIE_CONF], sizeof(*conf));
-	if (!conf)
-		return;
-	/* handshakes under way at the start were no sockets yet that could be read: the stack gives those up after 63 s */
-	conf->knows_from_ns = conf->flavour == COOKIE_OWN && follows_all(w) ? w->info->created_ns + HANDSHAKE_NS : 0;
-	munmap(conf, sizeof(*conf));
-}
-
-void cookie_settings_undo(int fd, uint32_t netns)
-{
-	struct cookie_conf *conf;
-
-	if (fd < 0 || netns != iface_netns()) /* the settings are those of the namespace that we are in */
+	/* the settings are those of the namespace that we are in */
+	if (fd < 0 || info->iface[0].netns != iface_netns() || (info->netns_cookie && info->netns_cookie != netns_cookie()))
 		return;
 	conf = map_memory(fd, sizeof(*conf));
 	if (!conf)

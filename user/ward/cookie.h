@@ -23,8 +23,10 @@ void cookie_drop_links(struct ward *w, bool detach);
 void cookie_note(struct ward *w);
 /* Finds out whether the tracker knows all that the stack knows, so that SYNs need not ask it; after what could change that. */
 void cookie_knowledge(struct ward *w);
-/* Sets back what was set for an instance that nobody ends in the ordinary way; fd: its cookie_conf, netns: of its interfaces. */
-void cookie_settings_undo(int fd, uint32_t netns);
+/* Once a second by whoever sweeps: is it still so? And is there NAT now? Told by the instance's notices. */
+void cookie_look(struct ward *w, uint64_t now_ns);
+/* Sets back what was set for an instance that nobody ends in the ordinary way; fd: its cookie_conf. */
+void cookie_settings_undo(int fd, const struct ward_instance *info);
 /* Every few minutes a new key; called by whoever sweeps. */
 void cookie_keys_rotate(struct ward *w, uint64_t now_ns);
 

@@ -67,6 +67,7 @@ int ward_sweep(struct ward *w, uint64_t now_ns)
 	if (!w->opt.replay)
 		readers_clear_stale(w);
 	cookie_keys_rotate(w, now_ns);
+	cookie_look(w, now_ns);
 	if (!run.retval && !args.more) {
 		accounts_look(w, now_ns);
 		lists_sweep(w, now_ns);

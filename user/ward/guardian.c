@@ -88,7 +88,7 @@ static void clean_up(struct ward *w)
 		row.flags = w->info->iface[i].flags; /* shared memory: what the parent did since the fork */
 		detach_others(&row, &w->ids);
 	}
-	cookie_settings_undo(w->map[MAP_COOKIE_CONF], w->info->iface[0].netns);
+	cookie_settings_undo(w->map[MAP_COOKIE_CONF], w->info);
 	lists_save(w);
 	pins_remove(w->name);
 }

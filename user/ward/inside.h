@@ -109,6 +109,9 @@ struct ward {
 	struct ward_instance plan;    /* what will become the instance record; info points here before */
 	int link[WARD_IFACES][2];     /* ingress, egress; -1 */
 	int cookie_link[WARD_IFACES]; /* ward_tc_cookie */
+	uint64_t cookie_looked_ns;    /* cookie_knows.c */
+	unsigned cookie_looks;
+	bool cookie_nat;              /* at the last look */
 	uint32_t cookie_look;         /* the slot in which the cookies' keys are looked at next */
 	int iter_link;
 	struct takeover *take; /* NULL: it begins anew */

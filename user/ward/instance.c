@@ -16,6 +16,7 @@
 #include <bpf/bpf.h>
 
 #include "ward/cookie.h"
+#include "ward/netns.h"
 #include "ward/takeover.h"
 
 #define INSTANCES_MAX 256
@@ -80,6 +81,7 @@ static int plan_interfaces(struct ward *w, const char *const *ifnames, int count
 	if (err)
 		return err;
 	w->plan.iface_count = count;
+	w->plan.netns_cookie = netns_cookie();
 	for (i = 0; i < count; i++) /* auto may come to that; it costs native XDP a comparison */
 		if (w->opt.ingress == INGRESS_XDP_GENERIC || (w->opt.ingress == INGRESS_AUTO && w->opt.enforce))
 			w->plan.iface[i].flags |= IFACE_GENERIC;

@@ -99,7 +99,7 @@ static void keep(struct ward *w)
 	lists_save(w);
 	if (ended)
 		return; /* detach removes the pins, or the host goes down and they go with it */
-	cookie_settings_undo(w->map[MAP_COOKIE_CONF], w->info->iface[0].netns);
+	cookie_settings_undo(w->map[MAP_COOKIE_CONF], w->info);
 	pins_remove(w->name);
 	lock_drop(w->lock_fd, w->name);
 }

@@ -8,8 +8,13 @@
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
 
 /* Opens the file if it is the namespace with this inode, else -1. */
 static int open_if(const char *path, uint32_t inode)
@@ -45,14 +50,53 @@ static int search(const char *folder, const char *format, bool numbers, uint32_t
 	return fd;
 }
 
-int netns_enter(uint32_t inode, struct netns_visit *visit)
+uint64_t netns_cookie(void)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	socklen_t size = sizeof(uint64_t);
+	uint64_t cookie = 0;
+
+	if (fd < 0)
+		return 0;
+	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size))
+		cookie = 0;
+	close(fd);
+	return cookie;
+}
+
+/* Are we where we wanted to be? */
+static int check(uint64_t cookie)
+{
+	if (cookie && netns_cookie() == cookie)
+		return 0;
+	errno = ESTALE;
+	return -1;
+}
+
+static int go(int there, struct netns_visit *visit)
+{
+	int saved;
+
+	visit->home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (visit->home < 0)
+		return -1;
+	if (!setns(there, CLONE_NEWNET))
+		return 0;
+	saved = errno;
+	close(visit->home);
+	visit->home = -1;
+	errno = saved;
+	return -1;
+}
+
+int netns_enter(uint32_t inode, uint64_t cookie, struct netns_visit *visit)
 {
 	struct stat st;
-	int there, saved;
+	int there, err, saved;
 
 	visit->home = -1;
 	if (!stat("/proc/thread-self/ns/net", &st) && (uint32_t)st.st_ino == inode)
-		return 0;
+		return check(cookie);
 	there = search("/run/netns", "/run/netns/%s", false, inode);
 	if (there < 0)
 		there = search("/proc", "/proc/%s/ns/net", true, inode);
@@ -60,18 +104,16 @@ int netns_enter(uint32_t inode, struct netns_visit *visit)
 		errno = ENOENT;
 		return -1;
 	}
-	visit->home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-	if (visit->home >= 0 && !setns(there, CLONE_NEWNET)) {
-		close(there);
-		return 0;
+	err = go(there, visit);
+	if (!err && check(cookie)) {
+		netns_leave(visit);
+		errno = ESTALE;
+		err = -1;
 	}
 	saved = errno;
 	close(there);
-	if (visit->home >= 0)
-		close(visit->home);
-	visit->home = -1;
 	errno = saved;
-	return -1;
+	return err;
 }
 
 void netns_leave(struct netns_visit *visit)

@@ -9,9 +9,16 @@ struct netns_visit {
 	int home; /* to go back to; -1: it is our own namespace */
 };
 
-/* The calling thread goes to the namespace with this inode: by its name below /run/netns, or by a process that lives there. It
- * is not held longer than the visit. 0, or -1 with errno: ENOENT: nobody is there; EPERM: it takes CAP_SYS_ADMIN. */
-int netns_enter(uint32_t inode, struct netns_visit *visit);
+/* What no other namespace has had since this host was booted: SO_NETNS_COOKIE of the calling thread's; 0: this kernel does not tell. */
+uint64_t netns_cookie(void);
+
+/*
+ * The calling thread goes to the namespace with this inode: by its name below /run/netns, or by a process that lives there. It
+ * is not held longer than the visit, for whoever holds a descriptor of it keeps its devices from going. So its inode's number may
+ * meanwhile be another's: cookie tells. 0, or -1 with errno: ENOENT: nobody is there; ESTALE: what is there is another one, or
+ * which one cannot be known (cookie 0); EPERM: it takes CAP_SYS_ADMIN.
+ */
+int netns_enter(uint32_t inode, uint64_t cookie, struct netns_visit *visit);
 void netns_leave(struct netns_visit *visit);
 
 #endif

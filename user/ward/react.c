@@ -209,12 +209,15 @@ static void close_there(struct ward *w, struct policy_config *cfg, uint64_t now_
 
 	if (!anything_to_close(w, cfg))
 		return;
-	if (!netns_enter(w->info->iface[0].netns, &visit)) {
+	if (!netns_enter(w->info->iface[0].netns, w->info->netns_cookie, &visit)) {
 		close_flows(w, cfg, now_ns);
 		netns_leave(&visit);
 	} else if (!w->reactions->told) {
 		w->reactions->told = true;
-		tell(w, "cannot close sockets as the policy asks: their network namespace cannot be entered: %s", strerror(errno));
+		tell(w, "cannot close sockets as the policy asks: their network namespace cannot be entered: %s",
+		     errno != ESTALE	     ? strerror(errno) :
+		     w->info->netns_cookie ? "another one has its number now: detach, and attach where the interfaces are" :
+					     "this kernel does not tell it from another one (SO_NETNS_COOKIE): tcpward run --policy there does it");
 	}
 }
 

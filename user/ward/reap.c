@@ -38,7 +38,7 @@ static void undo_settings(const char *name, const struct ward_instance *info)
 	fd = bpf_obj_get(path);
 	if (fd < 0)
 		return;
-	cookie_settings_undo(fd, info->iface[0].netns);
+	cookie_settings_undo(fd, info);
 	close(fd);
 }
 

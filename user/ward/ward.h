@@ -253,6 +253,11 @@ struct ward_cookie_options {
  */
 int ward_cookies_on(struct ward *w, const struct ward_cookie_options *opt);
 void ward_cookies_off(struct ward *w);
+/* Are SYNs of unknown connections answered by cookies without asking the stack for a socket? watched: whoever sweeps sees to it
+ * that this ends when addresses are added on interfaces that are not watched. */
+bool ward_cookies_unasked(struct ward *w, bool *watched);
+/* Are cookies of our own in use, and NAT beside them, which loses them? chain: the first one, as text. */
+bool ward_cookies_beside_nat(struct ward *w, char *chain, size_t size);
 /* The flavour in use; COOKIE_AUTO: cookies are off. */
 enum cookie_flavour ward_cookies(struct ward *w);
 /*

@@ -7,6 +7,7 @@
 #define BPF_ACCOUNT_FLOW_H
 
 #include "accounts.h"
+#include "flow_finding.h"
 #include "policy.h"
 
 #define SVC(name) (1U << SERVICE_##name)
@@ -28,7 +29,15 @@ static __always_inline void count_edge(__u32 from, __u32 to)
 
 	asm volatile("" : "+r"(at)); /* or the compiler checks another copy than it uses */
 	if (c && at < STATE_COUNT * STATE_COUNT)
-		(&c->edge[0][0])[at]++;
+		count_one(&(&c->edge[0][0])[at]);
+}
+
+/* A half-open flow object is over without having moved: its record goes, or is another one's from now on. */
+__weak __noinline int account_left(struct flow_key *key, struct flow *f)
+{
+	if (key && f && flow_half_open(f))
+		service_note(key, (f->orig & 1) ^ 1, SVC(HALF_OPEN_LEFT));
+	return 0;
 }
 
 /* The flow object ended: by a segment, a timer, or for want of room. Its key may not be that of a segment. */
@@ -51,7 +60,7 @@ __weak __noinline int account_end(struct flow_key *key, struct flow *f, __u32 wh
 		svc = SVC(TIMED_OUT);
 	else if (why == END_EVICTED)
 		svc = SVC(EVICTED);
-	if (f->state[orig ^ 1] == SYN_RECEIVED && !(f->flags & FLAG_MIDSTREAM))
+	if (flow_half_open(f))
 		svc |= SVC(HALF_OPEN_LEFT);
 	if (svc)
 		service_note(key, orig ^ 1, svc);
@@ -64,13 +73,17 @@ static __always_inline void account_stale(struct flow_key *key, const struct flo
 	source_note(key, f->orig & 1, SRC(STALE) | SRC(FAILED) | (data_not_taken(f) ? SRC(SYN_DATA) : 0), now, 0);
 }
 
-/* How the responder's end moved: masks of counters of its service. */
-static __always_inline __u32 responder_moved(__u8 was, __u8 is)
+/*
+ * How the handshake went on: masks of counters of its service. answered - completed - half-open-left is the half-open gauge, so
+ * these are made of the same condition. was, is: the responder's end.
+ */
+static __always_inline __u32 handshake_moved(__u32 was_half_open, __u32 is_half_open, __u8 was, __u8 is)
 {
-	if (is == SYN_RECEIVED)
-		return SVC(ANSWERED); /* again after ESTABLISHED?, where the application does not accept (T61) */
-	if (was == SYN_RECEIVED)
+	if (is_half_open != was_half_open) {
+		if (is_half_open)
+			return SVC(ANSWERED); /* again after ESTABLISHED?, where the application does not accept (T61) */
 		return is >= ESTABLISHED ? SVC(COMPLETED) : SVC(HALF_OPEN_LEFT);
+	}
 	if (was == LISTEN && is >= ESTABLISHED) /* its SYN-ACK was not seen */
 		return SVC(ANSWERED) | SVC(COMPLETED);
 	return 0;
@@ -118,12 +131,11 @@ static __always_inline void tally_moves(struct scratch *sc, struct flow *f, int 
 	__u32 orig = f->orig & 1, was, is = f->state[orig ^ 1];
 
 	was = old_states >> (8 * (orig ^ 1)) & 0xff;
-	if (was != is) {
-		/* not of a SYN-ACK that nobody asked for; and O16: who has not said a word has answered nothing */
-		if (!(f->flags & FLAG_MIDSTREAM) && (was != LISTEN || f->half[orig ^ 1].pkts))
-			sc->svc |= responder_moved(was, is);
+	/* not of a SYN-ACK that nobody asked for; and O16: who has not said a word has answered nothing */
+	if (!(f->flags & FLAG_MIDSTREAM) && (was != LISTEN || f->half[orig ^ 1].pkts))
+		sc->svc |= handshake_moved(states_half_open(old_states, old_states >> 8), flow_half_open(f), was, is);
+	if (was != is)
 		count_edge(was, is);
-	}
 	was = old_states >> (8 * orig) & 0xff;
 	if (was != f->state[orig])
 		count_edge(was, f->state[orig]);
@@ -181,8 +193,28 @@ static __always_inline int is_settled(const struct scratch *sc, const struct flo
 	return ingress_only && !(f->flags & FLAG_MIDSTREAM) && was == LISTEN && f->state[responder] >= ESTABLISHED;
 }
 
-/* The segment in scratch was committed to f. Arguments as for flow_report(), but for STEP_AT_ONCE. */
-__weak __noinline int account_step(struct flow *f, int fresh, __u32 old_states, __u64 old_flags)
+/*
+ * The segment in scratch was committed to f: what is to be counted goes into scratch. Arguments as for flow_report(), but for
+ * STEP_AT_ONCE. The three parts of account_step() are functions of their own, called one after the other: frames are few.
+ */
+__weak __noinline int account_tally(struct flow *f, int fresh, __u32 old_states, __u64 old_flags)
+{
+	struct scratch *sc = scratch_get(SCRATCH_PACKET);
+
+	if (!sc || !f)
+		return 0;
+	*(volatile __u32 *)&sc->svc = 0;
+	*(volatile __u32 *)&sc->src = 0;
+	tally_moves(sc, f, fresh, old_states);
+	tally_flags(sc, f, old_flags, old_states & STEP_AT_ONCE);
+	sc->did = sender_did(sc, f, fresh);
+	if (sc->did & SRC(OUT_OF_STATE))
+		sc->svc |= SVC(OUT_OF_STATE);
+	return 0;
+}
+
+/* ... and is counted. */
+__weak __noinline int account_note(struct flow *f, int fresh, __u32 old_states)
 {
 	struct scratch *sc = scratch_get(SCRATCH_PACKET);
 	__u32 orig, side;
@@ -191,15 +223,6 @@ __weak __noinline int account_step(struct flow *f, int fresh, __u32 old_states, 
 		return 0;
 	orig = f->orig & 1;
 	side = sc->seg.dir & 1;
-	*(volatile __u32 *)&sc->svc = 0;
-	*(volatile __u32 *)&sc->src = 0;
-	tally_moves(sc, f, fresh, old_states);
-	tally_flags(sc, f, old_flags, old_states & STEP_AT_ONCE);
-	sc->did = sender_did(sc, f, fresh);
-	if (sc->did & SRC(OUT_OF_STATE))
-		sc->svc |= SVC(OUT_OF_STATE);
-	if (sc->svc & SVC(ANSWERED))
-		service_make(&sc->seg.key, orig ^ 1, sc->seg.now_ns);
 	if (sc->svc)
 		service_note(&sc->seg.key, orig ^ 1, sc->svc);
 	if (is_settled(sc, f, old_states))
@@ -213,6 +236,14 @@ __weak __noinline int account_step(struct flow *f, int fresh, __u32 old_states, 
 	if (fresh && (sc->seg.bits & (TH_SYN | TH_ACK)) == (TH_SYN | TH_ACK)) /* its receiver did not ask, as far as is known */
 		source_note(&sc->seg.key, side ^ 1, SRC(UNASKED), sc->seg.now_ns, 0);
 	return 0;
+}
+
+static __always_inline void account_step(struct scratch *sc, struct flow *f, int fresh, __u32 old_states, __u64 old_flags)
+{
+	account_tally(f, fresh, old_states, old_flags);
+	if (sc->svc & SVC(ANSWERED))
+		service_make(&sc->seg.key, (f->orig & 1) ^ 1, sc->seg.now_ns);
+	account_note(f, fresh, old_states);
 }
 
 /* The segment in scratch belongs to no flow, and makes none. */

@@ -203,7 +203,8 @@ __weak __noinline int service_make(struct flow_key *key, __u32 side, __u64 now)
 	if (service_find(&e, hash) != NO_INDEX)
 		return 0;
 	set = service_home(hash, &set_index);
-	if (!set || !set_try(set))
+	/* waits: what this SYN-ACK counts for would be missing for good, while its flow is counted as half-open */
+	if (!set || !word_lock_inline(&set->lock))
 		return 0;
 	if (service_find(&e, hash) != NO_INDEX) { /* another CPU was faster */
 		word_unlock(&set->lock);
@@ -246,7 +247,8 @@ __weak __noinline int service_note(struct flow_key *key, __u32 side, __u32 mask)
 	if (!c)
 		return 0;
 	for (i = 0; i < SERVICE_COUNTERS; i++)
-		c->count[i] += mask >> i & 1;
+		if (mask >> i & 1)
+			count_one(&c->count[i]);
 	return 0;
 }
 

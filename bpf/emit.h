@@ -28,7 +28,7 @@ static __always_inline int emit_limited(struct scratch *sc, enum ward_event_type
 	}
 	if (sc->limit_count[sc->embryonic & 1][type]++ < limit)
 		return 0;
-	bump(CNT_LOST_RATE);
+	bump_shared(CNT_LOST_RATE);
 	return 1;
 }
 
@@ -77,7 +77,7 @@ __weak __noinline int emit(__u32 owner, __u32 kind)
 			continue;
 		sc->emitted++;
 		if (ring_reserved(sc, ring, i)) {
-			bump(CNT_LOST_RING);
+			bump_shared(CNT_LOST_RING);
 			continue;
 		}
 		if (kind == EMIT_FLOW)
@@ -86,7 +86,7 @@ __weak __noinline int emit(__u32 owner, __u32 kind)
 			err = bpf_ringbuf_output(ring, &sc->ev, sizeof(struct event_with_segment), BPF_RB_NO_WAKEUP);
 		else
 			err = bpf_ringbuf_output(ring, &sc->ev, sizeof(sc->ev.event), BPF_RB_NO_WAKEUP);
-		bump(err ? CNT_LOST_RING : CNT_EVENTS);
+		bump_shared(err ? CNT_LOST_RING : CNT_EVENTS);
 	}
 	return 0;
 }
@@ -177,22 +177,22 @@ static __always_inline void count_end(enum ward_end_reason why)
 {
 	switch (why) {
 	case END_CLOSED:
-		bump(CNT_END_CLOSED);
+		bump_shared(CNT_END_CLOSED);
 		break;
 	case END_RESET:
-		bump(CNT_END_RESET);
+		bump_shared(CNT_END_RESET);
 		break;
 	case END_REFUSED:
-		bump(CNT_END_REFUSED);
+		bump_shared(CNT_END_REFUSED);
 		break;
 	case END_TIMEOUT:
-		bump(CNT_END_TIMEOUT);
+		bump_shared(CNT_END_TIMEOUT);
 		break;
 	case END_REUSE:
-		bump(CNT_END_REUSE);
+		bump_shared(CNT_END_REUSE);
 		break;
 	case END_EVICTED:
-		bump(CNT_END_EVICTED);
+		bump_shared(CNT_END_EVICTED);
 		break;
 	default:
 		break;

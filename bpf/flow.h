@@ -30,7 +30,7 @@ static __always_inline void count_flags(__u64 flags)
 		return;
 	for (i = 0; i < FLAG_COUNT; i++)
 		if (flags >> i & 1)
-			c->flag[i]++;
+			count_one(&c->flag[i]);
 }
 
 /*
@@ -216,7 +216,7 @@ __weak __noinline int flow_report(struct flow *f, int fresh, __u32 old_states, _
 	}
 	if (!fresh && sc->j.ended) {
 		count_end(sc->j.ended);
-		account_end(&sc->seg.key, f, sc->j.ended);
+		account_end(&sc->seg.key, f, sc->j.ended); /* what it left is account_step()'s */
 		if (event_wanted(sc, EVENT_END)) {
 			event_begin(sc, &sc->seg.key, f, EVENT_END, sc->seg.now_ns, 0);
 			emit(SCRATCH_PACKET, EMIT_PLAIN);
@@ -277,8 +277,10 @@ static __always_inline int flow_step(struct scratch *sc, struct flow *f, int ali
 			bump(CNT_MIDSTREAM_NEW);
 	}
 	if (alive && fresh) {
-		if (j->ended)
+		if (j->ended) {
+			account_left(&sc->seg.key, f); /* it is closed by the next line */
 			tcp_commit_old(f, &sc->seg);
+		}
 		if (!f->end_reason)
 			emit_end(sc, SCRATCH_PACKET, &sc->seg.key, f, j->ended ? j->ended : END_REUSE, sc->seg.now_ns, 0);
 		emit_retire(sc, SCRATCH_PACKET, &sc->seg.key, f, sc->seg.now_ns);
@@ -292,7 +294,7 @@ static __always_inline int flow_step(struct scratch *sc, struct flow *f, int ali
 	flow_commit(f);
 	policy_mark(sc, f);
 	flow_report(f, fresh, old_states, old_flags);
-	account_step(f, fresh, old_states | at_once, old_flags);
+	account_step(sc, f, fresh, old_states | at_once, old_flags);
 	return belongs_in_table(f) ? STEP_OPEN : STEP_KEPT;
 }
 

@@ -336,6 +336,23 @@ static __always_inline void bump(enum ward_counter which)
 		c->counter[which]++;
 }
 
+/*
+ * What the sweep counts too: a packet program may interrupt it on this CPU between its load and its store, and then one of both
+ * counts would be lost. One instruction cannot be interrupted.
+ */
+static __always_inline void count_one(__u64 *counter)
+{
+	__sync_fetch_and_add(counter, 1);
+}
+
+static __always_inline void bump_shared(enum ward_counter which)
+{
+	struct ward_counters *c = counters_get();
+
+	if (c)
+		count_one(&c->counter[which]);
+}
+
 static __always_inline void bump_reason(enum ward_reason which)
 {
 	struct ward_counters *c = counters_get();

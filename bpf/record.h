@@ -116,13 +116,21 @@ static long word_spin(__u32 i, struct word_wait *w)
 	return w->taken;
 }
 
-__weak __noinline int word_wait(__u32 *lock)
+/* As word_lock(), where frames of calls are few. */
+static __always_inline int word_lock_inline(__u32 *lock)
 {
 	struct word_wait w = {.lock = lock};
 
-	if (lock && !sweep_below())
+	if (__sync_val_compare_and_swap(lock, 0, 1) == 0)
+		return 1;
+	if (!sweep_below())
 		bpf_loop(LOCK_TRIES, word_spin, &w, 0);
 	return w.taken;
+}
+
+__weak __noinline int word_wait(__u32 *lock)
+{
+	return lock && word_lock_inline(lock);
 }
 
 /* A plain lock word (embryo sets). 1: taken. */

@@ -132,9 +132,12 @@ struct service {
 	__u64 total[SERVICE_COUNTERS]; /* by the sweep */
 	struct account_window window[SERVICE_COUNTERS];
 	__u32 now[2][SERVICE_GAUGES]; /* that of control.account_half is whole */
-	__u32 corrected; /* half-open: by how much the counters had drifted from the recount, added up */
+	/* half-open, the gauge beside the counters (bpf/recount.h) */
+	__u32 corrected; /* by how much they had drifted apart, added up */
+	__u32 moves;     /* what had gone in and out when the present recount began */
+	__s32 apart;     /* how far they are apart for good: corrected, with its sign */
+	__s32 suspect;   /* how much farther the last recount found them */
 	__u32 open_part[2]; /* open flows that were only glanced at: every sweep counts the other half of them */
-	__u32 pad;
 	struct flow_key sample[ACCOUNT_SAMPLES]; /* half-open flows of the last recount */
 	__u8 sample_orig[ACCOUNT_SAMPLES];
 	__u32 samples;

@@ -39,6 +39,22 @@ static __always_inline int flow_gone(const struct flow *f)
 	return tcp_gone(f->state[0]) && tcp_gone(f->state[1]);
 }
 
+/*
+ * Answered, not completed: what the half-open gauges count, and the counters that must agree with them (answered, completed,
+ * half-open-left). Of a simultaneous open (RFC 9293, figure 8) each end waits for the other one's ACK, so the flow is half-open
+ * until both have it. a, b: the states of both ends.
+ */
+static __always_inline int states_half_open(__u8 a, __u8 b)
+{
+	return (a == SYN_RECEIVED || b == SYN_RECEIVED) && a != TIME_WAIT && b != TIME_WAIT;
+}
+
+/* ... and somebody asked for it: a SYN-ACK without a SYN is anybody's. */
+static __always_inline int flow_half_open(const struct flow *f)
+{
+	return !(f->flags & FLAG_MIDSTREAM) && states_half_open(f->state[0], f->state[1]);
+}
+
 /* Past the handshake, and before TIME-WAIT: it holds something open. */
 static __always_inline int holds_open(__u8 state)
 {

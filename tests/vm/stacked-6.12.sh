@@ -1,0 +1,6 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# stacked-6.12: bonds and VLAN devices.
+. "$(dirname "$0")/lib.sh"
+MODULES+=" bonding 8021q bridge"
+in_guest 6.12 guest-stacked.sh

@@ -95,6 +95,17 @@ start() { # host command...: waits until it says so
 	launch "$@"
 	await 30 says_ready "$log" || { fail "$2 $3 starts" "$(tail -n 1 "$log")"; return 1; }
 }
+has_connected() { # log of "crowd load" of one connection
+	grep -qs '^done 1 failed 0' "$1"
+}
+connects() { # host seconds from address port: one connection of kind n is made in that time, and ends
+	local client connected=1
+	launch "$1" "$BIN/crowd" load "$4" "$5" 1 1 n "$3" 1
+	client=$pid
+	await "$2" has_connected "$log" && connected=0
+	stop "$client"
+	return $connected
+}
 stop() { # pid [signal]
 	kill "${2:--TERM}" "$1" 2>/dev/null
 	wait "$1" 2>/dev/null
@@ -165,8 +176,14 @@ flows_json() { # host name filter...
 	shift 2
 	on "$name" "$TCPWARD" flows -j --name "$instance" "$@" | sed 's/^\[//; s/\]$//; s/},{"v":/}\n{"v":/g' | grep .
 }
-member() { # name: of the object on standard input; strings bare
-	sed -n "s/.*\"$1\":\(\"[^\"]*\"\|\[[^]]*\]\|[^,}]*\).*/\1/p" | tr -d '"' | head -n 1
+member() { # name: of the object on standard input; strings bare. Without another process: some tests run where each takes long
+	local line value pattern=".*\"$1\":(\"[^\"]*\"|\[[^]]*\]|[^,}]*)"
+	while IFS= read -r line || [ -n "$line" ]; do
+		[[ $line =~ $pattern ]] || continue
+		value=${BASH_REMATCH[1]}
+		echo "${value//\"/}"
+		return
+	done
 }
 counter() { # host instance name
 	on "$1" "$TCPWARD" stat -j --name "$2" | member "$3"

@@ -82,29 +82,29 @@ mode: enforce
 rules:
   - {name: unwanted, match: {saddr: 192.0.2.3}, action: drop}
 END
-connects() { # from
-	on b timeout 2 "$BIN/crowd" load 192.0.2.1 $port 1 1 c "$1" 1 >"$work/connect" 2>&1
-	grep -q 'done 1 failed 0' "$work/connect"
-}
 drops_by() { # reason
 	on a "$TCPWARD" stat -j --name "$A" | grep -o '"dropped":{[^}]*}' | member "$1"
 }
-refused() { # what, reason, from
-	local dropped
-	dropped=$(drops_by "$2")
-	if connects "$3"; then fail "$1 drops" "connected"; else ok "$1 drops: the client cannot connect"; fi
-	expect "$1 drops: that is counted" "$(($(drops_by "$2") - dropped))" -gt 0
-}
-enforce() { # way
-	local server
+enforce() { # way: each of the two tries long enough to send a second SYN
+	local server rule listed rule_log listed_log end
 	start a "$BIN/crowd" serve $port || return
 	server=$pid
 	must a policy apply --name "$A" "$work/drop.yaml"
 	must a block add 192.0.2.4 --name "$A"
-	refused "$1: a rule" rule 192.0.2.3
-	refused "$1: the block list" block-list 192.0.2.4
-	if connects 192.0.2.2; then ok "$1: others connect"; else fail "$1: others connect" "$(cat "$work/connect")"; fi
+	launch b "$BIN/crowd" load 192.0.2.1 $port 1 1 n 192.0.2.3 1
+	rule=$pid rule_log=$log
+	launch b "$BIN/crowd" load 192.0.2.1 $port 1 1 n 192.0.2.4 1
+	listed=$pid listed_log=$log
+	end=$(($(milliseconds) + 1300))
+	if connects b 10 192.0.2.2 192.0.2.1 $port; then ok "$1: others connect"; else fail "$1: others connect" "$(cat "$log")"; fi
+	while [ "$(milliseconds)" -lt $end ]; do sleep 0.1; done
+	expect "$1: a rule drops" "$(drops_by rule)" -gt 0
+	expect "$1: the block list drops" "$(drops_by block-list)" -gt 0
+	if has_connected "$rule_log"; then fail "$1: that client cannot connect" "it did"; else ok "$1: that client cannot connect"; fi
+	if has_connected "$listed_log"; then fail "$1: nor can the blocked" "it did"; else ok "$1: nor can the blocked"; fi
 	must a block flush --name "$A"
+	stop "$rule"
+	stop "$listed"
 	stop "$server"
 }
 

@@ -520,4 +520,12 @@ static __always_inline __u8 iface_row(__u32 ifindex)
 	return 0xff;
 }
 
+/* The same for XDP, which a bond hands to its ports: to those, too, that join it later. */
+static __always_inline __u8 iface_row_xdp(__u32 ifindex)
+{
+	__u8 row = iface_row(ifindex);
+
+	return row == 0xff ? ports_row : row;
+}
+
 #endif

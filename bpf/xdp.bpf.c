@@ -48,7 +48,7 @@ __weak __noinline int parse_xdp(struct xdp_md *ctx)
 		if (!ctl || ctl->replay_flags & IFACE_L3)
 			return NOT_PLAIN;
 	} else {
-		sc->seg.iface = iface_row(ctx->ingress_ifindex);
+		sc->seg.iface = iface_row_xdp(ctx->ingress_ifindex);
 		if (ifaces[sc->seg.iface & (WARD_IFACES - 1)].flags & IFACE_XDP_L3)
 			return NOT_PLAIN;
 	}

@@ -433,6 +433,7 @@ struct event_with_segment {
 #define IFACE_GENERIC 0x04 /* XDP sees super-segments */
 #define IFACE_MERGED 0x10  /* the NIC merges segments (LRO) */
 #define IFACE_DISPATCHED 0x20 /* XDP by libxdp's dispatcher, beside other programs */
+#define IFACE_PORTS 0x40 /* a bond, or what works as one: native XDP runs on its ports, and sees their numbers */
 #define IFACE_CLSACT 0x08  /* its clsact qdisc is ours: it goes with our filters, if nobody else has one on it */
 
 struct ward_iface {

@@ -47,7 +47,7 @@ for d in "$A0 $(dev b0)" "$A1 $(dev b1)"; do
 	on a ip link set ${d% *} up
 done
 address a "$BOND" 192.0.2.1/24
-bond_carries() { on b timeout 3 "$BIN/crowd" load 192.0.2.1 9000 1 1 n 2>&1 | grep -q 'done 1 failed 0'; }
+bond_carries() { connects b 3 192.0.2.2 192.0.2.1 9000; }
 start a "$BIN/crowd" serve 9000 || exit
 if await 20 bond_carries; then ok "the bond carries connections"; else fail "the bond carries connections" "$(on a ip -br link)"; exit; fi
 active=$(on a ip -d link show dev "$BOND" | first_of active_slave)
@@ -61,6 +61,35 @@ says "... and what to do" "attach to one of the two, never to both"
 watched "bond, tc" a "$BOND" 192.0.2 --ingress tc
 watched "bond, XDP" a "$BOND" 192.0.2 --ingress xdp
 watched "its active port, XDP" a "$active" 192.0.2
+
+# A port that joins later, and a second bond, whose ports XDP could not tell from those of the first.
+A2=$(dev a2) A3=$(dev a3) BOND2=$(dev bp)
+wire a "$A2" none b "$(dev b2)" none
+on b ip link set "$(dev b2)" master "$BR"
+on a ip link add "$BOND2" type bond mode active-backup miimon 100
+wire a "$A3" none b "$(dev b3)" 192.0.3.2/24
+on a ip link set "$A3" down
+on a ip link set "$A3" master "$BOND2"
+address a "$BOND2" 192.0.3.1/24
+ward a attach "$BOND" "$BOND2" --ingress xdp
+exits "two bonds by XDP: refused" 4
+says "... with the reason" "cannot attach to '$BOND2': native XDP cannot tell its frames from those of '$BOND', which has ports, too"
+says "... and what to do" "attach to each by a command of its own, or use --ingress tc"
+ward a attach "$BOND" "$BOND2"
+exits "two bonds: attach" 0
+says "two bonds: the second by tc" "$BOND2: ingress by tc, since native XDP cannot tell its frames from those of '$BOND'"
+on a ip link set "$A2" down
+on a ip link set "$A2" master "$BOND"
+on a ip link set "$A2" up
+joined_is_active() { on a ip link set "$BOND" type bond active_slave "$A2" 2>/dev/null; }
+if await 10 joined_is_active; then ok "a port joins, and carries all"; else fail "a port joins, and carries all" "$(on a ip -br link)"; fi
+for net in 192.0.2 192.0.3; do
+	port=$((port + 1))
+	start a "$BIN/crowd" serve $port && start b "$BIN/crowd" load "$net.1" $port 1 1 n || continue
+	if [ $net = 192.0.2 ]; then device=$BOND; else device=$BOND2; fi
+	followed_once "two bonds, $net" a "$BOND" $port "$device" $net
+done
+must a detach "$BOND"
 
 # ---- a VLAN device, and its parent ----
 host v

@@ -164,13 +164,26 @@ static const char *other_way(const struct ward *w)
 	return w->opt.enforce ? "generic XDP" : "tc";
 }
 
+/* Of two bonds in one instance native XDP could not tell whose port a frame came in by. */
+static bool second_with_ports(const struct ward_instance *info, unsigned row)
+{
+	return info->iface[row].flags & IFACE_PORTS && row != iface_ports_row(info->iface, info->iface_count);
+}
+
 static int attach_native(struct ward *w, int row, bool may_fall_back)
 {
 	const struct ward_iface *iface = &w->info->iface[row];
-	int err = xdp_link(w, row, XDP_FLAGS_DRV_MODE);
 	const char *cause;
 	char mend[160];
+	int err;
 
+	if (second_with_ports(w->info, (unsigned)row)) {
+		note(w, "%s: ingress by %s, since native XDP cannot tell its frames from those of '%s', which has ports, too "
+			"(attach to each by a command of its own)",
+		     iface->name, other_way(w), w->info->iface[iface_ports_row(w->info->iface, w->info->iface_count)].name);
+		return -EOPNOTSUPP;
+	}
+	err = xdp_link(w, row, XDP_FLAGS_DRV_MODE);
 	if (!err) {
 		note_cost(w, iface);
 		return 0;
@@ -223,6 +236,10 @@ int attach_plan_xdp(struct ward *w)
 			iface->flags |= IFACE_DISPATCHED | (generic ? IFACE_GENERIC : 0);
 		else if (xdp_there(iface))
 			return xdp_busy(iface);
+		if (w->opt.ingress == INGRESS_XDP && second_with_ports(&w->plan, i))
+			return ward_fail(-EOPNOTSUPP, "attach to each by a command of its own, or use --ingress tc",
+					 "cannot attach to '%s': native XDP cannot tell its frames from those of '%s', which has ports, too",
+					 iface->name, w->plan.iface[iface_ports_row(w->plan.iface, w->plan.iface_count)].name);
 	}
 	return 0;
 }

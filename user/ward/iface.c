@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "ward/checks.h"
 #include "ward/inside.h"
 
 struct iface_facts {
@@ -164,6 +165,24 @@ static int refuse_pair(const char *a, const struct iface_facts *fa, const char *
 	return 0;
 }
 
+/* A bond, or hardware with a port (Hyper-V: the virtual function that is beside a NIC). */
+static bool hands_xdp_down(const char *name)
+{
+	struct link_facts link;
+
+	return !link_read(name, &link) && (!strcmp(link.kind, "bond") || (!link.kind[0] && link.ports));
+}
+
+unsigned iface_ports_row(const struct ward_iface *rows, unsigned count)
+{
+	unsigned i;
+
+	for (i = 0; i < count; i++)
+		if (count == 1 || rows[i].flags & IFACE_PORTS)
+			return i;
+	return 0xff;
+}
+
 static int fill_row(struct ward_iface *row, const char *name, struct iface_facts *facts)
 {
 	int err = strlen(name) < WARD_NAME_LEN ? read_facts(name, facts) : -ENODEV;
@@ -183,6 +202,8 @@ static int fill_row(struct ward_iface *row, const char *name, struct iface_facts
 		row->flags = IFACE_L3 | IFACE_XDP_L3;
 	if (link_offload_on(name, "rx-lro"))
 		row->flags |= IFACE_MERGED;
+	if (hands_xdp_down(name))
+		row->flags |= IFACE_PORTS;
 	return 0;
 }
 

@@ -345,6 +345,8 @@ bool lock_held(const char *name, int *pid);
 uint32_t iface_netns(void);
 /* Fills name, ifindex, mtu, flags and netns of each interface and refuses pairs that see the same segments. */
 int iface_plan(struct ward_iface *rows, const char *const *names, int count);
+/* Row of the one interface whose ports may run native XDP for it (a bond): XDP sees a port's number, which is in no row. 0xff: none. */
+unsigned iface_ports_row(const struct ward_iface *rows, unsigned count);
 
 /* ---- attach.c ---- */
 /* Before anything is loaded: refuses an interface that a foreign XDP program holds, unless that is libxdp's dispatcher, which

@@ -252,6 +252,7 @@ static int set_rodata(struct ward *w, struct tcpward_bpf *skel)
 		skel->rodata->ifaces[i].flags = w->plan.iface[i].flags;
 		skel->rodata->ifaces[i].mtu = w->plan.iface[i].mtu;
 	}
+	skel->rodata->ports_row = (uint8_t)iface_ports_row(w->plan.iface, w->plan.iface_count);
 	for (i = 0; i < EVENT_COUNT; i++)
 		skel->rodata->event_limit[i] = w->opt.replay ? 0 : EVENTS_PER_S;
 	if (w->opt.replay) /* the same capture, the same output */

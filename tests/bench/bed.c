@@ -203,7 +203,6 @@ void bed_open(struct bed *b, unsigned flows, unsigned capacity)
 	memset(b, 0, sizeof(*b));
 	b->skel = load(capacity);
 	b->flows = flows;
-	b->rounds = flows > 100000 ? 9 : PACKET_ROUNDS;
 	b->control_fd = bpf_map__fd(b->skel->maps.control);
 	reset(b);
 	fill(b, flows);
@@ -328,6 +327,23 @@ void bed_forget_evictions(struct bed *b)
 	for (i = 0; i < count; i++)
 		if (bpf_map_update_elem(bpf_map__fd(b->skel->maps.forgotten), &i, zeroes, BPF_ANY))
 			bench_die("cannot forget the evictions: %s", strerror(errno));
+}
+
+int bed_walker(int flows_fd)
+{
+	struct bench_bpf *skel = bench_bpf__open();
+	struct bpf_program *prog;
+	int fd;
+
+	if (!skel)
+		bench_die("cannot open the programs: %s", strerror(errno));
+	bpf_object__for_each_program(prog, skel->obj)
+		bpf_program__set_autoload(prog, prog == skel->progs.bench_walk);
+	if (bpf_map__reuse_fd(skel->maps.flows, flows_fd) || bench_bpf__load(skel))
+		bench_die("cannot load the walk: %s", strerror(errno));
+	fd = dup(bpf_program__fd(skel->progs.bench_walk));
+	bench_bpf__destroy(skel);
+	return fd;
 }
 
 void bed_close(struct bed *b)

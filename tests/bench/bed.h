@@ -11,7 +11,7 @@
 
 #define REPEAT 100000
 #define SYNS 8192 /* fewer than the embryo table has places, so that each finds a free one ... */
-#define CHUNKS 4 /* ... and so often, each time into an emptied table */
+#define CHUNKS 16 /* ... and so often, each time into an emptied table */
 #define FRAME_LEN (14 + 20 + 32 + 1000)
 
 /* What one run is expected to count, besides its verdicts. */
@@ -39,7 +39,6 @@ struct bed {
 	struct bench_bpf *skel;
 	struct ring_buffer *ring;
 	unsigned flows;
-	int rounds; /* at most PACKET_ROUNDS */
 	int ring_fd, control_fd;
 	uint64_t events, now;
 };
@@ -56,6 +55,8 @@ double bed_measure(struct bed *b, struct bench_case *c);
 void bed_new_round(struct bed *b);
 /* The frame of a case into FRAME_LEN bytes; returns its length. */
 size_t bed_frame(uint8_t *frame, const struct bench_case *c);
+/* A program (type syscall) that walks over a table of flows with a callback that does nothing: its fd, to be closed. */
+int bed_walker(int flows_fd);
 /* Sum over all CPUs of one of enum ward_counter. */
 uint64_t bed_counter(struct bed *b, unsigned counter);
 /* Cases of so few repetitions that what a run itself costs is in the result: net of an empty program run likewise. */

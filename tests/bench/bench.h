@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #define ROUNDS 7         /* of what takes milliseconds: medians */
-#define PACKET_ROUNDS 32 /* of ns per packet, each of some milliseconds: the quieter quarter */
+#define PACKET_ROUNDS 32 /* at most, of ns per packet, each of some milliseconds: the quieter quarter */
 
 /* goal: the most, or the least for a rate (at_least); 0: none. The name is unique: it is the key in build/bench.json. */
 struct result {
@@ -31,9 +31,11 @@ double quiet(const double *values, int n);
 /* How many flows are live, in a table of which capacity: enum bench_size selects the goals. */
 enum bench_size { BENCH_10K, BENCH_100K, BENCH_1M, BENCH_SIZES };
 
+/* beds: so many tables, one after the other, each with so many rounds: which memory a table gets is chance. */
 struct bench_flows {
 	unsigned flows, capacity;
 	const char *label;
+	int beds, rounds;
 };
 
 extern const struct bench_flows bench_flows[BENCH_SIZES];

@@ -46,26 +46,27 @@ static double middle(const double *values, int n)
 }
 
 /* Net of what the run itself costs. statistic: of all rounds. */
-static double net(const struct bed *b, const struct bench_case *c, double (*statistic)(const double *values, int n))
+static double net(const struct bench_case *c, int rounds, double (*statistic)(const double *values, int n))
 {
-	return statistic(c->ns, b->rounds) - statistic(cases[bed_in_short_runs(c) ? CASE_EMPTY_SHORT : CASE_EMPTY].ns, b->rounds);
+	return statistic(c->ns, rounds) - statistic(cases[bed_in_short_runs(c) ? CASE_EMPTY_SHORT : CASE_EMPTY].ns, rounds);
 }
 
-static void report(const struct bed *b, enum bench_size size)
+static void report(enum bench_size size)
 {
 	const char *label = bench_flows[size].label;
+	const int rounds = bench_flows[size].beds * bench_flows[size].rounds;
 	const struct bench_case *unit = find_case("own parser + drop");
-	double base = net(b, unit, quiet);
+	double base = net(unit, rounds, quiet);
 	char name[64];
 	int i;
 
 	bench_title("packets, %s flows; test_run itself costs %.1f ns, in short runs %.1f ns; the median of parser + drop is %.2f "
 		    "of its quiet value, of established ACKs %.2f",
-		    label, quiet(cases[CASE_EMPTY].ns, b->rounds), quiet(cases[CASE_EMPTY_SHORT].ns, b->rounds),
-		    net(b, unit, middle) / base,
-		    net(b, find_case("established ACK"), middle) / net(b, find_case("established ACK"), quiet));
+		    label, quiet(cases[CASE_EMPTY].ns, rounds), quiet(cases[CASE_EMPTY_SHORT].ns, rounds),
+		    net(unit, rounds, middle) / base,
+		    net(find_case("established ACK"), rounds, middle) / net(find_case("established ACK"), rounds, quiet));
 	for (i = CASE_WRAPPER; i < CASES; i++) {
-		double ns = net(b, &cases[i], quiet);
+		double ns = net(&cases[i], rounds, quiet);
 
 		snprintf(name, sizeof(name), "%s, %s flows", cases[i].name, label);
 		result_add(name, ns, "ns", 0, false);
@@ -75,33 +76,48 @@ static void report(const struct bed *b, enum bench_size size)
 		result_add(name, ns / base, "x parse+drop", cases[i].goal[size], false);
 	}
 	snprintf(name, sizeof(name), "fresh sources beside few, %s flows", label);
-	result_add(name, net(b, find_case("new SYN with event, fresh source"), quiet) / net(b, find_case("new SYN with event"), quiet),
+	result_add(name, net(find_case("new SYN with event, fresh source"), rounds, quiet) / net(find_case("new SYN with event"), rounds, quiet),
 		   "x", size == BENCH_10K ? 1.2 : 0, false);
+}
+
+static void run_bed(struct bed *b, double *const ns[], int rounds)
+{
+	int i, round;
+
+	for (i = 0; i < CASES; i++)
+		bed_prepare(b, &cases[i]);
+	for (round = -1; round < rounds; round++) { /* the first warms up */
+		for (i = 0; i < CASES; i++) {
+			double took;
+
+			if (cases[i].payload)
+				bed_new_round(b);
+			if (cases[i].flood)
+				bed_measure(b, &cases[i]); /* fills the table, and is fair to the caches */
+			took = bed_measure(b, &cases[i]);
+			if (cases[i].payload)
+				bed_new_round(b);
+			if (round >= 0)
+				ns[i][round] = took;
+		}
+	}
 }
 
 void bench_packets(enum bench_size size)
 {
-	struct bed b;
-	int i, round;
+	const struct bench_flows *f = &bench_flows[size];
+	struct bed bed[2]; /* the next is made before the last goes: else it would get the same memory */
+	double *ns[CASES];
+	int i, turn;
 
-	bed_open(&b, bench_flows[size].flows, bench_flows[size].capacity);
-	for (i = 0; i < CASES; i++)
-		bed_prepare(&b, &cases[i]);
-	for (round = -1; round < b.rounds; round++) { /* the first warms up */
-		for (i = 0; i < CASES; i++) {
-			double ns;
-
-			if (cases[i].payload)
-				bed_new_round(&b);
-			if (cases[i].flood)
-				bed_measure(&b, &cases[i]); /* fills the table, and is fair to the caches */
-			ns = bed_measure(&b, &cases[i]);
-			if (cases[i].payload)
-				bed_new_round(&b);
-			if (round >= 0)
-				cases[i].ns[round] = ns;
-		}
+	for (turn = 0; turn < f->beds; turn++) {
+		bed_open(&bed[turn & 1], f->flows, f->capacity);
+		if (turn)
+			bed_close(&bed[(turn & 1) ^ 1]);
+		for (i = 0; i < CASES; i++)
+			ns[i] = cases[i].ns + turn * f->rounds;
+		run_bed(&bed[turn & 1], ns, f->rounds);
 	}
-	report(&b, size);
-	bed_close(&b);
+	bed_close(&bed[(turn & 1) ^ 1]);
+	report(size);
 }

@@ -360,9 +360,10 @@ static double net(const char *name, int rounds)
 	return ns;
 }
 
-static void report(enum bench_size size, int rounds)
+static void report(enum bench_size size)
 {
 	const char *label = bench_flows[size].label;
+	const int rounds = bench_flows[size].beds * bench_flows[size].rounds;
 	double base = net("own parser + drop", rounds);
 	char name[64];
 	int i;
@@ -384,28 +385,41 @@ static void report(enum bench_size size, int rounds)
 	result_add("policy: slow path, 50 rules beside 1", net("gap, 50 rules", rounds) / net("gap, 1 rule", rounds), "x", 0, false);
 }
 
-void bench_policy(enum bench_size size)
+static void run_bed(struct bed *b, enum bench_size size, int turn)
 {
+	const struct bench_flows *f = &bench_flows[size];
 	enum list list_now = NO_LIST;
 	int i, round;
-	struct bed b;
 
-	bed_open(&b, bench_flows[size].flows, bench_flows[size].capacity);
 	for (i = 0; i < CASES; i++)
-		bed_prepare(&b, &cases[i].c);
-	for (round = -1; round < b.rounds; round++) { /* the first warms up */
+		bed_prepare(b, &cases[i].c);
+	for (round = -1; round < f->rounds; round++) { /* the first warms up */
 		for (i = 0; i < CASES; i++) {
 			double ns;
 
 			if (cases[i].few && size == BENCH_1M)
 				continue;
 			/* of a million flows all are asked once: a second for each round */
-			ns = measure(&b, &cases[i], &list_now, size != BENCH_1M || round < 0);
+			ns = measure(b, &cases[i], &list_now, size != BENCH_1M || round < 0);
 			if (round >= 0)
-				cases[i].c.ns[round] = ns;
+				cases[i].c.ns[turn * f->rounds + round] = ns;
 		}
 	}
-	bench_title("policy, %s flows in a table of %u", bench_flows[size].label, bench_flows[size].capacity);
-	report(size, b.rounds);
-	bed_close(&b);
+}
+
+void bench_policy(enum bench_size size)
+{
+	const struct bench_flows *f = &bench_flows[size];
+	struct bed bed[2]; /* as in bench_packets() */
+	int turn;
+
+	for (turn = 0; turn < f->beds; turn++) {
+		bed_open(&bed[turn & 1], f->flows, f->capacity);
+		if (turn)
+			bed_close(&bed[(turn & 1) ^ 1]);
+		run_bed(&bed[turn & 1], size, turn);
+	}
+	bed_close(&bed[(turn & 1) ^ 1]);
+	bench_title("policy, %s flows in a table of %u", f->label, f->capacity);
+	report(size);
 }

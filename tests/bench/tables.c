@@ -4,11 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "bench/bench.h"
+#include "bench/bed.h"
 #include "finding.h"
 #include "embryo.h"
 #include "sweep.h"
@@ -17,6 +18,8 @@
 #include "ward/inside.h"
 
 #define BATCH 4096
+
+#define TABLES 3
 
 static void fill(int fd, unsigned flows, uint64_t now)
 {
@@ -63,15 +66,25 @@ static double memlock(int fd)
 	return (double)bytes;
 }
 
-void bench_sweep(unsigned flows, unsigned capacity, const char *label, double goal_ms)
+/* Program fd of a walk over the table: ms of CPU time. */
+static double walk_ms(int fd)
 {
+	LIBBPF_OPTS(bpf_test_run_opts, run);
+	uint64_t began = bench_cpu_ns();
+
+	if (bpf_prog_test_run_opts(fd, &run))
+		bench_die("cannot walk: %s", strerror(errno));
+	return (double)(bench_cpu_ns() - began) / 1e6;
+}
+
+/* One table of its own: ms of ROUNDS sweeps, and of as many walks. Returns the bytes of memory of a flow. */
+static double sweep_table(unsigned flows, unsigned capacity, struct ward **kept, double *ms, double *walk)
+{
+	struct ward *w = ward_new();
 	struct ward_options opt;
 	struct ward_gauges gauges;
-	double ms[ROUNDS];
-	struct ward *w = ward_new();
 	uint64_t now, began;
-	char name[64];
-	int i;
+	int i, walker;
 
 	ward_options_init(&opt);
 	opt.flows = capacity;
@@ -80,23 +93,51 @@ void bench_sweep(unsigned flows, unsigned capacity, const char *label, double go
 	w->opt = opt;
 	if (load_probe() || load_programs(w))
 		bench_die("%s", ward_reason());
+	walker = bed_walker(w->map[MAP_FLOWS]);
 	now = ward_now_ns(w);
 	fill(w->map[MAP_FLOWS], flows, now);
 	for (i = -1; i < ROUNDS; i++) {
+		double ms_walk = walk_ms(walker);
+
 		began = bench_cpu_ns();
 		if (ward_sweep(w, now) < 0)
 			bench_die("%s", ward_reason());
-		if (i >= 0)
-			ms[i] = (double)(bench_cpu_ns() - began) / 1e6;
+		if (i < 0)
+			continue;
+		ms[i] = (double)(bench_cpu_ns() - began) / 1e6;
+		walk[i] = ms_walk;
 	}
 	if (ward_gauges_read(w, &gauges) || gauges.flows != flows)
 		bench_die("the sweep counted %lu flows of %u", (long)gauges.flows, flows);
+	close(walker);
+	if (*kept)
+		ward_close(*kept);
+	*kept = w; /* goes when the next one is there, which would get the same memory otherwise */
+	return memlock(w->map[MAP_FLOWS]) / capacity;
+}
+
+void bench_sweep(unsigned flows, unsigned capacity, const char *label, double goal_ms)
+{
+	double ms[ROUNDS], walk[ROUNDS], best = 0, best_walk = 0, bytes = 0;
+	struct ward *kept = NULL;
+	char name[64];
+	int i;
+
+	for (i = 0; i < TABLES; i++) {
+		bytes = sweep_table(flows, capacity, &kept, ms, walk);
+		if (!i || median(ms, ROUNDS) < best) {
+			best = median(ms, ROUNDS);
+			best_walk = median(walk, ROUNDS);
+		}
+	}
+	ward_close(kept);
 	bench_title("sweep, %s established flows, and the default embryo table", label);
 	snprintf(name, sizeof(name), "sweep of %s flows", label);
-	result_add(name, median(ms, ROUNDS), "ms CPU", goal_ms, false);
+	result_add(name, best, "ms CPU", goal_ms, false);
+	snprintf(name, sizeof(name), "... of that the kernel's walk, %s flows", label);
+	result_add(name, best_walk, "ms CPU", 0, false);
 	snprintf(name, sizeof(name), "memory of a flow, table of %u", capacity);
-	result_add(name, memlock(w->map[MAP_FLOWS]) / capacity, "bytes", 380, false);
-	ward_close(w);
+	result_add(name, bytes, "bytes", 340, false);
 }
 
 /* Loads one program of the object alone, with small tables. */

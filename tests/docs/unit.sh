@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# The systemd unit: installed where systemd looks, with three capabilities, and little exposed.
+# The systemd unit: installed where systemd looks, with four capabilities, and little exposed.
 cd "$(dirname "$0")/../.." || exit 1
 into=$(mktemp -d)
 trap 'rm -rf "$into"' EXIT
@@ -14,9 +14,9 @@ result $? "make install-unit" "$(tail -n1 "$into/log")"
 unit="$into/usr/lib/systemd/system/tcpward@.service"
 grep -q '^ExecStart=/usr/sbin/tcpward run ' "$unit"
 result $? "it starts the program that was installed" "$(grep ExecStart "$unit")"
-three="CAP_BPF CAP_NET_ADMIN CAP_PERFMON"
-[ "$(sed -n 's/^CapabilityBoundingSet=//p; s/^AmbientCapabilities=//p' "$unit" | sort -u)" = "$three" ]
-result $? "three capabilities" "$(grep Capabilit "$unit" | tr '\n' ' ')"
+four="CAP_BPF CAP_NET_ADMIN CAP_NET_RAW CAP_PERFMON"
+[ "$(sed -n 's/^CapabilityBoundingSet=//p; s/^AmbientCapabilities=//p' "$unit" | sort -u)" = "$four" ]
+result $? "four capabilities" "$(grep Capabilit "$unit" | tr '\n' ' ')"
 
 # Options that the unit gives to the program must be options of it.
 unknown=

@@ -208,7 +208,7 @@ int cmd_instances(char names[][WARD_NAME_LEN], int max)
 
 	if (count >= 0)
 		return count;
-	return -cmd_error(EXIT_FAILED, "run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON",
+	return -cmd_error(EXIT_FAILED, "run as root, or as the owner: 'ls -ld /sys/fs/bpf /sys/fs/bpf/tcpward' shows whose they are",
 			  "cannot look for instances: %s", strerror(-count));
 }
 

@@ -6,17 +6,48 @@
  *   CAP_BPF        a policy that is read again (SIGHUP) makes maps
  *   CAP_NET_ADMIN  ... attaches the program of SYN cookies; "close" of a policy destroys sockets (SOCK_DESTROY); filters of
  *                  clsact are taken off by netlink
+ *   CAP_NET_RAW    ... tests SYN cookies by segments of its own, before they are used
  *   CAP_SYS_ADMIN, CAP_SYS_PTRACE  the same in another network namespace: setns(2), and finding it below /proc
  *
  * Who is to leave libxdp's dispatcher keeps them all, but the keeper, which leaves that to detach.
  *
- * The bounding set stays: nothing is executed.
+ * The bounding set stays: a policy that is read again may run nft(8), to name the rule that is in the way of SYN cookies.
  */
 #include <cap-ng.h>
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "ward/inside.h"
+
+static bool has(unsigned cap)
+{
+	return capng_have_capability(CAPNG_EFFECTIVE, cap) ||
+	       ((cap == CAP_BPF || cap == CAP_PERFMON) && capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_ADMIN));
+}
+
+const char *remedy_privilege(bool raw)
+{
+	static const struct {
+		unsigned cap;
+		const char *name;
+	} wanted[] = { { CAP_BPF, "CAP_BPF" }, { CAP_NET_ADMIN, "CAP_NET_ADMIN" }, { CAP_PERFMON, "CAP_PERFMON" }, { CAP_NET_RAW, "CAP_NET_RAW" } };
+	static char text[300];
+	char lacks[80] = "";
+	int saved = errno;
+	size_t used = 0;
+
+	if (capng_get_caps_process())
+		capng_clear(CAPNG_SELECT_CAPS); /* what cannot be read counts as lacking */
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted) - !raw; i++)
+		if (!has(wanted[i].cap))
+			used += (size_t)snprintf(lacks + used, sizeof(lacks) - used, " %s", wanted[i].name);
+	snprintf(text, sizeof(text), "run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON%s; this process %s%s",
+		 raw ? ", and CAP_NET_RAW for the test of SYN cookies" : "", used ? "lacks" : "has them, but not the files: ",
+		 used ? lacks : "'ls -ld /sys/fs/bpf /sys/fs/bpf/tcpward /run/tcpward' shows whose they are");
+	errno = saved;
+	return text;
+}
 
 static bool elsewhere(const struct ward *w)
 {
@@ -54,6 +85,7 @@ static bool wanted(const struct ward *w, enum ward_caps what, unsigned cap)
 		return true;
 	switch (cap) {
 	case CAP_BPF:
+	case CAP_NET_RAW:
 		return what == CAPS_POLICY;
 	case CAP_NET_ADMIN:
 		return closes || what == CAPS_GUARDIAN || has_clsact(w);
@@ -64,7 +96,7 @@ static bool wanted(const struct ward *w, enum ward_caps what, unsigned cap)
 
 int ward_caps_keep(const struct ward *w, enum ward_caps what)
 {
-	static const unsigned known[] = { CAP_BPF, CAP_NET_ADMIN, CAP_SYS_ADMIN, CAP_SYS_PTRACE };
+	static const unsigned known[] = { CAP_BPF, CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_ADMIN, CAP_SYS_PTRACE };
 	bool keep[sizeof(known) / sizeof(*known)];
 	size_t i;
 

@@ -396,7 +396,7 @@ static int judge(struct test *t)
 
 	shake = shake_hands(t);
 	if (shake == -EPERM || shake == -EACCES)
-		return ward_fail(shake, REMEDY_ROOT, "cannot test SYN cookies on '%s': %s", t->probe.iface->name, strerror(-shake));
+		return ward_fail(shake, remedy_privilege(true), "cannot test SYN cookies on '%s': %s", t->probe.iface->name, strerror(-shake));
 	if (shake < 0) {
 		note(t->w, "%s: whether the firewall lets connections by SYN cookies pass could not be tested: %s", t->probe.iface->name,
 		     strerror(-shake));
@@ -430,7 +430,7 @@ int cookie_self_test(struct ward *w, const struct ward_iface *iface, enum cookie
 		int open = probe_open(&t.probe, iface, families[i]);
 
 		if (open < 0)
-			return ward_fail(open, open == -EPERM ? REMEDY_ROOT : "", "cannot test SYN cookies on '%s': %s", iface->name,
+			return ward_fail(open, open == -EPERM ? remedy_privilege(true) : "", "cannot test SYN cookies on '%s': %s", iface->name,
 					 strerror(-open));
 		if (!open)
 			continue;

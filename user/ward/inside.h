@@ -157,8 +157,12 @@ int log_take(int level, const char *fmt, va_list args);
 /* The last line of libbpf's log that says why, "" if there is none. */
 const char *log_last(void);
 void log_forget(void);
-/* The remedy for want of privilege. */
-#define REMEDY_ROOT "run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON"
+/* The remedy for want of privilege; it names what this process lacks. errno stays. */
+#define REMEDY_ROOT remedy_privilege(false)
+
+/* ---- caps.c ---- */
+/* raw: CAP_NET_RAW is needed, too. Good until the next call. */
+const char *remedy_privilege(bool raw);
 
 /* ---- load.c ---- */
 struct ward *ward_new(void);

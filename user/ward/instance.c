@@ -78,6 +78,10 @@ static int plan_interfaces(struct ward *w, const char *const *ifnames, int count
 {
 	int i, err = iface_plan(w->plan.iface, ifnames, count);
 
+	for (i = 0; !err && i < count; i++)
+		if (!name_valid(ifnames[i]))
+			err = ward_fail(-EINVAL, "give it another: ip link set dev OLD name NEW",
+					"cannot attach to interface %u: its name has control characters", w->plan.iface[i].ifindex);
 	if (err)
 		return err;
 	w->plan.iface_count = count;

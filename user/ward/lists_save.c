@@ -5,6 +5,7 @@
  * read; while the instance lives, its maps are the lists. What it does badly: a machine that loses its power loses them.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,7 @@
 /* systemd gives a service a folder of its own, perhaps several. */
 static const char *state_dir(char buf[256])
 {
-	const char *dir = getenv("STATE_DIRECTORY");
+	const char *dir = secure_getenv("STATE_DIRECTORY");
 
 	snprintf(buf, 256, "%.*s", dir && *dir ? (int)strcspn(dir, ":") : (int)strlen(STATE_DIR), dir && *dir ? dir : STATE_DIR);
 	return buf;
@@ -58,6 +59,22 @@ static int save_failed(const char *path, int err)
 	return ward_fail(err, "", "cannot save a list to '%s': %s", path, strerror(-err));
 }
 
+/* A new file for its owner alone, whatever the umask, and never what a link leads to, whoever may write to the folder. */
+static FILE *make_file(const char *path)
+{
+	FILE *f;
+	int fd;
+
+	unlink(path); /* of one that was killed */
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return NULL;
+	f = fchmod(fd, 0600) ? NULL : fdopen(fd, "w");
+	if (!f)
+		close(fd);
+	return f;
+}
+
 static int save_list(struct ward *w, enum ward_list list, const char *path)
 {
 	struct saving saving = { .now_ns = ward_now_ns(w) };
@@ -67,7 +84,7 @@ static int save_list(struct ward *w, enum ward_list list, const char *path)
 	if (mkdir(state_dir(dir), 0700) && errno != EEXIST)
 		return save_failed(path, -errno);
 	snprintf(fresh, sizeof(fresh), "%s.new", path);
-	saving.out = fopen(fresh, "we");
+	saving.out = make_file(fresh);
 	if (!saving.out)
 		return save_failed(fresh, -errno);
 	fprintf(saving.out, "# %" PRIu64 ": the %s list of instance '%s', for the next one of that name\n", saving.now_ns,
@@ -139,6 +156,25 @@ static int restore_from(struct ward *w, enum ward_list list, FILE *in, const cha
 	return err ? err : (int)count;
 }
 
+/* What another user may have put there must not open what was blocked: NULL with errno, EPERM: it is not ours alone. */
+static FILE *open_saved(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+	FILE *f;
+
+	if (fd < 0)
+		return NULL;
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && (st.st_uid == 0 || st.st_uid == geteuid()) && !(st.st_mode & 022)) {
+		f = fdopen(fd, "r");
+		if (f)
+			return f;
+	}
+	close(fd);
+	errno = EPERM;
+	return NULL;
+}
+
 void lists_take_over(struct ward *w)
 {
 	char path[SAVED_PATH];
@@ -147,9 +183,13 @@ void lists_take_over(struct ward *w)
 
 	for (list = 0; list < WARD_LISTS; list++) {
 		saved_path(w, list, path);
-		in = fopen(path, "re");
-		if (!in)
+		in = open_saved(path);
+		if (!in) {
+			if (errno != ENOENT)
+				note(w, "cannot take over the %s list that '%s' saved, it is left there: %s", list_places[list].name, path,
+				     errno == EPERM || errno == ELOOP ? "it is a link, or others may write to it" : strerror(errno));
 			continue;
+		}
 		back = restore_from(w, list, in, path);
 		fclose(in);
 		if (back < 0) {

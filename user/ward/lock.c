@@ -44,7 +44,7 @@ static bool still_there(int fd, const char *path)
 
 static int lock_try(const char *path, int *pid)
 {
-	int err, fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int err, fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	if (fd < 0)
 		return -errno;
@@ -95,7 +95,7 @@ int lock_take(const char *name, int wait_ms, int *pid)
 	if (pid)
 		*pid = holder;
 	if (fd < 0 && fd != -EWOULDBLOCK)
-		ward_fail(fd, "", "cannot lock '%s': %s", path, strerror(-fd));
+		ward_fail(fd, fd == -EACCES ? REMEDY_ROOT : fd == -ELOOP ? "somebody put a link there: remove it" : "", "cannot lock '%s': %s", path, strerror(-fd));
 	return fd;
 }
 
@@ -125,7 +125,7 @@ bool lock_held(const char *name, int *pid)
 	int fd;
 
 	lock_path(path, sizeof(path), name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return false;
 	if (flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK) {

@@ -40,6 +40,9 @@ bool name_valid(const char *name)
 {
 	size_t len = strlen(name);
 
+	for (const char *at = name; *at; at++) /* of an interface it may be anything: terminals obey what is printed */
+		if ((unsigned char)*at < ' ' || *at == 0x7f)
+			return false;
 	return len && len < WARD_NAME_LEN && !strpbrk(name, "/: \t\n") && strcmp(name, ".") && strcmp(name, "..");
 }
 

@@ -364,12 +364,22 @@ int cmd_fail(int err)
 	return cmd_error(code, ward_remedy(), "%s", *ward_reason() ? ward_reason() : strerror(-err));
 }
 
+/* Names of files, interfaces and foreign programs may hold what a terminal obeys, or begin a line that is not ours. */
+static const char *text_tame(char *text)
+{
+	for (char *at = text; *at; at++)
+		if ((unsigned char)*at < ' ' || *at == 0x7f)
+			*at = '?';
+	return text;
+}
+
 static void say(enum journal_level level, const char *fmt, va_list args)
 {
+	char text[1400];
+
+	vsnprintf(text, sizeof(text), fmt, args);
 	fflush(stdout);
-	fprintf(stderr, "%stcpward: ", journal_prefix(stderr, level));
-	vfprintf(stderr, fmt, args);
-	fputc('\n', stderr);
+	fprintf(stderr, "%stcpward: %s\n", journal_prefix(stderr, level), text_tame(text));
 }
 
 void cmd_say(enum journal_level level, const char *fmt, ...)
@@ -389,7 +399,11 @@ int cmd_error(int exit_code, const char *remedy, const char *fmt, ...)
 	va_start(args, fmt);
 	say(level, fmt, args);
 	va_end(args);
-	if (remedy && *remedy)
-		fprintf(stderr, "%s  %s\n", journal_prefix(stderr, level), remedy);
+	if (remedy && *remedy) {
+		char text[600];
+
+		snprintf(text, sizeof(text), "%s", remedy);
+		fprintf(stderr, "%s  %s\n", journal_prefix(stderr, level), text_tame(text));
+	}
 	return exit_code;
 }

@@ -28,6 +28,9 @@ const char *list_by_name(enum list_by by)
 const char *list_reason(const struct list_entry *entry, char buf[32])
 {
 	snprintf(buf, 32, "%.*s", (int)sizeof(entry->reason), entry->reason);
+	for (char *at = buf; *at; at++) /* lists come from anywhere, and terminals obey what is printed */
+		if ((unsigned char)*at < ' ' || *at == 0x7f)
+			*at = '?';
 	return buf;
 }
 

@@ -37,13 +37,25 @@ static __always_inline int buffer_is_fixed(struct tcp_sock *tp)
 	return BPF_CORE_READ_BITFIELD(sk, sk_userlocks) & SOCK_RCVBUF_LOCK;
 }
 
+/* Of the TCP header in w, 20 to 60; 0: it says less. */
+static __always_inline __u32 copied_length(struct cookie_work *w)
+{
+	__u32 len = *(volatile __u8 *)&w->tcp[12] >> 4 << 2;
+
+	asm volatile("" : "+r"(len)); /* or clang 19 compares the byte, and the verifier does not see what that means for len */
+	if (len < 20)
+		return 0;
+	asm volatile("" : "+r"(len));
+	return len > 60 ? 0 : len;
+}
+
 /* Asks the kernel for its cookie, or about one. Its answer goes to w. */
 static __always_inline void ask_kernel(struct cookie_work *w, struct bpf_sock *sk, struct tcp_sock *tp)
 {
-	__u32 len = *(volatile __u8 *)&w->tcp[12] >> 4 << 2, ip_len = w->v6 ? 40 : 20;
+	__u32 len = copied_length(w), ip_len = w->v6 ? 40 : 20;
 	__s64 made;
 
-	if (len < 20 || len > 60)
+	if (!len)
 		return;
 	if (w->ask == ASK_CHECK) {
 		w->answer = bpf_tcp_check_syncookie(sk, w->ip, ip_len, (struct tcphdr *)w->tcp, len);
@@ -187,10 +199,8 @@ static __always_inline int copy_headers(struct xdp_md *ctx, struct cookie_work *
 
 	if (bpf_xdp_load_bytes(ctx, l3, w->ip, w->v6 ? 40 : 20) || bpf_xdp_load_bytes(ctx, l4, w->tcp, 20))
 		return 0;
-	len = *(volatile __u8 *)&w->tcp[12] >> 4 << 2;
-	if (len < 20 || len > 60)
-		return 0;
-	return !bpf_xdp_load_bytes(ctx, l4, w->tcp, len);
+	len = copied_length(w);
+	return len && !bpf_xdp_load_bytes(ctx, l4, w->tcp, len);
 }
 
 /* What both ends want, and where the headers are. 0: not a SYN that could be answered. */

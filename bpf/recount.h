@@ -49,11 +49,15 @@ static long moves_add(__u32 cpu, struct adding *a)
 __weak __noinline int service_begin(__u32 index)
 {
 	struct service *s = bpf_map_lookup_elem(&services, &index);
-	struct recount *r = recount_get();
 	struct adding a = {.index = index};
+	struct recount *r;
 	__u32 j;
 
-	if (!s || !r)
+	if (!s)
+		return 0;
+	asm volatile("" : "+r"(s)); /* as in source_end() */
+	r = recount_get();
+	if (!r)
 		return 0;
 	bpf_loop(cpus, moves_add, &a, 0);
 	s->moves = a.moves;
@@ -321,7 +325,8 @@ __weak __noinline int recount_flow(struct flow *f, struct flow_key *key, __u32 h
 		      (f->synack_rtx >= detect.value[PARAM_HALF_OPEN_REPEATS] ? SRC_NOW(HALF_OPEN_RTX) : 0);
 	else if (tw)
 		src = SRC_NOW(TIME_WAIT);
-	if ((found & FINDING_BIT(ZERO_WINDOW)) && !f->win[orig])
+	asm volatile("" : "+r"(orig)); /* clang 19 has it on the stack meanwhile, where Linux 6.1 forgets its bounds */
+	if ((found & FINDING_BIT(ZERO_WINDOW)) && !f->win[orig & 1])
 		src |= SRC_NOW(SHUT);
 	if (src)
 		source_now(key, orig, src, half);
@@ -460,12 +465,16 @@ static __always_inline void service_correct(struct service *s, __u32 half)
 __weak __noinline int service_end(__u32 index)
 {
 	struct service *s = bpf_map_lookup_elem(&services, &index);
-	struct recount *r = recount_get();
 	struct adding a = {.s = s, .index = index};
+	struct recount *r;
 	__u64 sum = 0;
 	__u32 i, half;
 
-	if (!s || !r)
+	if (!s)
+		return 1;
+	asm volatile("" : "+r"(s)); /* as in source_end() */
+	r = recount_get();
+	if (!r)
 		return 1;
 	half = r->half & 1;
 	for (i = 0; i < SERVICE_COUNTERS; i++) {
@@ -543,10 +552,14 @@ static __always_inline __u32 source_score(const struct source *s, __u32 half)
 __weak __noinline int source_end(__u32 index)
 {
 	struct source *s = bpf_map_lookup_elem(&sources, &index);
-	struct recount *r = recount_get();
+	struct recount *r;
 	__u32 i, score;
 
-	if (!s || !r)
+	if (!s)
+		return 0;
+	asm volatile("" : "+r"(s)); /* or clang 19 takes addresses of its parts before the check */
+	r = recount_get();
+	if (!r)
 		return 0;
 	for (i = 0; i < SOURCE_COUNTERS; i++)
 		roll(&s->window[i], s->count[i], r);

@@ -273,6 +273,7 @@ __weak const volatile __u8 ingress_only; /* what the hosts behind the interfaces
 __weak const volatile __u8 replay; /* BPF_PROG_TEST_RUN over a capture: its clock, its packet numbers */
 __weak const volatile __u32 iface_count;
 __weak const volatile struct iface_row ifaces[WARD_IFACES];
+__weak const volatile __u32 uppers[UPPER_SETS * UPPER_WAYS]; /* user/ward/uppers.c */
 __weak const volatile __u8 ports_row; /* whose the frames are that XDP sees by an interface not in the table; 0xff: nobody's */
 __weak const volatile __u32 flows_max;   /* capacity of "flows" */
 __weak const volatile __u32 embryo_mask; /* sets - 1 */

@@ -40,11 +40,20 @@ int ward_tc_ingress(struct __sk_buff *skb)
 	return ward_skb(skb, 0);
 }
 
+/* By one of our interfaces, or by a device that stands on one: a VLAN device, a bridge. */
+static __always_inline bool came_in_here(__u32 ifindex)
+{
+	const volatile __u32 *set = &uppers[(ifindex & (UPPER_SETS - 1)) * UPPER_WAYS];
+
+	_Static_assert(UPPER_WAYS == 4, "the ways are compared one by one");
+	return iface_row(ifindex) != 0xff || set[0] == ifindex || set[1] == ifindex || set[2] == ifindex || set[3] == ifindex;
+}
+
 SEC("tc")
 int ward_tc_egress(struct __sk_buff *skb)
 {
-	/* it came in by one of our interfaces and was counted there */
-	if (skb->ingress_ifindex && iface_row(skb->ingress_ifindex) != 0xff) {
+	/* it was counted where it came in */
+	if (skb->ingress_ifindex && came_in_here(skb->ingress_ifindex)) {
 		bump_reason(REASON_FORWARDED);
 		return TC_ACT_UNSPEC;
 	}

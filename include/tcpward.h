@@ -436,6 +436,10 @@ struct event_with_segment {
 #define IFACE_PORTS 0x40 /* a bond, or what works as one: native XDP runs on its ports, and sees their numbers */
 #define IFACE_CLSACT 0x08  /* its clsact qdisc is ours: it goes with our filters, if nobody else has one on it */
 
+/* Numbers of the devices that stand on an instance's interfaces; 0: free. A number has its place in one set. */
+#define UPPER_SETS 1024
+#define UPPER_WAYS 4
+
 struct ward_iface {
 	char name[WARD_NAME_LEN];
 	__u32 ifindex;

@@ -109,3 +109,23 @@ watched "a VLAN's parent" v "$V" 198.51.100
 is "a VLAN's parent: its tag" "$vlan" 7
 watched "a VLAN device, tc" v "$V.7" 198.51.100 --ingress tc
 is "a VLAN device: no tag" "$vlan" null
+
+# ---- a router: in by a VLAN device, out by another interface ----
+host c
+X=$(dev x)
+wire v "$X" 203.0.113.1/24 c "$(dev y)" 203.0.113.2/24
+on v sysctl -q -w net.ipv4.ip_forward=1
+on b ip route add 203.0.113.0/24 via 198.51.100.1
+on c ip route add default via 203.0.113.1
+for way in tc xdp; do
+	port=$((port + 1))
+	start c "$BIN/crowd" serve $port || exit
+	ward v attach "$V" "$X" --ingress $way
+	exits "a router, $way: attach" 0
+	start b "$BIN/crowd" load 203.0.113.2 $port 1 1 n || exit
+	flow=$(flows_json v "$V" "dport = $port and state all")
+	is "a router, $way: one flow" "$(grep -c . <<<"$flow")" 1
+	is "a router, $way: each byte once" "$(member orig_bytes <<<"$flow")/$(member resp_bytes <<<"$flow")" 300/5000
+	is "a router, $way: nothing sent again" "$(member orig_rtx <<<"$flow")/$(member resp_rtx <<<"$flow")" 0/0
+	must v detach --name "$V"
+done

@@ -77,7 +77,7 @@ static int read_link(const struct nlmsghdr *msg, void *data)
 }
 
 /* IFLA_LINK also means a veth's peer or a tunnel's carrier: neither shows the same segments. */
-static bool shares_segments(const char *kind)
+bool iface_shares_segments(const char *kind)
 {
 	static const char *const kinds[] = { "vlan", "macvlan", "macvtap", "ipvlan", "ipvtap", "dsa" };
 	size_t i;
@@ -123,7 +123,7 @@ static int read_facts(const char *name, struct iface_facts *facts)
 		return -errno;
 	err = mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0 ? -errno : ask(nl, facts);
 	mnl_socket_close(nl);
-	if (facts->parent_elsewhere || !shares_segments(facts->kind))
+	if (facts->parent_elsewhere || !iface_shares_segments(facts->kind))
 		facts->parent = 0;
 	return err;
 }

@@ -349,6 +349,10 @@ bool lock_held(const char *name, int *pid);
 uint32_t iface_netns(void);
 /* Fills name, ifindex, mtu, flags and netns of each interface and refuses pairs that see the same segments. */
 int iface_plan(struct ward_iface *rows, const char *const *names, int count);
+/* A device of this kind sees what the one below it has seen: VLAN, macvlan. */
+bool iface_shares_segments(const char *kind);
+/* ---- uppers.c: numbers of the devices that stand on these interfaces; returns how many found no room, or a negative errno ---- */
+int uppers_find(const struct ward_iface *rows, unsigned count, uint32_t uppers[UPPER_SETS * UPPER_WAYS]);
 /* Row of the one interface whose ports may run native XDP for it (a bond): XDP sees a port's number, which is in no row. 0xff: none. */
 unsigned iface_ports_row(const struct ward_iface *rows, unsigned count);
 

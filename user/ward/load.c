@@ -228,6 +228,16 @@ static void set_track_opts(struct track_opts *track, const struct ward_options *
 		track->reorder_ns = clock_tick_ns();
 }
 
+static void set_uppers(struct ward *w, struct tcpward_bpf *skel)
+{
+	int left = uppers_find(w->plan.iface, w->plan.iface_count, (uint32_t *)skel->rodata->uppers);
+
+	if (left > 0)
+		note(w, "%d devices above the interfaces found no room: what is forwarded from them is counted twice", left);
+	else if (left < 0)
+		note(w, "cannot list the devices above the interfaces: %s; what is forwarded from them may be counted twice", strerror(-left));
+}
+
 static int set_rodata(struct ward *w, struct tcpward_bpf *skel)
 {
 	struct track_opts track;
@@ -252,6 +262,8 @@ static int set_rodata(struct ward *w, struct tcpward_bpf *skel)
 		skel->rodata->ifaces[i].flags = w->plan.iface[i].flags;
 		skel->rodata->ifaces[i].mtu = w->plan.iface[i].mtu;
 	}
+	if (!w->opt.replay)
+		set_uppers(w, skel);
 	skel->rodata->ports_row = (uint8_t)iface_ports_row(w->plan.iface, w->plan.iface_count);
 	for (i = 0; i < EVENT_COUNT; i++)
 		skel->rodata->event_limit[i] = w->opt.replay ? 0 : EVENTS_PER_S;

@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.."
 TEST=$(basename "$0" .sh)
 
 MEMORY_M=768
-BOOT_S=60 PATIENCE_S=${PATIENCE_S:-180}
+BOOT_S=60 PATIENCE_S=${PATIENCE_S:-280}
 ACCEL=${ACCEL:-tcg} # kvm is faster, and does not work in each cloud that shows it
 # What only costs time where each instruction is emulated: with "rep movsb" for memcpy() a verifier takes twice as long, with
 # SMAP a fifth longer.

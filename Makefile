@@ -23,7 +23,7 @@ Q := @
 say = @printf '  %-5s %s\n' $(1) $(2);
 endif
 
-.PHONY: all deps run test test-kernels unit tests fuzz fuzz-short fuzz-selftest bench install install-unit uninstall man docs vmlinux clean format help
+.PHONY: all deps run test test-kernels unit tests real soak fuzz fuzz-short fuzz-selftest bench install install-unit uninstall man docs vmlinux clean format help
 all: $(O)/tcpward
 
 help:
@@ -35,6 +35,8 @@ help:
 	@echo 'make fuzz-short  installs clang'"'"'s fuzzer, and fuzzes each target for 60 s'
 	@echo 'make fuzz        the same for FUZZ_TIME=600 s each; fuzz-selftest: mistakes are planted, which it must find'
 	@echo 'make unit        builds and runs the tests that need no privilege'
+	@echo 'make real        the tracker against the sockets of this kernel for 80 s: random use, hostile segments (root)'
+	@echo 'make soak        two hours of 1,000 connections a second on the clock of replay: some minutes (root)'
 	@echo 'make bench       measures (root)'
 	@echo 'make bench-peers measures beside other tools; QUICK=1: a minute of it (root)'
 	@echo 'make deps        installs what is missing'
@@ -84,6 +86,16 @@ unit:
 	@$(AGAIN) unit-tests
 	@tests/run.sh unit
 
+real:
+	$(as_root)
+	@$(AGAIN) all tests
+	@REAL_SECONDS=80 REAL_COMPARE=0 tests/run.sh real
+
+soak:
+	$(as_root)
+	@$(AGAIN) all tests
+	@TIME_LIMIT_S=3600 tests/run.sh soak
+
 clean:
 	rm -rf $(O)
 
@@ -96,7 +108,7 @@ format:
 	clang-format -i $$(find bpf include user tests docs -name '*.[ch]')
 
 # ---- the tools: found once, asked for again when tools.sh changes ----
-ifneq ($(filter-out deps run test test-kernels unit fuzz fuzz-short fuzz-selftest bench bench-peers clean vmlinux format help,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out deps run test test-kernels unit real soak fuzz fuzz-short fuzz-selftest bench bench-peers clean vmlinux format help,$(or $(MAKECMDGOALS),all)),)
 tools_error := $(shell mkdir -p $(O); [ $(O)/tools.mk -nt packaging/tools.sh ] || { \
 	CC='$(CC)' packaging/tools.sh 2>&1 >$(O)/tools.new && mv $(O)/tools.new $(O)/tools.mk; })
 ifneq ($(tools_error),)
@@ -162,12 +174,13 @@ programs = $(if $(call sources,$(1)),$(shell grep -lE '$(has_main)' $(call sourc
 helpers = $(filter-out $(call programs,$(1)),$(call sources,$(1))) $(wildcard tests/lib/*.c) $($(1)_uses)
 find_uses := tests/prog/wire.c
 prog_uses := $(wildcard tests/native/*.c)
+soak_uses := tests/prog/wire.c tests/prog/rig.c
 binaries = $(patsubst tests/$(1)/%.c,$(O)/tests/%,$(call programs,$(1)))
 TEST_BPF := $(wildcard tests/*/*.bpf.c)
 TEST_SKEL := $(foreach f,$(TEST_BPF),$(O)/tests/$(notdir $(f:.bpf.c=.skel.h)))
 
 unit-tests: $(call binaries,unit)
-tests: unit-tests $(O)/tests/tcpward-rebuilt $(O)/tests/tcpward-relaid $(call binaries,prog) $(call binaries,find) $(call binaries,net) $(call binaries,vm) $(O)/gendoc
+tests: unit-tests $(O)/tests/tcpward-rebuilt $(O)/tests/tcpward-relaid $(call binaries,prog) $(call binaries,find) $(call binaries,net) $(call binaries,real) $(call binaries,soak) $(call binaries,vm) $(O)/gendoc
 .PHONY: unit-tests
 
 $(O)/tests/san/%.o: %.c Makefile $(O)/tools.mk
@@ -197,7 +210,7 @@ $(O)/tests/$(notdir $(2:.c=)): $(2:tests/%.c=$(O)/tests/obj/%.o) $(patsubst test
 	$$(call say,LD,$$@)
 	$$(Q)$$(CC) $$(CFLAGS) $$^ -o $$@ -lcmocka $$(LIBS) -lm -lpthread
 endef
-$(foreach d,prog find net vm bench,$(foreach p,$(call programs,$(d)),$(eval $(call program,$(d),$(p)))))
+$(foreach d,prog find net real soak vm bench,$(foreach p,$(call programs,$(d)),$(eval $(call program,$(d),$(p)))))
 
 # Other builds of tcpward, for tests/net/upgrade.sh: of the same layout of the pinned maps, and of another.
 $(O)/tests/tcpward-rebuilt: OTHER := -DTCPWARD_VERSION='"0.0.8"'

@@ -126,8 +126,8 @@ TCP_STAGE int tcp_ack_ok(struct tcp_judgement *j, const struct segment *seg)
 	if (seq_lt(seg->ack, d->nxt - tcp_lookback(s, 66000)) ||
 	    ((d->known & KNOWN_ISN) && !seq_lt(d->isn, seg->ack))) {
 		j->flags |= FLAG_OLD_ACK;
-		/* Linux takes in-order data by header prediction before it looks at the ack */
-		if (!a->len || a->fin || seg->seq != s->contig)
+		/* Linux takes in-order data by header prediction before it looks at the ack; not so an embryo (O14) */
+		if (!a->len || a->fin || seg->seq != s->contig || d->state == SYN_RECEIVED)
 			return 0;
 		a->keep_contig = 1;
 	}

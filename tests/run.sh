@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# run.sh [unit|prog|find|net|docs|NAME]...: runs the tests, all of these by default, and counts what they report. More folders
+# run.sh [unit|prog|find|net|real|docs|NAME]...: runs the tests, all of these by default, and counts what they report. More folders
 # are run when they are named.
 #
 # A test is a program of tests/unit, tests/prog or tests/find (built by make), or a script of any folder. It reports lines
@@ -49,7 +49,9 @@ all_tests() {
 	program prog
 	script prog
 	program find
+	program soak
 	script net
+	script real
 	script docs
 	script vm
 }
@@ -152,7 +154,7 @@ report_left_over() {
 }
 
 words=("$@")
-[ $# != 0 ] || words=(unit prog find net docs)
+[ $# != 0 ] || words=(unit prog find net real docs)
 rm -rf "$log_dir"
 mkdir -p "$log_dir"
 together=() by_themselves=()

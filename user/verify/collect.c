@@ -223,6 +223,7 @@ static int take_socket(const struct socket_info *sock, void *ctx)
 	e->kernel = sock->state;
 	e->ifindex = sock->ifindex;
 	e->expires_ms = sock->expires_ms;
+	e->wqueue = sock->wqueue;
 	look->e->sockets++;
 	return 0;
 }
@@ -239,6 +240,7 @@ static int take_end(struct look *look, const struct flow_key *key, const struct 
 	e->ours = flow->state[side];
 	e->flags = flow->flags & FLAGS_REPORTED;
 	e->confirmed = flow->known[side] & KNOWN_CONF;
+	e->pending = (flow->flags & MARK_PEND) && !!(flow->flags & MARK_PEND_B) == side;
 	e->originator = (flow->orig & 1) == side;
 	e->since_ns = flow->since_ns[side];
 	e->sent_ns = flow->half[side].last_ns;
@@ -275,6 +277,7 @@ static void merge(struct endpoint *into, const struct endpoint *from)
 	both.kernel = socket->kernel;
 	both.ifindex = socket->ifindex;
 	both.expires_ms = socket->expires_ms;
+	both.wqueue = socket->wqueue;
 	*into = both;
 }
 

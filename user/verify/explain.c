@@ -152,13 +152,38 @@ static bool lost_after_tap(const struct endpoint *e)
 
 static bool opened_from_outside(const struct endpoint *e)
 {
-	return e->tracked && !e->originator && !e->confirmed && (e->ours == ESTABLISHED || e->ours == CLOSE_WAIT);
+	return e->tracked && !e->originator && (e->ours == ESTABLISHED || e->ours == CLOSE_WAIT);
+}
+
+/*
+ * A full accept queue, or TCP_DEFER_ACCEPT: the kernel takes neither the ACK nor a FIN with it, though it may answer by an ACK,
+ * and goes on when its SYN-ACK is acknowledged once more.
+ */
+static bool handshake_held(const struct endpoint *e)
+{
+	if (!opened_from_outside(e))
+		return false;
+	return e->kernel == SYN_RECEIVED ||
+	       (e->kernel == ESTABLISHED && e->ours == CLOSE_WAIT && !e->confirmed && (e->flags & (FLAG_SYNACK_RTX | FLAG_OOS)));
+}
+
+/* The socket changes its state when the application closes; its FIN goes when window and congestion allow. */
+static bool fin_not_sent(const struct endpoint *e)
+{
+	return e->tracked && e->wqueue &&
+	       ((e->kernel == FIN_WAIT_1 && (e->ours == ESTABLISHED || e->ours == SYN_RECEIVED)) ||
+		(e->kernel == LAST_ACK && e->ours == CLOSE_WAIT) ||
+		(e->kernel == CLOSING && e->ours == CLOSE_WAIT));
 }
 
 static enum verify_class explain_socket(const struct endpoint *e, const struct verify_evidence *ev)
 {
-	if (e->kernel == SYN_RECEIVED && opened_from_outside(e))
+	if (handshake_held(e))
 		return CLASS_ACCEPT_QUEUE;
+	if (e->kernel == SYN_SENT && e->pending)
+		return CLASS_PENDING;
+	if (fin_not_sent(e))
+		return CLASS_UNSENT;
 	if (ev->firewall && lost_after_tap(e))
 		return CLASS_NETFILTER;
 	return CLASS_UNEXPLAINED;
@@ -186,7 +211,7 @@ static enum verify_class explain_absent(const struct endpoint *e, const struct v
 {
 	if (e->ours == SYN_RECEIVED && !e->originator && ev->cookies_sent)
 		return CLASS_COOKIE;
-	if (opened_from_outside(e) && ev->listen_drops)
+	if (opened_from_outside(e) && !e->confirmed && ev->listen_drops)
 		return CLASS_ACCEPT_QUEUE;
 	if ((e->ours == TIME_WAIT || e->ours == FIN_WAIT_2) && ev->time_wait_overflow)
 		return CLASS_TW_OVERFLOW;

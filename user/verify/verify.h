@@ -17,9 +17,11 @@
 /* X(NAME, json member, what it means) */
 #define VERIFY_CLASSES(X)                                                                                              \
 	X(IN_FLIGHT, "in-flight", "agreed once the connection had been silent for 200 ms")                             \
-	X(ACCEPT_QUEUE, "accept-queue", "the accept queue is full: the kernel dropped the ACK that ends the handshake") \
+	X(ACCEPT_QUEUE, "accept-queue", "the accept queue is full, or its listener waits for data: the kernel dropped the ACK that ends the handshake") \
 	X(COOKIE, "cookie", "answered by a SYN cookie: the kernel keeps no socket until the ACK")                      \
 	X(ORPHAN, "orphan", "the kernel gave up a socket that no process owned any more")                              \
+	X(PENDING, "pending", "its SYN waits for an answer: until then the connection before it is shown")               \
+	X(UNSENT, "unsent", "the application has closed, but its FIN waits in the socket: for the handshake, or behind data") \
 	X(TW_OVERFLOW, "time-wait-overflow", "the kernel had more TIME-WAIT sockets than tcp_max_tw_buckets")         \
 	X(NETFILTER, "netfilter", "a firewall rule may have dropped a segment after it was seen")                      \
 	X(UNEXPLAINED, "unexplained", "none of these")
@@ -42,6 +44,7 @@ struct endpoint {
 	bool has_socket;
 	bool confirmed;     /* our state of it */
 	bool embryo;
+	bool pending;       /* it sent a SYN that may end this connection for another one */
 	bool originator;    /* it opened the connection */
 	bool settled;       /* (differences) has its class */
 	enum tcp_state ours;
@@ -52,6 +55,7 @@ struct endpoint {
 	uint64_t since_ns;  /* when this end entered its state */
 	uint32_t ifindex;   /* the socket is bound to, 0: any */
 	uint32_t expires_ms; /* the socket's timer */
+	uint32_t wqueue;     /* bytes that the socket has not sent, or that were not acknowledged; its FIN counts */
 	enum verify_class class;
 };
 

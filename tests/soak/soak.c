@@ -271,10 +271,12 @@ static void check_end(struct rig *rig, int fds, long warm_kb)
 {
 	struct ward_counters c;
 	unsigned long ended = 0, lost;
+	bool right;
 
 	rig_wait(rig, DRAIN_S * NS_PER_S);
 	rig_wait(rig, 2 * NS_PER_S);
-	rig_report(gauges_right(rig) && !seen.flows && !seen.embryos, "in the end the tables are empty", "%llu flows, %llu embryos",
+	right = gauges_right(rig);
+	rig_report(right && !seen.flows && !seen.embryos, "in the end the tables are empty", "%llu flows, %llu embryos",
 		   (unsigned long long)seen.flows, (unsigned long long)seen.embryos);
 	ward_reader_poll(reader);
 	lost = ward_reader_lost(reader);

@@ -331,19 +331,23 @@ static __always_inline void tcp_apply_rx(struct tcp_judgement *j, const struct s
 /* An acceptable segment: order of application as in RFC 9293 section 3.10.7.4. */
 TCP_STAGE int tcp_accept(struct tcp_judgement *j, const struct segment *seg)
 {
+	const struct tcp_accepted *a;
 	struct tcp_end *s, *d;
 	int covers, delivered;
 
 	if (!j || !seg)
 		return 0;
+	a = &j->a;
 	s = &j->s;
 	d = &j->d;
 	covers = (d->known & KNOWN_FIN) && seq_lt(d->fin, seg->ack);
 	delivered = (d->known & KNOWN_FIN) && d->contig == d->fin + 1;
 	if (j->pend.from_sender)
 		j->pend.valid = 0; /* N5: its SYN was a duplicate, or spoofed */
-	j->prev_ack = seg->ack;
-	j->has_prev_ack = 1;
+	if (!a->keep_contig) { /* an old ack is in no RST that answers: its receiver takes the data */
+		j->prev_ack = seg->ack;
+		j->has_prev_ack = 1;
+	}
 	s->sent = 1;
 	s->unseen = 0;
 	tcp_apply_tx(j, covers);

@@ -330,6 +330,8 @@ static __always_inline void tcp_synack_simultaneous(struct tcp_judgement *j, con
 	s->known |= KNOWN_ACK | KNOWN_REDGE;
 	if (!tcp_syn_acked(d, seg->ack))
 		return;
+	if (s->state == SYN_SENT) /* its SYN, sent again, had looked as if it had not received the other one */
+		s->state = SYN_RECEIVED;
 	if (s->state == SYN_RECEIVED)
 		s->known |= KNOWN_CONF;
 	if (d->state == SYN_RECEIVED)
@@ -379,7 +381,7 @@ TCP_STAGE int tcp_judge_synack(struct tcp_judgement *j, const struct segment *se
 		tcp_synack_ok(j, seg);
 		return 0;
 	}
-	if (seg->seq == s->isn && (j->was & FLAG_SIMUL_OPEN) && (s->state == SYN_RECEIVED || s->state == ESTABLISHED) &&
+	if (seg->seq == s->isn && (j->was & FLAG_SIMUL_OPEN) && s->state >= SYN_SENT && s->state <= ESTABLISHED &&
 	    (d->state == SYN_RECEIVED || d->state == ESTABLISHED)) {
 		tcp_synack_simultaneous(j, seg);
 		return 0;

@@ -21,6 +21,8 @@ static __always_inline int tcp_rst_exact(const struct tcp_judgement *j, const st
 
 	if (seg->seq == s->contig || (j->has_last_ack && seg->seq == j->last_ack))
 		return 1;
+	if (d->state >= ESTABLISHED && seg->seq == s->nxt) /* behind a hole; Linux: the right edge of what it has of SACK */
+		return 1;
 	if (d->state == SYN_RECEIVED && s->state == SYN_SENT && d->has_badack && seg->seq == d->badack) /* R5 */
 		return 1;
 	/* Linux, tcp_reset_check(): also one below, at the FIN */

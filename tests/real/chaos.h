@@ -49,6 +49,7 @@ struct conn {
 	bool wr_shut[HOSTS];
 	bool deaf[HOSTS];  /* nothing comes through to this host */
 	bool touched;      /* the wire was no honest one: what a host knows of the other may be wrong */
+	bool forged;       /* somebody else spoke in its name */
 	/* What the tracker is known to get wrong, or cannot know: chaos_compare.c */
 	bool aborted[HOSTS], held[HOSTS], syn_fin, unseen, overrun;
 	bool stirred[HOSTS]; /* since it was last compared */
@@ -65,6 +66,7 @@ struct options {
 	unsigned seconds, until; /* ends after so many comparisons, if that is sooner; 0: never */
 	bool plant;              /* takes one socket away without a word on the wire, at the end: must be found */
 	bool hostile;            /* segments are invented */
+	bool examples;           /* what differs for a known reason is shown too */
 };
 
 /* ---- chaos.c ---- */

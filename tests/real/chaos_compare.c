@@ -18,18 +18,18 @@ static struct ward *ward[HOSTS];
 static struct locals *locals[HOSTS];
 static unsigned long class_count[CLASS_COUNT];
 /*
- * Beside verify's list, what only this program can know. All but the first are what the tracker is known to get wrong; each needs
- * a third party that knows the sequence numbers, or SYNs that cross.
+ * Beside verify's list, what only this program can know. All but the first are what the tracker is known to get wrong
+ * (docs/tracker.md, "Beside the kernel's sockets"), and happen only where a third party has spoken that knows the numbers.
  */
 enum known { SILENT_ABORT, SYN_FIN, UNSEEN, NO_SYNACK, HELD_RST, HELD_FIN, OVERRUN, CROSSED, KNOWN_COUNT };
 static const char *const known_text[KNOWN_COUNT] = {
 	[SYN_FIN] = "by a SYN+FIN, which Linux takes for a SYN where it opens a connection",
 	[UNSEEN] = "by acknowledgments of what a third party has sent",
 	[NO_SYNACK] = "by data or a FIN in place of the SYN-ACK",
-	[HELD_RST] = "by a RST to a handshake that the listener holds, with a bad ack: Linux looks at the ack first",
+	[HELD_RST] = "by a RST to a handshake that the listener holds, which Linux did not take",
 	[HELD_FIN] = "by a FIN that came while the listener held the handshake: Linux dropped it, and it comes again",
 	[OVERRUN] = "by a FIN, or a RST with data, beyond the window: Linux drops it while data waits to be read",
-	[CROSSED] = "by SYNs that cross, one of them doubled: the first ACK hides that the SYN-ACK completes the other half",
+	[CROSSED] = "by SYNs that cross, and a forged segment between them and the SYN-ACKs",
 	[SILENT_ABORT] = "by an abort of which Linux says nothing (after its FIN)",
 };
 static unsigned long known_count[KNOWN_COUNT];
@@ -77,6 +77,8 @@ static enum known known(const struct conn *c, unsigned host, const struct endpoi
 {
 	if (!e->has_socket && c->aborted[host] && (e->ours == LAST_ACK || e->ours == CLOSING))
 		return SILENT_ABORT;
+	if (!c->forged)
+		return KNOWN_COUNT;
 	if (c->held[host] && (e->kernel == SYN_RECEIVED || !e->has_socket))
 		return HELD_RST;
 	if (c->held[host] && !e->confirmed && (e->ours == CLOSE_WAIT || e->ours == CLOSING || e->ours == TIME_WAIT))
@@ -112,6 +114,12 @@ static void take_difference(struct conn *c, const char *whose, unsigned host, co
 		class_count[class]--;
 		known_count[known(c, host, e)]++;
 		compare_counts.known++;
+		if (opt->examples) {
+			printf("# %s: host %c: %s%s, socket %s\n", known_text[known(c, host, e)], 'a' + host,
+			       e->tracked ? state_name(e->ours) : "not tracked", e->confirmed ? "" : "?",
+			       e->has_socket ? state_name(e->kernel) : "gone");
+			conn_print(c);
+		}
 		return;
 	}
 	compare_counts.unexplained++;

@@ -333,7 +333,7 @@ struct conn *hosts_plant(void)
 		socklen_t len = sizeof(info);
 
 		/* not one for which a difference would be known */
-		if (c->fd[0] < 0 || c->unseen || c->overrun || c->syn_fin || c->held[0] || getsockopt(c->fd[0], IPPROTO_TCP, TCP_INFO, &info, &len) || info.tcpi_state != TCP_ESTABLISHED)
+		if (c->fd[0] < 0 || c->fd[1] < 0 || c->unseen || c->overrun || c->syn_fin || c->held[0] || getsockopt(c->fd[0], IPPROTO_TCP, TCP_INFO, &info, &len) || info.tcpi_state != TCP_ESTABLISHED)
 			continue;
 		conn_note(c, 'c', 0, "taken away");
 		c->stirred[0] = true;

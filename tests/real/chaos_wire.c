@@ -430,7 +430,7 @@ void wire_invent(struct conn *c)
 	wire_counts.invented++;
 	c->syn_fin |= (s.bits & (SYN | FIN | RST)) == (SYN | FIN);
 	c->overrun |= s.bits & FIN || (s.bits & RST && (s.len || s.bits & SYN));
-	c->touched = true;
+	c->touched = c->forged = true;
 	deliver(from, frame, 14 + ip_len + tcp_len);
 }
 
@@ -445,6 +445,6 @@ void wire_repeat(struct conn *c)
 	read_segment(old->frame, old->len, &s);
 	note_segment(c, 'r', old->from, &s, "an old one again");
 	wire_counts.again++;
-	c->touched = true;
+	c->touched = c->forged = true;
 	deliver(old->from, old->frame, old->len);
 }

@@ -313,7 +313,7 @@ int main(int argc, char **argv)
 
 	rig_options_init(&opt);
 	opt.ward.flows = 262144;
-	opt.ward.embryos = 32768;
+	opt.ward.embryos = 131072; /* sets of eight: with a place for three on average, one in 4,000 would give way */
 	opt.ward.services = opt.ward.sources = 1024;
 	rig_open(&rig, &opt);
 	if (ward_reader_open(rig.w, RING_BYTES, on_event, NULL, &reader))

@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# kills: 100 times kill -9 at a random moment: of run, of attach, of policy apply, of the process that sweeps, of an upgrade.
-# Each time nothing is left, or all is in force, and the next command of the same kind succeeds.
+# kills: kill -9 at a random moment: of run, of attach, of policy apply, of the process that sweeps, of an upgrade. Each time
+# nothing is left, or all is in force, and the next command of the same kind succeeds; connections keep their age.
 #
+#   KILLS=100      so many in all, in equal parts (25: within a minute)
 #   KILLS_SEED=N   the moments of a run that printed N
 . "$(dirname "$0")/lib.sh"
-A=$(dev a) TIMES=${TIMES:-20} # of each
+A=$(dev a) TIMES=$((${KILLS:-25} / 5)) # of each
 [ -n "$BPFTOOL" ] || { skip kills "no bpftool"; exit 0; }
 SEED=${KILLS_SEED:-$RANDOM}
 RANDOM=$SEED
@@ -94,6 +95,11 @@ ward a policy apply --name "$A" "$work/policy1.yaml"
 exits "... and the next apply goes through" 0
 
 # ---- the process that sweeps: another one takes over ----
+start b "$BIN/crowd" serve 9000 || exit
+start a "$BIN/crowd" hold 192.0.2.2 9000 3 || exit
+ages() { flows_json a "$A" 'state established' | grep -o '"start_ns":[0-9]*' | sort; }
+ages >"$work/ages"
+expect "connections are open, and tracked" "$(wc -l <"$work/ages")" -ge 3
 keeper() { on a "$TCPWARD" status -j --name "$A" | member keeper_pid; }
 swept() { "$BPFTOOL" -j map lookup pinned "$PINS/$A/gauges" key 0 0 0 0 | tr -d '\n' | sed -n 's/.*"swept_ns": *\([0-9]*\).*/\1/p'; }
 for _ in $(seq "$TIMES"); do
@@ -109,6 +115,7 @@ done_with "the keeper"
 before=$(swept)
 sleep 1.5
 expect "... and the last one sweeps" "$(swept)" -gt "$before"
+is "... and the open connections are as old as they were" "$(ages)" "$(cat "$work/ages")"
 must a detach "$A"
 
 # ---- an upgrade: run of another build takes over, and is killed ----

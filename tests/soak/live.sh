@@ -83,3 +83,10 @@ for h in a b; do
 	is "host $h: each flow ended once, or is alive" "$((ended + left))" "$(counter $h "$name" flows-new)"
 done
 is "the table is empty again" "$(entries)" 0
+for h in a b; do
+	name=$A
+	[ $h = a ] || name=$B
+	must $h detach --name "$name"
+	is "host $h: no hook is left" "$(on $h ip -d link show dev "$name" | grep -c prog/xdp)" 0
+done
+is "no pin, and no lock of an instance is left" "$(ls "$PINS" /run/tcpward 2>/dev/null | grep -c "$ID")" 0

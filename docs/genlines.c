@@ -78,7 +78,7 @@ void put_cache_lines(void)
 	row("established, in order", 1 + fast, text);
 	snprintf(text, sizeof(text), "bucket 1, the whole entry %.1f", whole);
 	row("established, any other", 1 + whole, text);
-	snprintf(text, sizeof(text), "presence bit %.0f, its set %.0f, its place %.0f; source: set %.0f, record %.1f", bit, head, place, set, source);
+	snprintf(text, sizeof(text), "presence bits %.0f, its set %.0f, its place %.0f; source: set %.0f, record %.1f", bit, head, place, set, source);
 	row("new SYN", bit + head + place + set + source, text);
 	snprintf(text, sizeof(text), "the same, and %zu bytes of the ring", sizeof(struct event) + 8);
 	row("new SYN with its event", bit + head + place + set + source + event, text);

@@ -51,7 +51,7 @@ static struct bench_bpf *load(unsigned capacity)
 	memcpy((void *)&skel->rodata->opts, &opts, sizeof(opts));
 	skel->rodata->tick_ns = 4000000;
 	skel->rodata->embryo_mask = EMBRYO_SETS - 1;
-	skel->rodata->present_mask = 2 * capacity - 1;
+	skel->rodata->present_mask = 8 * capacity - 1;
 	detect_opts_init(&detect);
 	memcpy((void *)&skel->rodata->detect, &detect, sizeof(detect));
 	skel->rodata->service_mask = SERVICE_SETS - 1;
@@ -65,7 +65,7 @@ static struct bench_bpf *load(unsigned capacity)
 	skel->rodata->event_limit[EVENT_END] = 20000; /* as loaded for an interface; STATE has none here: each SYN's event counts */
 	bpf_map__set_max_entries(skel->maps.flows, capacity);
 	bpf_map__set_max_entries(skel->maps.syns, EMBRYO_SETS);
-	bpf_map__set_max_entries(skel->maps.present, 2 * 2 * capacity / 64);
+	bpf_map__set_max_entries(skel->maps.present, 2 * 8 * capacity / 64);
 	bpf_map__set_max_entries(skel->maps.embryos, EMBRYO_SETS);
 	if (bench_bpf__load(skel))
 		bench_die("cannot load the programs: %s", strerror(errno));

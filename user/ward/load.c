@@ -198,12 +198,12 @@ static uint32_t account_sets(uint32_t places)
 	return sets;
 }
 
-/* In each half of map "present": two for each place of the flow table, and at least a word. */
+/* In each half of map "present": eight for each place of the flow table, and at least a word. */
 static uint32_t present_bits(uint32_t flows)
 {
 	uint32_t bits = 64;
 
-	while (bits < 2 * flows)
+	while (bits < 8ULL * flows && bits < 1U << 30)
 		bits *= 2;
 	return bits;
 }

@@ -62,6 +62,20 @@ exits "--embryos above its limit: exit code" 2
 says "--embryos above its limit: the message" "'4194305': not a number from 64 to 4194304"
 ward a flows "dport = :99999"
 refused "a port that is none" 2 "99999" ""
+ward a --name "$A" flows
+refused "an option before the command" 2 "unexpected word 'flows'" "behind the command: tcpward COMMAND \\[OPTION"
+ward a flow 192.0.2.1
+refused "a flow that is no tuple" 2 "two endpoints: 192.0.2.1:40000-198.51.100.7:443" "tcpward flow 192.0.2.1:40000-198.51.100.7:443"
+ward a stat --help
+exits "help: exit code" 0
+is "... without argp's note" "$(grep -c Mandatory "$work/out")" 0
+on a env --block-signal=TERM sh -c 'kill -TERM $$ && exec "$@"' - "$TCPWARD" attach "$A" --ingress tc >"$work/out" 2>"$work/err"
+code=$?
+exits "attach, interrupted meanwhile: whole" 0
+says "... and says that it was too late, and the way back" "came too late: '$A' is attached \\(tcpward detach $A"
+must a status
+must a detach "$A"
+untouched "... which takes all of it off"
 ward a detach "$A"
 refused "detach what is not attached" 3 "'$A' is not attached" "tcpward attach|instances there are"
 ward a flows

@@ -123,6 +123,9 @@ int cmd_attach(int argc, char **argv)
 	code = policy_start_read(&start, &line.track);
 	if (!code)
 		code = attach(&line, &start);
+	if (!code && loop_signal_waits())
+		cmd_say(LEVEL_NOTICE, "the interruption came too late: '%s' is attached (tcpward detach %s takes it off)",
+			line.argv[0], line.argv[0]);
 	policy_start_free(&start);
 	return code;
 }

@@ -74,7 +74,7 @@ static int take_tuple(const struct cmd_line *line, struct flow_key *key)
 
 	if (!text || tuple_parse(text, key, &error))
 		code = cmd_error(EXIT_USAGE,
-				 "tcpward flow 192.0.2.1:40000-198.51.100.2:443, as `tcpward flows` shows it",
+				 "tcpward flow 192.0.2.1:40000-198.51.100.7:443; `tcpward flows` lists those that are known",
 				 "tuple '%s': %s", text ? text : "", error);
 	free(text);
 	return code;

@@ -52,6 +52,17 @@ void loop_hold_signals(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
+bool loop_signal_waits(void)
+{
+	sigset_t set;
+
+	sigpending(&set);
+	for (size_t i = 0; i < END_SIGNALS; i++)
+		if (sigismember(&set, end_signals[i]))
+			return true;
+	return false;
+}
+
 void loop_end(struct loop *l, int exit_code)
 {
 	sd_event_exit(l->event, exit_code);

@@ -12,6 +12,8 @@ struct loop;
 
 /* Holds SIGINT, SIGTERM and SIGHUP back until the loop takes them: call before anything that must be undone. */
 void loop_hold_signals(void);
+/* Has one of them come since, and waits? */
+bool loop_signal_waits(void);
 
 /* An event loop that polls reader as its records come, and at least every 100 ms. 0 or a negative errno, not told. */
 int loop_open(struct ward_reader *reader, struct loop **out);

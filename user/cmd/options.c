@@ -59,7 +59,7 @@ static const struct argp_option track_options[] = {
 	{ "msl", KEY_MSL, "DURATION", 0, "Maximum segment lifetime (default: 30, so TIME-WAIT is 60 s)", 0 },
 	{ "rfc1337", KEY_RFC1337, NULL, 0, "A RST does not end TIME-WAIT", 0 },
 	{ "flows", KEY_FLOWS, "N", 0, "Capacity of the flow table, about 336 bytes each (default: 262144)", 0 },
-	{ "embryos", KEY_EMBRYOS, "N", 0, "Capacity for unfinished handshakes, about 400 bytes each (default: 32768)", 0 },
+	{ "embryos", KEY_EMBRYOS, "N", 0, "Capacity for unfinished handshakes, and as many unanswered SYNs, about 400 bytes each (default: 32768)", 0 },
 	{ NULL, 0, NULL, 0, "Finding:", 2 },
 	{ "detect", KEY_DETECT, "NAME.PARAM=VALUE", 0,
 	  "A threshold, as stale-syn.after=5s; may be repeated. 'tcpward explain NAME' lists them", 0 },
@@ -337,6 +337,7 @@ void cmd_parse(struct cmd_line *line, unsigned groups, const struct argp_option 
 	snprintf(name, sizeof(name), "tcpward %s", command);
 	argv[0] = name;
 	argp_err_exit_status = EXIT_USAGE;
+	setenv("ARGP_HELP_FMT", "no-dup-args-note", 0); /* its note below the help is longer than what it explains */
 	if (argp_parse(&root, end, argv, 0, NULL, &p))
 		exit(EXIT_USAGE);
 	argv[0] = command;

@@ -85,13 +85,13 @@ static void show_keeper(struct sheet *s, const struct snapshot *snap)
 
 static void show_tables(struct sheet *s, const struct snapshot *snap)
 {
-	char note[64];
+	char note[80];
 
 	snprintf(note, sizeof(note), "of %u: %.1f %%", snap->info->flows_max,
 		 snap->info->flows_max ? 100.0 * (double)snap->gauges.flows / snap->info->flows_max : 0.0);
 	sheet_number(s, "flows", "flows", snap->gauges.flows, note);
 	sheet_number(s, "flows_max", "flows at most", snap->info->flows_max, NULL);
-	snprintf(note, sizeof(note), "of %u: unfinished handshakes, one-way flows", snap->info->embryos_max);
+	snprintf(note, sizeof(note), "of %u: half for SYNs, half for unfinished handshakes, one-way flows", snap->info->embryos_max);
 	sheet_number(s, "embryos", "embryos", snap->gauges.embryos, note);
 	sheet_number(s, "embryos_max", "embryos at most", snap->info->embryos_max, NULL);
 	sheet_number(s, "tombstones", "ended, not yet removed", snap->gauges.tombstones, NULL);
@@ -331,13 +331,13 @@ int cmd_status(int argc, char **argv)
 	struct report_style style;
 	struct cmd_line line;
 	struct sheet *sheet;
-	int count, code;
+	int count, code = EXIT_OK;
 
 	cmd_parse(&line, OPT_OUTPUT | OPT_NAME, NULL, NULL, NULL, "", "Show what is attached, and how it fares.", argc,
 		  argv);
-	code = cmd_no_words(&line);
-	if (code)
-		return code;
+	if (line.argc)
+		return cmd_error(EXIT_USAGE, "options come behind the command: tcpward COMMAND [OPTION...]",
+				 "status: unexpected word '%s'", line.argv[0]);
 	cmd_style(&line, &style);
 	count = list(&line, names);
 	if (count < 0)

@@ -199,7 +199,7 @@ static void head_text(const struct policy_view *v, FILE *out)
 	char span[24], flow[128];
 
 	if (!c) {
-		fprintf(out, "no policy in instance '%s'%s\n", v->instance, v->has_before ? "; 'policy rollback' brings the last one back" : "");
+		fprintf(out, "no policy in instance '%s'%s\n", v->instance, v->has_before ? "; 'tcpward policy rollback' brings the last one back" : "");
 		return;
 	}
 	fprintf(out, "policy '%s': %s, in force for %s\n", c->file, policy_mode_name(c->mode),
@@ -223,7 +223,7 @@ static void show_text(const struct report_style *style, const struct policy_view
 	if (!r)
 		return;
 	head_text(v, style->out);
-	fprintf(style->out, "lists: %d allowed, %d blocked\n", v->allowed, v->blocked);
+	fprintf(style->out, "lists beside it: %d allowed, %d blocked\n", v->allowed, v->blocked);
 	r->style = *style;
 	r->table = table_new(style, columns, COLUMNS, false);
 	walk_all(&walk, v);

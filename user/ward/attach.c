@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <linux/pkt_sched.h>
 #include <linux/if_link.h>
+#include <net/if.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -174,7 +175,7 @@ static int attach_native(struct ward *w, int row, bool may_fall_back)
 {
 	const struct ward_iface *iface = &w->info->iface[row];
 	const char *cause;
-	char mend[160];
+	char mend[160], gone[IF_NAMESIZE];
 	int err;
 
 	if (second_with_ports(w->info, (unsigned)row)) {
@@ -190,6 +191,8 @@ static int attach_native(struct ward *w, int row, bool may_fall_back)
 	}
 	if (err == -EBUSY || err == -EEXIST)
 		return xdp_busy(iface);
+	if (!if_indextoname(iface->ifindex, gone)) /* an interface that went meanwhile is -EINVAL */
+		err = -ENODEV;
 	if (!is_refusal(err))
 		return failed(err, iface, "XDP");
 	cause = xdp_cause(err, iface, mend, sizeof(mend));

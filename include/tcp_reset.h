@@ -14,12 +14,23 @@ static __always_inline void tcp_reset_both(struct tcp_judgement *j)
 	j->d.state = CLOSED;
 }
 
+/*
+ * Made from the ack of the segment before, which the receiver sent. Not where that ack was an old one: its sender expects more by
+ * now, so that whoever sent it in its name would have chosen the number.
+ */
+static __always_inline int tcp_rst_answers(const struct tcp_judgement *j, const struct segment *seg)
+{
+	const struct tcp_end *d = &j->d;
+
+	return j->has_last_ack && seg->seq == j->last_ack && !((d->known & KNOWN_ACK) && seq_lt(seg->seq, d->ack));
+}
+
 /* The receiver would take this RST at its word. */
 static __always_inline int tcp_rst_exact(const struct tcp_judgement *j, const struct segment *seg)
 {
 	const struct tcp_end *s = &j->s, *d = &j->d;
 
-	if (seg->seq == s->contig || (j->has_last_ack && seg->seq == j->last_ack))
+	if (seg->seq == s->contig || tcp_rst_answers(j, seg))
 		return 1;
 	if (d->state >= ESTABLISHED && seg->seq == s->nxt) /* behind a hole; Linux: the right edge of what it has of SACK */
 		return 1;
@@ -86,7 +97,7 @@ static __always_inline void tcp_rst_connection(struct tcp_judgement *j, const st
 		return;
 	}
 	j->flags |= FLAG_RESET;
-	if (!(seg->bits & TH_ACK) && j->has_last_ack && seg->seq == j->last_ack)
+	if (!(seg->bits & TH_ACK) && tcp_rst_answers(j, seg))
 		j->flags |= FLAG_NO_TCB;
 }
 

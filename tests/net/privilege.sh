@@ -124,9 +124,39 @@ rm -f "$STATE_DIRECTORY/$A.block" "/run/tcpward/$A.lock"
 ln -s "$work/victim" "/run/tcpward/$A.lock"
 mine $three attach "$A"
 exits "a link in the place of the lock: refused" 1
-says "... and told" "somebody put a link there: remove it"
+says "... and told" "it is a link, or no plain file"
 is "... what it leads to is untouched" "$(cat "$work/victim")" precious
 rm "/run/tcpward/$A.lock"
+
+# ---- root beside a user's folders: what the user put there ----
+echo precious >/run/tcpward/victim
+ln /run/tcpward/victim "/run/tcpward/$A.lock"
+ward a attach "$A"
+exits "a hard link in the place of the lock: refused" 1
+says "... and told" "it is a link, or no plain file"
+is "... what it leads to is untouched" "$(cat /run/tcpward/victim)" precious
+rm "/run/tcpward/$A.lock" /run/tcpward/victim
+mkfifo "/run/tcpward/$A.lock"
+on a timeout -k 1 10 "$TCPWARD" attach "$A" >"$work/out" 2>"$work/err"
+code=$?
+exits "a FIFO in the place of the lock: refused, and not waited for" 1
+on a timeout -k 1 10 "$TCPWARD" detach "$A" >"$work/out" 2>"$work/err"
+expect "... by detach neither" $? -ne 124
+rm "/run/tcpward/$A.lock"
+works "attach as the user" $three attach "$A"
+own=$(cat "/run/tcpward/$A.lock")
+sleep 60 &
+bystander=$!
+pids+=("$bystander")
+echo "$bystander" >"/run/tcpward/$A.lock" # as its owner may
+ward a detach "$A"
+exits "a lock of the user's that names a process of root's: detach by root does not end it" 1
+says "... and says why" "pid $bystander: Operation not permitted"
+expect "... it lives" "$(ps -o stat= -p "$bystander" | cut -c1)" = S
+echo "$own" >"/run/tcpward/$A.lock"
+ward a detach "$A"
+exits "... and the keeper, which is the user's, it ends" 0
+is "... with all that it kept" "$(ls "$PINS")" ""
 
 # ---- what a terminal would obey ----
 tame() { # name: no control characters in the last output

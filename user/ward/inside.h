@@ -344,6 +344,11 @@ void lock_sign(int fd);
 /* Gives it up and removes the file. */
 void lock_drop(int fd, const char *name);
 bool lock_held(const char *name, int *pid);
+/*
+ * Sends sig to pid, of which a lock says that it holds it. Where the folder of the locks is another user's, who could have written
+ * any number, only to a process of that user's: else -EPERM. 0 (also if it is gone), or another negative errno; not told.
+ */
+int lock_end_holder(int pid, int sig);
 
 /* ---- iface.c ---- */
 uint32_t iface_netns(void);
@@ -395,6 +400,8 @@ int keeper_start(struct ward *w);
 bool link_alive(int fd);
 /* Ends the keeper of instance name, if one lives. */
 int keeper_end(const char *name);
+/* 0, or what it would fail with for want of permission, told. */
+int keeper_may_end(const char *name);
 
 /* ---- reader.c ---- */
 /* Frees the slots of readers that are gone; called by whoever sweeps. */

@@ -476,6 +476,9 @@ int ward_detach(struct ward *w, const char *ifname)
 		return ward_fail(-EBUSY, "end that process", "instance '%s' belongs to tcpward run, pid %d", w->name,
 				 pid);
 	}
+	err = keeper_may_end(w->name); /* before anything is taken off */
+	if (err)
+		return err;
 	err = detach_rows(w, ifname, &left);
 	cookie_knowledge(w);
 	if (err || left)

@@ -162,17 +162,33 @@ int keeper_start(struct ward *w)
 	return ward_fail(-EAGAIN, "", "cannot start the keeper process");
 }
 
+static int cannot_end(const char *name, int pid, int err)
+{
+	return ward_fail(err ? err : -EBUSY,
+			 err == -EPERM ? "look whether it is one, and end it yourself: 'ls -ld /run/tcpward' shows whose word that is" : "",
+			 "cannot end the keeper of instance '%s', pid %d: %s", name, pid,
+			 err ? strerror(-err) : "it holds the lock all the same");
+}
+
+int keeper_may_end(const char *name)
+{
+	int pid = 0, err = lock_held(name, &pid) ? lock_end_holder(pid, 0) : 0;
+
+	return err ? cannot_end(name, pid, err) : 0;
+}
+
 int keeper_end(const char *name)
 {
 	const struct timespec nap = { .tv_nsec = 20 * 1000000L };
-	int pid = 0, tries;
+	int pid = 0, tries, err = 0;
 
 	for (tries = 0; tries < 150; tries++) {
 		if (!lock_held(name, &pid))
 			return 0;
-		if (pid > 1 && pid != getpid())
-			kill(pid, tries == 100 ? SIGKILL : SIGTERM);
+		err = lock_end_holder(pid, tries == 100 ? SIGKILL : SIGTERM);
+		if (err == -EPERM)
+			break;
 		nanosleep(&nap, NULL);
 	}
-	return ward_fail(-EBUSY, "", "cannot end the keeper of instance '%s', pid %d", name, pid);
+	return cannot_end(name, pid, err);
 }

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -42,12 +43,29 @@ static bool still_there(int fd, const char *path)
 	return !fstat(fd, &a) && !stat(path, &b) && a.st_ino == b.st_ino && a.st_dev == b.st_dev;
 }
 
-static int lock_try(const char *path, int *pid)
+/*
+ * The folder may be another user's (docs/threat-model.md), and root may come by: no link of either kind is followed, for the pid is
+ * written into the file, and no FIFO is waited for. Returns the descriptor, or a negative errno, -ELOOP for these.
+ */
+static int lock_open(const char *path, int flags)
 {
-	int err, fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	struct stat st;
 
 	if (fd < 0)
 		return -errno;
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_nlink <= 1)
+		return fd;
+	close(fd);
+	return -ELOOP;
+}
+
+static int lock_try(const char *path, int *pid)
+{
+	int err, fd = lock_open(path, O_RDWR | O_CREAT);
+
+	if (fd < 0)
+		return fd;
 	if (!flock(fd, LOCK_EX | LOCK_NB)) {
 		if (still_there(fd, path)) {
 			lock_sign(fd);
@@ -94,8 +112,10 @@ int lock_take(const char *name, int wait_ms, int *pid)
 	}
 	if (pid)
 		*pid = holder;
-	if (fd < 0 && fd != -EWOULDBLOCK)
-		ward_fail(fd, fd == -EACCES ? REMEDY_ROOT : fd == -ELOOP ? "somebody put a link there: remove it" : "", "cannot lock '%s': %s", path, strerror(-fd));
+	if (fd == -ELOOP)
+		ward_fail(fd, "somebody put that there: remove it", "cannot lock '%s': it is a link, or no plain file", path);
+	else if (fd < 0 && fd != -EWOULDBLOCK)
+		ward_fail(fd, fd == -EACCES ? REMEDY_ROOT : "", "cannot lock '%s': %s", path, strerror(-fd));
 	return fd;
 }
 
@@ -125,7 +145,7 @@ bool lock_held(const char *name, int *pid)
 	int fd;
 
 	lock_path(path, sizeof(path), name);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	fd = lock_open(path, O_RDONLY);
 	if (fd < 0)
 		return false;
 	if (flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK) {
@@ -135,4 +155,41 @@ bool lock_held(const char *name, int *pid)
 	}
 	close(fd);
 	return held;
+}
+
+/* ---- who holds it ---- */
+/* The real user of a process, -1 if that cannot be read. */
+static long user_of(int pid)
+{
+	char path[32], line[128];
+	long uid = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f) && sscanf(line, "Uid: %ld", &uid) != 1)
+		;
+	if (f)
+		fclose(f);
+	return uid;
+}
+
+int lock_end_holder(int pid, int sig)
+{
+	struct stat dir;
+	int err = 0, fd;
+
+	if (pid <= 1 || pid == getpid())
+		return 0;
+	fd = (int)syscall(SYS_pidfd_open, pid, 0); /* first, so that what is looked at is what gets the signal */
+	if (fd < 0)
+		return errno == ESRCH ? 0 : -errno;
+	if (stat(LOCK_DIR, &dir))
+		err = -errno;
+	else if (dir.st_uid && dir.st_uid != geteuid() && user_of(pid) != (long)dir.st_uid)
+		err = -EPERM;
+	else if (syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0) && errno != ESRCH)
+		err = -errno;
+	close(fd);
+	return err;
 }

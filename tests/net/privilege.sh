@@ -202,7 +202,7 @@ begin() { # words...: as the user, with the three
 keeps() { [ "$(caps_of "$run")" = "$1" ]; }
 none=0000000000000000
 begin -j
-await 10 keeps "$none $none $none $none " && ok "run without a policy keeps no capability" || fail "run without a policy keeps no capability" "$(caps_of "$run")"
+await 30 keeps "$none $none $none $none " && ok "run without a policy keeps no capability" || fail "run without a policy keeps no capability" "$(caps_of "$run")"
 start a "$BIN/crowd" serve 9000 || exit
 start b "$BIN/crowd" load 192.0.2.1 9000 3 1 s || exit
 event() { grep 9000 "$told" | grep -q '"orig_state":"ESTABLISHED"'; }
@@ -216,7 +216,7 @@ is "... and takes itself off" "$(ls "$PINS")" ""
 cp "$work/plain.yaml" "$work/now.yaml"
 begin --quiet --policy "$work/now.yaml"
 kept=0000008000001000 # CAP_BPF, CAP_NET_ADMIN
-await 10 keeps "$none $kept $kept $none " && ok "run with a policy keeps what reading it again needs" || fail "run with a policy keeps what reading it again needs" "$(caps_of "$run")"
+await 30 keeps "$none $kept $kept $none " && ok "run with a policy keeps what reading it again needs" || fail "run with a policy keeps what reading it again needs" "$(caps_of "$run")"
 is "... and gains nothing by running anything" "$(awk '/^NoNewPrivs/ { print $2 }' "/proc/$run/status")" 1
 cp "$work/addresses.yaml" "$work/now.yaml"
 kill -HUP "$run"
@@ -229,7 +229,7 @@ if [ "${peer_xdp:-}" ]; then
 	cp "$work/plain.yaml" "$work/now.yaml"
 	begin --quiet --policy "$work/now.yaml" --ingress xdp
 	kept=0000008000003000 # and CAP_NET_RAW
-	await 10 keeps "$none $kept $kept $none " && ok "with CAP_NET_RAW it keeps that, too" || fail "with CAP_NET_RAW it keeps that, too" "$(caps_of "$run")"
+	await 30 keeps "$none $kept $kept $none " && ok "with CAP_NET_RAW it keeps that, too" || fail "with CAP_NET_RAW it keeps that, too" "$(caps_of "$run")"
 	cp "$work/cookies.yaml" "$work/now.yaml"
 	kill -HUP "$run"
 	await 15 again && ok "SIGHUP: it reads a policy with SYN cookies, and tests them" ||

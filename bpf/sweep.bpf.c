@@ -5,7 +5,7 @@
  * softirqs go on, and takes a record's lock only for a timer that is due.
  */
 #include "embryos.h"
-#include "recount.h"
+#include "recount_end.h"
 
 #define FILL_SHRINK 700 /* permille of the table from which on time-outs of closing flows shrink ... */
 #define FILL_ZERO 950   /* ... and where they are 0 */

@@ -132,7 +132,7 @@ struct service {
 	__u64 total[SERVICE_COUNTERS]; /* by the sweep */
 	struct account_window window[SERVICE_COUNTERS];
 	__u32 now[2][SERVICE_GAUGES]; /* that of control.account_half is whole */
-	/* half-open, the gauge beside the counters (bpf/recount.h) */
+	/* half-open, the gauge beside the counters (bpf/recount_end.h) */
 	__u32 corrected; /* by how much they had drifted apart, added up */
 	__u32 moves;     /* what had gone in and out when the present recount began */
 	__s32 apart;     /* how far they are apart for good: corrected, with its sign */

@@ -8,6 +8,7 @@ DATADIR ?= $(PREFIX)/share
 
 CC := gcc
 O := build
+NO_LIBXDP ?=
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Werror
 
@@ -39,6 +40,7 @@ help:
 	@echo 'make soak        two hours of 1,000 connections a second on the clock of replay: some minutes (root)'
 	@echo 'make bench       measures (root)'
 	@echo 'make bench-peers measures beside other tools; QUICK=1: a minute of it (root)'
+	@echo 'make NO_LIBXDP=1 the program, as where there is no libxdp: it joins no other XDP program; O=DIR: not into build/'
 	@echo 'make deps        installs what is missing'
 	@echo 'make install     DESTDIR= PREFIX=/usr/local; also: uninstall'
 	@echo 'make man docs    man pages; docs/ from the tables of include/tcpward.h'
@@ -107,10 +109,10 @@ vmlinux:
 format:
 	clang-format -i $$(find bpf include user tests docs -name '*.[ch]')
 
-# ---- the tools: found once, asked for again when tools.sh changes ----
+# ---- the tools: found once, asked for again when tools.sh changes, or what it is told ----
 ifneq ($(filter-out deps run test test-kernels unit real soak fuzz fuzz-short fuzz-selftest bench bench-peers clean vmlinux format help,$(or $(MAKECMDGOALS),all)),)
-tools_error := $(shell mkdir -p $(O); [ $(O)/tools.mk -nt packaging/tools.sh ] || { \
-	CC='$(CC)' packaging/tools.sh 2>&1 >$(O)/tools.new && mv $(O)/tools.new $(O)/tools.mk; })
+tools_error := $(shell mkdir -p $(O); { [ $(O)/tools.mk -nt packaging/tools.sh ] && grep -qx '# NO_LIBXDP=$(NO_LIBXDP)' $(O)/tools.mk; } || { \
+	CC='$(CC)' NO_LIBXDP='$(NO_LIBXDP)' packaging/tools.sh 2>&1 >$(O)/tools.new && mv $(O)/tools.new $(O)/tools.mk; })
 ifneq ($(tools_error),)
 $(error $(tools_error))
 endif
@@ -180,7 +182,7 @@ TEST_BPF := $(wildcard tests/*/*.bpf.c)
 TEST_SKEL := $(foreach f,$(TEST_BPF),$(O)/tests/$(notdir $(f:.bpf.c=.skel.h)))
 
 unit-tests: $(call binaries,unit)
-tests: unit-tests $(O)/tests/tcpward-rebuilt $(O)/tests/tcpward-relaid $(call binaries,prog) $(call binaries,find) $(call binaries,net) $(call binaries,real) $(call binaries,soak) $(call binaries,vm) $(O)/gendoc
+tests: unit-tests $(addprefix $(O)/tests/tcpward-,rebuilt relaid noxdp) $(call binaries,prog) $(call binaries,find) $(call binaries,net) $(call binaries,real) $(call binaries,soak) $(call binaries,vm) $(O)/gendoc
 .PHONY: unit-tests
 
 $(O)/tests/san/%.o: %.c Makefile $(O)/tools.mk
@@ -218,6 +220,11 @@ $(O)/tests/tcpward-relaid: OTHER := -DTCPWARD_VERSION='"0.0.9"' -DWARD_LAYOUT_VE
 $(O)/tests/tcpward-%: user/ward/layout.c $(O)/user/main.o $(LIBRARY)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(filter-out -DTCPWARD_VERSION%,$(C_FLAGS)) $(OTHER) $(HARDEN) $(LD_FLAGS) $^ -o $@ $(LIBS)
+
+# ... and as make NO_LIBXDP=1 has it, for tests/net/neighbours.sh and tests/vm.
+$(O)/tests/tcpward-noxdp: user/ward/dispatch.c $(O)/user/main.o $(LIBRARY)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(filter-out -DWARD_LIBXDP,$(C_FLAGS)) $(HARDEN) $(LD_FLAGS) $^ -o $@ $(filter-out -lxdp,$(LIBS))
 
 define test_skeleton
 $(O)/tests/$(notdir $(1:.c=.o)): $(1) Makefile | $(O)/tools.mk

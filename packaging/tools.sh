@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # tools.sh [bpftool]: finds the tools and libraries of the build and prints them as make variables.
-# What is missing is told in one line. With "bpftool" it looks for nothing else.
+# What is missing is told in one line. With "bpftool" it looks for nothing else. NO_LIBXDP=1: as if libxdp were not there.
 set -u
 libraries="libbpf libelf zlib json-c libfyaml libsystemd libpcap libmnl libcap-ng"
 optional="libxdp" # beside other XDP programs
@@ -56,10 +56,12 @@ if [ -n "$missing" ]; then
 	exit 1
 fi
 
+[ -z "${NO_LIBXDP:-}" ] || optional=
 for library in $optional; do
 	pkg-config --exists "$library" && libraries="$library $libraries" && defines="${defines:-} -DWARD_$(echo "$library" | tr a-z A-Z)"
 done
 
+echo "# NO_LIBXDP=${NO_LIBXDP:-}"
 echo "CLANG := $clang"
 echo "BPFTOOL := $bpftool"
 echo "LIB_CFLAGS := $(pkg-config --cflags $libraries)${defines:-}"

@@ -70,18 +70,18 @@ static int xdp_link(struct ward *w, int row, uint32_t mode)
 	return 0;
 }
 
-static void prog_name(uint32_t id, char *name, size_t size)
+static void prog_name(uint32_t id, char name[BPF_OBJ_NAME_LEN])
 {
 	struct bpf_prog_info info;
 	__u32 len = sizeof(info);
 	int fd = bpf_prog_get_fd_by_id(id);
 
-	snprintf(name, size, "id %u", id);
+	snprintf(name, BPF_OBJ_NAME_LEN, "?");
 	if (fd < 0)
 		return;
 	memset(&info, 0, sizeof(info));
 	if (!bpf_obj_get_info_by_fd(fd, &info, &len))
-		snprintf(name, size, "'%s', id %u", info.name, id);
+		snprintf(name, BPF_OBJ_NAME_LEN, "%s", info.name);
 	close(fd);
 }
 
@@ -98,15 +98,21 @@ static uint32_t xdp_there(const struct ward_iface *iface)
 static int xdp_busy(const struct ward_iface *iface)
 {
 	uint32_t id = xdp_there(iface);
-	char other[64] = "unknown", mend[200];
+	char other[BPF_OBJ_NAME_LEN] = "?", mend[200];
 
 	if (id)
-		prog_name(id, other, sizeof(other));
+		prog_name(id, other);
+	if (!strcmp(other, DISPATCHER_NAME)) { /* to remove it would end all that it calls */
+		const char *build, *why = dispatch_missing(&build);
+
+		snprintf(mend, sizeof(mend), "use --ingress tc, or %s", build);
+		return ward_fail(-EBUSY, mend, "cannot attach to '%s': libxdp's dispatcher is there, and %s", iface->name, why);
+	}
 	snprintf(mend, sizeof(mend),
 		 "use --ingress tc, or remove it: ip link set dev %s xdp off ('bpftool link' shows whether a link "
 		 "holds it)",
 		 iface->name);
-	return ward_fail(-EBUSY, mend, "cannot attach to '%s': another XDP program is there (%s)", iface->name, other);
+	return ward_fail(-EBUSY, mend, "cannot attach to '%s': another XDP program is there ('%s', id %u)", iface->name, other, id);
 }
 
 /* Why a driver may refuse native XDP; the bpf() call hands no text out. */

@@ -78,6 +78,12 @@ bool dispatch_names(uint32_t ifindex, char *text, size_t size)
 	return ours;
 }
 
+const char *dispatch_missing(const char **mend)
+{
+	*mend = "ls /sys/fs/bpf/xdp shows what libxdp keeps of it";
+	return "libxdp finds no programs in it (are its pins gone, or those of another mount namespace?)";
+}
+
 /* A second object of the same programs, over the maps of the first, of which ward_xdp alone will be loaded. */
 static struct bpf_object *open_again(const struct ward *w)
 {
@@ -156,6 +162,8 @@ int dispatch_detach(const struct ward_iface *iface)
 }
 
 #else /* built without libxdp */
+#define BUILT_WITHOUT "this tcpward was built without libxdp"
+#define BUILD_AGAIN "build tcpward with libxdp-dev installed"
 
 bool dispatch_there(uint32_t ifindex, bool *generic)
 {
@@ -170,17 +178,21 @@ bool dispatch_names(uint32_t ifindex, char *text, size_t size)
 	return false;
 }
 
+const char *dispatch_missing(const char **mend)
+{
+	*mend = BUILD_AGAIN;
+	return BUILT_WITHOUT;
+}
+
 int dispatch_attach(struct ward *w, int row)
 {
-	return ward_fail(-EOPNOTSUPP, "build tcpward with libxdp-dev installed, or use --ingress tc",
-			 "cannot attach to '%s' by libxdp's dispatcher: this tcpward was built without libxdp",
-			 w->info->iface[row].name);
+	return ward_fail(-EOPNOTSUPP, "use --ingress tc, or " BUILD_AGAIN,
+			 "cannot attach to '%s' by libxdp's dispatcher: " BUILT_WITHOUT, w->info->iface[row].name);
 }
 
 int dispatch_detach(const struct ward_iface *iface)
 {
-	return ward_fail(-EOPNOTSUPP, "build tcpward with libxdp-dev installed",
-			 "cannot detach from '%s' by libxdp's dispatcher: this tcpward was built without libxdp", iface->name);
+	return ward_fail(-EOPNOTSUPP, BUILD_AGAIN, "cannot detach from '%s' by libxdp's dispatcher: " BUILT_WITHOUT, iface->name);
 }
 
 #endif

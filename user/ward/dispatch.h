@@ -12,6 +12,8 @@
 bool dispatch_there(uint32_t ifindex, bool *generic);
 /* Names of the other programs in it: 'a', 'b'; "" if there are none. Is ours there, too? */
 bool dispatch_names(uint32_t ifindex, char *text, size_t size);
+/* Why an XDP program of its name, as we find it there, cannot be joined; and what would mend that. */
+const char *dispatch_missing(const char **mend);
 /* Puts ward_xdp beside them; 0 or a negative errno, told. The programs of w are loaded. */
 int dispatch_attach(struct ward *w, int row);
 /* Takes ward_xdp out, if it is there; the others stay. 0 or a negative errno, told. */

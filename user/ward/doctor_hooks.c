@@ -15,6 +15,7 @@
 #include "ward/checks.h"
 #include "ward/dispatch.h"
 #include "ward/filters.h"
+#include "ward/inside.h"
 
 /* In the kernel's enum since 6.6; older headers lack them. */
 #define TCX_INGRESS 46
@@ -103,72 +104,113 @@ static void check_xdp(const char *ifname, unsigned ifindex, struct check_list *l
 		check_dispatcher(ifname, ifindex, list);
 		return;
 	}
+	if (!strcmp(name, DISPATCHER_NAME)) {
+		const char *build, *why = dispatch_missing(&build);
+
+		snprintf(remedy, sizeof(remedy), "tcpward attach --ingress tc %s, or %s", ifname, build);
+		check_add(list, "xdp-program", HEALTH_WARN, remedy,
+			  "'%s': libxdp's dispatcher is attached, and attach cannot join it: %s", ifname, why);
+		return;
+	}
 	snprintf(remedy, sizeof(remedy), "tcpward attach --ingress tc %s, or remove it: ip link set dev %s xdp off", ifname,
 		 ifname);
-	if (!strcmp(name, DISPATCHER_NAME))
-		check_add(list, "xdp-program", HEALTH_WARN, remedy,
-			  "'%s': libxdp's dispatcher is attached; this tcpward was built without libxdp and cannot join it", ifname);
-	else if (is_ours(name))
+	if (is_ours(name))
 		check_add(list, "xdp-program", HEALTH_OK, NULL, "'%s': tcpward's own XDP program is attached", ifname);
 	else
 		check_add(list, "xdp-program", HEALTH_WARN, remedy,
 			  "'%s': another XDP program is attached ('%s', id %u): attach by XDP is refused", ifname, name, id);
 }
 
-/* Names of the foreign programs of a tcx hook; returns how many. */
-static int foreign_tcx(unsigned ifindex, int hook, char *names, size_t size)
+/* ---- tcx ---- */
+#define NAMES 80
+
+/* The programs of a tcx hook, in their order. */
+struct chain {
+	bool ours;
+	char before[NAMES], behind[NAMES]; /* foreign ones: their names; behind also where none of ours is */
+};
+
+static void add_name(char *names, const char *name)
+{
+	size_t used = strlen(names);
+
+	snprintf(names + used, NAMES - used, "%s%s", used ? " " : "", name);
+}
+
+static void read_chain(unsigned ifindex, int hook, struct chain *out)
 {
 	__u32 ids[MAX_PROGS] = { 0 }, count = MAX_PROGS;
-	int foreign = 0;
 
-	names[0] = '\0';
+	memset(out, 0, sizeof(*out));
 	if (bpf_prog_query((int)ifindex, (enum bpf_attach_type)hook, 0, NULL, ids, &count))
-		return 0; /* no tcx, or nothing there */
+		return; /* no tcx, or nothing there */
 	for (unsigned i = 0; i < count && i < MAX_PROGS; i++) {
 		char name[BPF_OBJ_NAME_LEN];
 
 		read_prog_name(ids[i], name);
-		if (is_ours(name))
+		if (!is_ours(name)) {
+			add_name(out->behind, name);
 			continue;
-		snprintf(names + strlen(names), size - strlen(names), "%s%s", foreign ? " " : "", name);
-		foreign++;
+		}
+		out->ours = true;
+		if (out->behind[0])
+			add_name(out->before, out->behind);
+		out->behind[0] = '\0';
 	}
-	return foreign;
 }
 
 static void check_tcx_hook(const char *ifname, unsigned ifindex, int hook, struct check_list *list)
 {
 	const char *side = hook == TCX_INGRESS ? "ingress" : "egress";
 	const char *check = hook == TCX_INGRESS ? "tcx-ingress" : "tcx-egress";
-	char names[80], remedy[64];
-	int count = foreign_tcx(ifindex, hook, names, sizeof(names));
+	struct filters clsact;
+	struct chain tcx;
+	char remedy[80];
 
-	snprintf(remedy, sizeof(remedy), "bpftool net show dev %s", ifname);
-	if (count)
+	read_chain(ifindex, hook, &tcx);
+	filters_read(ifindex, hook == TCX_INGRESS ? TC_H_MIN_INGRESS : TC_H_MIN_EGRESS, &clsact);
+	if (tcx.before[0]) {
+		snprintf(remedy, sizeof(remedy), "detach, and attach again: tcpward goes first (bpftool net show dev %s)", ifname);
 		check_add(list, check, HEALTH_WARN, remedy,
-			  "'%s': other tcx programs at %s (%s): one that returns 0 hides segments from those behind it",
-			  ifname, side, names);
-	else
+			  "'%s': tcx programs before tcpward's at %s (%s): they hide from it what they return anything but -1 for",
+			  ifname, side, tcx.before);
+	} else if (tcx.behind[0] && !tcx.ours && clsact.ours) {
+		snprintf(remedy, sizeof(remedy), "attach without --clsact (bpftool net show dev %s)", ifname);
+		check_add(list, check, HEALTH_WARN, remedy,
+			  "'%s': tcx programs at %s (%s) come before tcpward's filter: they hide from it what they return 0 for, or drop",
+			  ifname, side, tcx.behind);
+	} else if (tcx.behind[0]) {
+		check_add(list, check, HEALTH_OK, NULL, "'%s': other tcx programs at %s (%s) %s", ifname, side, tcx.behind,
+			  tcx.ours ? "come behind tcpward's and hide nothing from it" : "would come behind tcpward's, but with --clsact");
+	} else {
 		check_add(list, check, HEALTH_OK, NULL, "'%s': no other tcx program at %s", ifname, side);
+	}
 }
 
 /* ---- clsact ---- */
 static void check_clsact(const char *ifname, unsigned ifindex, struct check_list *list)
 {
-	int in = filters_foreign(ifindex, TC_H_MIN_INGRESS), out = filters_foreign(ifindex, TC_H_MIN_EGRESS);
-	char remedy[96];
+	struct filters in, out;
+	char remedy[120];
 
-	snprintf(remedy, sizeof(remedy), "tc filter show dev %s ingress; tc filter show dev %s egress", ifname, ifname);
-	if (!in && !out)
+	filters_read(ifindex, TC_H_MIN_INGRESS, &in);
+	filters_read(ifindex, TC_H_MIN_EGRESS, &out);
+	snprintf(remedy, sizeof(remedy), "give them a priority above %d: tc filter show dev %s ingress (or egress)",
+		 WARD_TC_PRIORITY, ifname);
+	if (!in.before && !in.behind && !out.before && !out.behind)
 		check_add(list, "tc-filters", HEALTH_OK, NULL, "'%s': no other tc filter on clsact", ifname);
-	else if (doctor_has_tcx() > 0)
+	else if (!in.ours && !out.ours && doctor_has_tcx() > 0)
 		check_add(list, "tc-filters", HEALTH_OK, NULL,
-			  "'%s': tc filters (%d at ingress, %d at egress) come after tcpward's tcx programs", ifname, in,
-			  out);
-	else
+			  "'%s': tc filters (%d at ingress, %d at egress) come after tcpward's tcx programs", ifname,
+			  in.before + in.behind, out.before + out.behind);
+	else if (in.before || out.before)
 		check_add(list, "tc-filters", HEALTH_WARN, remedy,
-			  "'%s': tc filters (%d at ingress, %d at egress): one that accepts early hides segments", ifname, in,
-			  out);
+			  "'%s': tc filters before tcpward's (%d at ingress, %d at egress): they hide from it what they accept or drop",
+			  ifname, in.before, out.before);
+	else
+		check_add(list, "tc-filters", HEALTH_OK, NULL,
+			  "'%s': tc filters (%d at ingress, %d at egress) come behind tcpward's and hide nothing from it", ifname,
+			  in.behind, out.behind);
 }
 
 void doctor_hooks(const char *ifname, unsigned ifindex, struct check_list *list)

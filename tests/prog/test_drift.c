@@ -3,7 +3,7 @@
  * Drift: a million random segments through the programs, with sweeps and jumps of the clock in between, into tables that are
  * far too small: opened, answered, reset, closed, sent again, evicted, ports used again while the old record waits for its
  * deletion. Now and then every gauge, of the instance, of each service and of each source, is compared with a recount made
- * here, record by record; and the half-open ones with what the counters say went in and out. Then the controls: a flow that
+ * record by record (drift.c); and the half-open ones with what the counters say went in and out. Then the controls: a flow that
  * vanished and a count too many must be found.
  *
  *   test_drift [SEGMENTS [SEED]]
@@ -16,7 +16,7 @@
 #include <bpf/libbpf.h>
 
 #include "account.h"
-#include "flow_finding.h"
+#include "prog/drift.h"
 #include "prog/rig.h"
 #include "sweep.h"
 #include "tcp_fsm.h"
@@ -29,7 +29,6 @@
 #define CLIENT_PORTS 12
 #define SERVICES 12 /* two ports at each address */
 #define TUPLES (CLIENTS * CLIENT_PORTS * SERVICES)
-#define SERVICE_ROOM 2048 /* a client's port is one too, once it has answered */
 #define AT_WORK 700 /* tuples that get segments at one time; the others rest, and are used again later */
 #define SWEEP_NS 1000000000ULL
 
@@ -189,183 +188,6 @@ static void one_segment(struct rig *rig, int tuple)
 	send_next(rig, tuple, steps[i].from_server, steps[i].bits);
 }
 
-/* ---- the recount: all records, one by one ---- */
-struct seen {
-	struct flow_key key;
-	struct flow flow;
-	bool embryo;
-	int client;      /* which side */
-	bool service[2]; /* is that side one? */
-};
-
-static struct seen seen[TUPLES + 1];
-static int seen_count;
-
-static int note_flow(const struct flow_key *key, const struct flow *f, bool embryo, void *skip)
-{
-	if (skip && !seen_count && !(*(int *)skip)--) /* the control's: as if it were not there */
-		return 0;
-	if (seen_count == TUPLES) {
-		printf("not ok programs: drift: more records than connections\n");
-		exit(1);
-	}
-	seen[seen_count++] = (struct seen){.key = *key, .flow = *f, .embryo = embryo};
-	return 0;
-}
-
-static bool in_state(const struct flow *f, uint8_t which)
-{
-	return f->state[0] == which || f->state[1] == which;
-}
-
-static bool is_over(const struct flow *f)
-{
-	return tcp_gone(f->state[0]) && tcp_gone(f->state[1]);
-}
-
-/* Which gauge of a service a flow that is not over counts in (include/account.h); SERVICE_GAUGES: none. */
-static enum service_gauge gauge_of(const struct flow *f)
-{
-	struct detect_opts detect;
-
-	detect_opts_init(&detect);
-	if (in_state(f, TIME_WAIT))
-		return SERVICE_NOW_TIME_WAIT;
-	if (in_state(f, SYN_RECEIVED) && (f->flags & FLAG_MIDSTREAM)) /* a SYN-ACK without a SYN is anybody's */
-		return SERVICE_GAUGES;
-	if (in_state(f, SYN_RECEIVED)) /* where the clock has no say in it */
-		return finds_accept_queue(f, &detect, 0) ? SERVICE_NOW_ACCEPT_QUEUE : SERVICE_NOW_HALF_OPEN;
-	if (in_state(f, SYN_SENT))
-		return SERVICE_NOW_UNANSWERED;
-	if (f->state[0] == ESTABLISHED && f->state[1] == ESTABLISHED)
-		return SERVICE_NOW_OPEN;
-	return SERVICE_NOW_CLOSING;
-}
-
-static const uint8_t *address(const struct flow_key *key, int side)
-{
-	return side ? key->b_addr : key->a_addr;
-}
-
-static struct ward_gauges recount_all(void)
-{
-	struct ward_gauges g = {0};
-	int i, side;
-
-	for (i = 0; i < seen_count; i++) {
-		const struct flow *f = &seen[i].flow;
-
-		g.flows += !seen[i].embryo;
-		g.embryos += seen[i].embryo;
-		g.tombstones += is_over(f);
-		for (side = 0; side < 2; side++) {
-			g.state[f->state[side]]++;
-			g.confirmed[f->state[side]] += f->known[side] & KNOWN_CONF;
-		}
-	}
-	return g;
-}
-
-static struct service services[SERVICE_ROOM];
-
-static bool is_service(const struct flow_key *key, int side)
-{
-	uint16_t port = side ? key->b_port : key->a_port;
-	int i;
-
-	for (i = 0; i < SERVICE_ROOM; i++)
-		if (services[i].port == port && services[i].live && !memcmp(services[i].addr, address(key, side), 16))
-			return true;
-	return false;
-}
-
-/* Its originator; who opened a flow that was met mid-stream is a guess, which gives way to what is known of the services. */
-static int client_of(const struct seen *at)
-{
-	int orig = at->flow.orig;
-
-	if (!(at->flow.flags & FLAG_MIDSTREAM) || at->service[!orig])
-		return orig;
-	return at->service[orig] ? !orig : orig;
-}
-
-/* The gauges of a service that depend on states alone. */
-static void recount_service(const struct service *s, uint64_t now[SERVICE_GAUGES])
-{
-	int i;
-
-	memset(now, 0, sizeof(*now) * SERVICE_GAUGES);
-	for (i = 0; i < seen_count; i++) {
-		const struct flow *f = &seen[i].flow;
-		int server = !seen[i].client;
-		enum service_gauge gauge;
-
-		if ((server ? seen[i].key.b_port : seen[i].key.a_port) != s->port ||
-		    memcmp(address(&seen[i].key, server), s->addr, 16) || is_over(f))
-			continue;
-		gauge = gauge_of(f);
-		if (gauge == SERVICE_GAUGES)
-			continue;
-		now[gauge]++;
-		now[SERVICE_NOW_HALF_OPEN_OLD] += gauge == SERVICE_NOW_HALF_OPEN && f->flags & FLAG_HALFOPEN_EMB;
-		now[SERVICE_NOW_LAST_ACK] += f->state[0] == LAST_ACK || f->state[0] == CLOSING ||
-					     f->state[1] == LAST_ACK || f->state[1] == CLOSING;
-	}
-}
-
-/*
- * Open flows of a service whose other end is a service too: the sweep, which reads no more of an open flow than states and times,
- * counts it for either of both.
- */
-static uint64_t recount_either(const struct service *s)
-{
-	uint64_t n = 0;
-	int i, side;
-
-	for (i = 0; i < seen_count; i++)
-		for (side = 0; side < 2; side++)
-			n += (side ? seen[i].key.b_port : seen[i].key.a_port) == s->port && seen[i].service[!side] &&
-			     !memcmp(address(&seen[i].key, side), s->addr, 16) && gauge_of(&seen[i].flow) == SERVICE_NOW_OPEN;
-	return n;
-}
-
-static bool in_prefix(const struct source *s, const uint8_t addr[16])
-{
-	bool v4 = !memcmp(addr, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12);
-	int bytes = s->prefix_len / 8;
-
-	if (v4 != (s->prefix_len == 32 || s->prefix_len == 24))
-		return false;
-	return !memcmp(addr, s->addr, v4 ? 12 + bytes : bytes);
-}
-
-static void recount_source(const struct source *s, uint64_t now[SOURCE_GAUGES])
-{
-	int i;
-
-	memset(now, 0, sizeof(*now) * SOURCE_GAUGES);
-	for (i = 0; i < seen_count; i++) {
-		const struct flow *f = &seen[i].flow;
-
-		if (is_over(f) || !in_prefix(s, address(&seen[i].key, seen[i].client)))
-			continue;
-		switch (gauge_of(f)) {
-		case SERVICE_NOW_UNANSWERED:
-			now[SOURCE_NOW_UNANSWERED]++;
-			now[SOURCE_NOW_STALE] += !!(f->flags & FLAG_STALE_SYN);
-			break;
-		case SERVICE_NOW_HALF_OPEN:
-			now[SOURCE_NOW_HALF_OPEN] += !(f->flags & FLAG_MIDSTREAM); /* without a SYN it is backscatter */
-			break;
-		case SERVICE_NOW_TIME_WAIT:
-			now[SOURCE_NOW_TIME_WAIT]++;
-			break;
-		default:
-			break;
-		}
-	}
-}
-
 /* ---- the comparison ---- */
 struct outcome {
 	int compared, wrong;
@@ -391,7 +213,7 @@ static void compare_all(struct rig *rig, struct outcome *o)
 		WARD_STATES(X)
 #undef X
 	};
-	struct ward_gauges g, mine = recount_all();
+	struct ward_gauges g, mine = drift_gauges();
 	int i;
 
 	if (ward_gauges_read(rig->w, &g)) {
@@ -423,8 +245,8 @@ static void compare_service(struct outcome *o, const struct service *s, unsigned
 	size_t i;
 
 	snprintf(what, sizeof(what), "service %d:%d", s->addr[15], s->port);
-	recount_service(s, mine);
-	either = recount_either(s);
+	drift_service(s, mine);
+	either = drift_either(s);
 	if (s->now[half][SERVICE_NOW_OPEN] - mine[SERVICE_NOW_OPEN] + either <= 2 * either)
 		mine[SERVICE_NOW_OPEN] = s->now[half][SERVICE_NOW_OPEN];
 	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++)
@@ -451,19 +273,10 @@ static void compare_source(struct outcome *o, const struct source *s, unsigned h
 	size_t i;
 
 	snprintf(what, sizeof(what), "source %d/%d", s->addr[15], s->prefix_len);
-	recount_source(s, mine);
+	drift_source(s, mine);
 	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++)
 		compare(o, what, names[rows[i]], s->now[half][rows[i]], mine[rows[i]]);
 	o->sources++;
-}
-
-/* Every element of an array. */
-static void read_map(struct rig *rig, enum ward_map map, uint32_t index, void *value)
-{
-	if (bpf_map_lookup_elem(rig->w->map[map], &index, value)) {
-		printf("not ok programs: drift: cannot read element %u of '%s'\n", index, ward_map_names[map]);
-		exit(1);
-	}
 }
 
 /* Compares what the last sweep counted; since then nothing happened. skip: leave this record out. */
@@ -474,24 +287,13 @@ static struct outcome compare_everything(struct rig *rig, bool quiet, int skip)
 	struct source source;
 	int i;
 
-	seen_count = 0;
-	if (ward_flows_each(rig->w, note_flow, skip >= 0 ? &skip : NULL)) {
-		printf("not ok programs: drift: %s\n", ward_reason());
-		exit(1);
-	}
+	drift_read(rig, skip);
 	compare_all(rig, &o);
-	for (i = 0; i < SERVICE_ROOM; i++)
-		read_map(rig, MAP_SERVICES, (uint32_t)i, &services[i]);
-	for (i = 0; i < seen_count; i++) {
-		seen[i].service[0] = is_service(&seen[i].key, 0);
-		seen[i].service[1] = is_service(&seen[i].key, 1);
-		seen[i].client = client_of(&seen[i]);
-	}
-	for (i = 0; i < SERVICE_ROOM; i++)
-		if (services[i].live)
-			compare_service(&o, &services[i], half);
+	for (i = 0; i < DRIFT_SERVICES; i++)
+		if (drift_services[i].live)
+			compare_service(&o, &drift_services[i], half);
 	for (i = 0; i < (int)rig->w->opt.sources; i++) {
-		read_map(rig, MAP_SOURCES, (uint32_t)i, &source);
+		drift_read_map(rig, MAP_SOURCES, (uint32_t)i, &source);
 		if (source.live)
 			compare_source(&o, &source, half);
 	}
@@ -569,7 +371,7 @@ static void control_counter(struct rig *rig)
 	uint32_t i;
 
 	for (i = 0; i < rig->w->opt.services; i++) {
-		read_map(rig, MAP_SERVICES, i, &service);
+		drift_read_map(rig, MAP_SERVICES, i, &service);
 		if (service.live)
 			break;
 	}
@@ -599,7 +401,7 @@ int main(int argc, char **argv)
 	rig_options_init(&opt);
 	opt.ward.flows = 1024;
 	opt.ward.embryos = 256;
-	opt.ward.services = SERVICE_ROOM;
+	opt.ward.services = DRIFT_SERVICES;
 	opt.ward.sources = 256;
 	opt.ward.msl_s = 5;
 	rig_open(&rig, &opt);

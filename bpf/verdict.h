@@ -318,9 +318,12 @@ __weak __noinline int block_source(__u32 subject, __u64 for_ns)
 	e->until_ns = sc->seg.now_ns + for_ns;
 	e->subject = subject - POLICY_RULES;
 	/* what stands there by hand stays as it is; what is over is only waiting for the sweeper, which need not live */
-	if (entry_counts(bpf_map_lookup_elem(&block_addrs, &sc->policy.prefix), sc->seg.now_ns) ||
-	    bpf_map_update_elem(&block_addrs, &sc->policy.prefix, e, BPF_ANY))
+	if (entry_counts(bpf_map_lookup_elem(&block_addrs, &sc->policy.prefix), sc->seg.now_ns))
 		return 0;
+	if (bpf_map_update_elem(&block_addrs, &sc->policy.prefix, e, BPF_ANY)) { /* its limit drops it all the same */
+		bump(CNT_LIST_FULL);
+		return 0;
+	}
 	bit = block_bit(&sc->policy.prefix);
 	block_bit_set(bit >> 6, bit);
 	block_bit_set((bit >> 6) + BLOCK_FILTER_WORDS, bit);

@@ -338,7 +338,8 @@ enum ward_reason {
 	X(COOKIE_REFUSED, "cookies-refused", "good cookies that the stack would not take")                             \
 	X(COOKIE_KNOWN, "cookies-known", "SYNs left to the stack, which has a connection of these ports, or TIME-WAIT") \
 	X(COOKIE_MPTCP, "cookies-mptcp", "SYNs left to the stack, whose listener speaks Multipath TCP")                \
-	X(COOKIE_UNPROTECTED, "cookies-no-listener", "SYNs left to the stack, for nobody listens on the port here")
+	X(COOKIE_UNPROTECTED, "cookies-no-listener", "SYNs left to the stack, for nobody listens on the port here")    \
+	X(LIST_FULL, "block-list-full", "sources that a limit could not put on the block list, for want of room")
 
 enum ward_counter {
 #define X(id, name, text) CNT_##id,

@@ -135,6 +135,34 @@ static void test_block(struct rig *rig)
 	case_end();
 }
 
+static void test_block_full(struct rig *rig)
+{
+	struct list_item *all = calloc(WARD_LIST_MAX, sizeof(*all));
+	struct list_change change = {0};
+	struct wire_end listed;
+	uint64_t before = counter_of(rig, CNT_LIST_FULL);
+
+	case_begin("limits: with 'for' and a full block list the limit drops, and that it is full is counted");
+	start(rig, "services:\n  - {name: web, match: {dport: 80}, new-per-source: {rate: 1/m, burst: 5, for: 10s}}\n");
+	for (unsigned i = 0; i < WARD_LIST_MAX; i++) {
+		wire_address(&listed, false, 0x200000 + i, 0);
+		memcpy(all[i].prefix.addr, listed.addr, sizeof(listed.addr));
+		all[i].prefix.len = 128;
+	}
+	check(!ward_list_replace(rig->w, WARD_BLOCK, all, WARD_LIST_MAX, &change));
+	free(all);
+	same(burst(rig, C, S, 1000, 8), 5);
+	same(counter_of(rig, CNT_LIST_FULL) - before, 3);
+	same(drops_of(rig).dropped[DROP_NEW_SOURCE], 3);
+	same(ward_list_count(rig->w, WARD_BLOCK), WARD_LIST_MAX);
+	ward_list_flush(rig->w, WARD_BLOCK);
+	same(burst(rig, C, S, 2000, 3), 0);
+	same(counter_of(rig, CNT_LIST_FULL) - before, 3);
+	same(ward_list_count(rig->w, WARD_BLOCK), 1);
+	enforce_nothing(rig);
+	case_end();
+}
+
 static void test_new(struct rig *rig)
 {
 	case_begin("limits: new: connections of one address and port, whoever begins them");
@@ -396,6 +424,7 @@ int main(void)
 	test_rate(&rig);
 	test_modes(&rig);
 	test_block(&rig);
+	test_block_full(&rig);
 	test_new(&rig);
 	test_source_half_open(&rig);
 	test_source_windows(&rig);

@@ -26,6 +26,7 @@
 	X(RACES, "sweep_races_total", COUNTER, "", "Records that moved while the sweep looked at them.")               \
 	X(UNCOUNTED, "services_without_record_total", COUNTER, "", "Services without a record for want of room.")      \
 	X(REPLACED, "sources_replaced_total", COUNTER, "", "Records of quiet sources that gave way to busier ones.")   \
+	X(UNLISTED, "block_list_full_total", COUNTER, "", "Sources that a limit could not put on the block list: it was full.") \
 	X(CORRECTIONS, "corrections_total", COUNTER, "", "By how much half-open counts had drifted from a recount.")   \
 	X(COOKIES, "syn_cookies_total", COUNTER, "what", "SYN cookies: SYNs answered or not, and ACKs.")                \
 	X(RECORDS, "flows", GAUGE, "table", "Live flows at the last sweep.")                                           \

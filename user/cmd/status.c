@@ -113,6 +113,8 @@ static void show_seen(struct sheet *s, const struct snapshot *snap)
 		     "for want of room: --services");
 	sheet_number(s, "sources_replaced", c[CNT_SOURCES_REPLACED] ? "sources replaced" : "", c[CNT_SOURCES_REPLACED],
 		     "quiet ones gave way to busier ones: --sources");
+	sheet_number(s, "block_list_full", c[CNT_LIST_FULL] ? "sources not blocked" : "", c[CNT_LIST_FULL],
+		     "for want of room: tcpward block del, or a shorter list");
 	sheet_number(s, "ack_unseen", "acked but never seen", snap->counters.flag[FLAG_BIT_ACK_UNSEEN], NULL);
 }
 

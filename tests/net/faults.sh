@@ -240,6 +240,11 @@ lost=$(counter a "$A" events-lost-ring)
 expect "events that found the ring full are counted" "$lost" -gt 0
 kill -CONT "$run"
 sleep 1.5
+verify_on a "$A" "... flows are not harmed: the sockets agree"
+start b "$BIN/crowd" serve 9001 || exit
+start a "$BIN/crowd" load 192.0.2.2 9001 1 1 n || exit
+hears_on() { grep -q '"dport":9001' "$run_log"; }
+if await 5 hears_on; then ok "... the reader hears again"; else fail "... the reader hears again" "$(tail -n 1 "$run_log")"; fi
 stop "$run" -INT
 told=$(grep '"type":"lost"' "$run_log" | sed 's/.*"count":\([0-9]*\).*/\1/' | awk '{ n += $1 } END { print n + 0 }')
 expect "... told among the events" "$told" -ge "$lost"

@@ -13,6 +13,7 @@
 static char reason[512];
 static char remedy_text[512];
 static char last_line[200];
+static char map_name[32];
 static bool fault_kept;
 static bool verbose;
 
@@ -86,6 +87,15 @@ static void keep_line(const char *text)
 	last_line[len] = '\0';
 }
 
+/* libbpf closes all maps when one cannot be made: only its log says which. */
+static void keep_map(const char *text)
+{
+	static const char begin[] = "libbpf: map '";
+
+	if (!strncmp(text, begin, sizeof(begin) - 1) && strstr(text, "': failed to create"))
+		sscanf(text + sizeof(begin) - 1, "%31[^']", map_name);
+}
+
 int log_take(int level, const char *fmt, va_list args)
 {
 	va_list again;
@@ -97,6 +107,7 @@ int log_take(int level, const char *fmt, va_list args)
 	va_end(again);
 	if (level == (int)LIBBPF_WARN && vasprintf(&text, fmt, args) >= 0) {
 		keep_line(text);
+		keep_map(text);
 		free(text);
 	}
 	return 0;
@@ -117,9 +128,14 @@ const char *log_last(void)
 	return last_line;
 }
 
+const char *log_map(void)
+{
+	return map_name;
+}
+
 void log_forget(void)
 {
-	last_line[0] = '\0';
+	last_line[0] = map_name[0] = '\0';
 	fault_kept = false;
 }
 

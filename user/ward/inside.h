@@ -156,6 +156,8 @@ void log_capture(void);
 int log_take(int level, const char *fmt, va_list args);
 /* The last line of libbpf's log that says why, "" if there is none. */
 const char *log_last(void);
+/* The map that libbpf could not make, "" if there is none. */
+const char *log_map(void);
 void log_forget(void);
 /* The remedy for want of privilege; it names what this process lacks. errno stays. */
 #define REMEDY_ROOT remedy_privilege(false)

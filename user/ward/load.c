@@ -398,14 +398,42 @@ static void spare_tc(struct tcpward_bpf *skel)
 	bpf_program__set_autoload(skel->progs.flows_text, false);
 }
 
-static int load_failed(int err)
+/*
+ * The kernel would not give the memory of a map, though check_memory() found enough: one map may be too large for it, or a control
+ * group allows less. Bytes are those of keys and values; the kernel adds its own.
+ */
+static int map_failed(struct tcpward_bpf *skel, const char *name, int err)
+{
+	static const struct {
+		const char *prefix, *option;
+	} options[] = { { "flows", "--flows" },	    { "present", "--flows" },	{ "embryos", "--embryos" }, { "syns", "--embryos" },
+			{ "service", "--services" }, { "guard", "--services" }, { "source", "--sources" } };
+	struct bpf_map *map = bpf_object__find_map_by_name(skel->obj, name);
+	const char *option = "--flows and --embryos";
+	unsigned long long bytes;
+	char mend[64];
+
+	if (!map)
+		return ward_fail(err, "use smaller --flows and --embryos", "cannot load the BPF programs: %s", strerror(-err));
+	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)
+		if (!strncmp(name, options[i].prefix, strlen(options[i].prefix)))
+			option = options[i].option;
+	bytes = ((unsigned long long)(bpf_map__key_size(map) + 7) / 8 + (bpf_map__value_size(map) + 7) / 8) * 8 * bpf_map__max_entries(map);
+	if (bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_ARRAY)
+		bytes *= (unsigned)libbpf_num_possible_cpus();
+	snprintf(mend, sizeof(mend), "use a smaller %s", option);
+	return ward_fail(err, mend, "cannot make the map '%s' of %u elements, %llu bytes: %s", name, bpf_map__max_entries(map), bytes,
+			 strerror(-err));
+}
+
+static int load_failed(struct tcpward_bpf *skel, int err)
 {
 	if (err == -EPERM || err == -EACCES) {
 		if (!strstr(log_last(), "nvalid") && geteuid())
 			return ward_fail(-EPERM, REMEDY_ROOT, "cannot load the BPF programs: %s", strerror(-err));
 	}
-	if (err == -ENOMEM)
-		return ward_fail(err, "use smaller --flows and --embryos", "cannot make the maps: %s", strerror(-err));
+	if (skel && (err == -ENOMEM || (err == -E2BIG && *log_map())))
+		return map_failed(skel, log_map(), err);
 	return ward_fail(-EOPNOTSUPP, "-v shows the verifier's log; 'tcpward doctor' what this kernel lacks",
 			 "this kernel refuses the BPF programs: %s (%s)", strerror(-err), log_last());
 }
@@ -465,7 +493,7 @@ int load_programs(struct ward *w)
 	log_forget();
 	skel = tcpward_bpf__open();
 	if (!skel)
-		return load_failed(-errno);
+		return load_failed(NULL, -errno);
 	w->skel = skel;
 	err = set_rodata(w, skel);
 	if (!err)
@@ -475,13 +503,13 @@ int load_programs(struct ward *w)
 	if (w->opt.replay && !w->opt.all_hooks)
 		spare_tc(skel);
 	if (err)
-		return load_failed(err);
+		return load_failed(skel, err);
 	err = w->take ? takeover_reuse(w, skel->obj) : 0;
 	if (err)
 		return err;
 	err = tcpward_bpf__load(skel);
 	if (err)
-		return load_failed(err);
+		return load_failed(skel, err);
 	err = find_fds(w, skel->obj);
 	if (!err)
 		err = load_map_memory(w);

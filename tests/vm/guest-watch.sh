@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # guest-watch: in a guest of tests/vm. All programs load; the conformance vectors pass through them; by each way that this
 # kernel has of attaching, a handshake and a close are followed, a block list and a rule drop, detach leaves nothing; SYN
-# cookies of each flavour open connections.
+# cookies of each flavour open connections. With the word "upgrade": other builds take over meanwhile.
 #
 # Lines "# loads ..." are what tests/vm/table makes docs/kernels.md of.
 . "$(dirname "$0")/../net/lib.sh"
@@ -144,6 +144,54 @@ cookies_of_each_flavour() {
 	cookies kernel
 }
 
+# ---- another build takes over ----
+hooked() { # ids of our programs
+	on a ip link show dev "$A" | grep -o 'prog/xdp id [0-9]*'
+	on a tc filter show dev "$A" ingress 2>/dev/null | grep -o 'ward_tc.* id [0-9]*'
+	on a tc filter show dev "$A" egress 2>/dev/null | grep -o 'ward_tc.* id [0-9]*'
+}
+ages() { # of the connections that are held
+	flows_json a "$A" "dport = $port and state established" | sed -n 's/.*"sport":\([0-9]*\).*"start_ns":\([0-9]*\).*/\1 \2/p' | sort
+}
+echoes() { # name: each connection carries data
+	local before
+	before=$(grep -c echoed "$holder_log")
+	kill -USR1 "$holder"
+	more() { [ "$(grep -c echoed "$holder_log")" -gt "$before" ]; }
+	await 10 more
+	is "$1" "$(tail -n 1 "$holder_log")" "echoed, 0 failed"
+}
+upgrade() { # way build: the hooks keep their number, and all have new programs
+	local what="$1: tcpward-$2 takes over" holder holder_log server flows old began
+	[ -n "$upgrades" ] || return
+	port=$((port + 1))
+	start a "$BIN/crowd" serve $port || return
+	server=$pid
+	start b "$BIN/crowd" hold 192.0.2.1 $port 3 || return
+	holder=$pid holder_log=$log
+	echoes "$1: connections carry data"
+	must a block add 192.0.2.4 --name "$A"
+	flows=$(ages) old=$(hooked)
+	is "$1: three flows" "$(wc -l <<<"$flows")" 3
+
+	TCPWARD=$BIN/tcpward-$2
+	began=$(milliseconds)
+	ward a attach "$A"
+	exits "$what" 0
+	echo "# took over in $(($(milliseconds) - began)) ms: $1"
+	is "$what: as many programs" "$(hooked | wc -l)" "$(wc -l <<<"$old")"
+	is "$what: none of the old" "$(hooked | grep -cxF "$old")" 0
+	[ "$2" = relaid ] || is "$what: flows keep their age" "$(ages)" "$flows"
+	echoes "$what: connections go on"
+	is "$what: they are followed" "$(ages | wc -l)" 3
+	if connects b 2 192.0.2.4 192.0.2.1 $port; then fail "$what: who was blocked is" "connected"; else ok "$what: who was blocked is"; fi
+	stop "$holder"
+	stop "$server"
+}
+upgrades=
+[ "${1:-}" = upgrade ] && upgrades=1
+ours=$TCPWARD
+
 # ---- each way in ----
 attach_by() { # words of attach
 	local how=$* began
@@ -165,11 +213,15 @@ detach_from() { # way
 }
 attach_by --ingress xdp
 cookies_of_each_flavour
+upgrade "--ingress xdp" rebuilt
 detach_from "--ingress xdp"
+TCPWARD=$ours
 attach_by --ingress xdp-generic
 detach_from "--ingress xdp-generic"
 attach_by --ingress tc
+upgrade "--ingress tc" relaid
 detach_from "--ingress tc"
+TCPWARD=$ours
 if [ -z "${no_tcx:-}" ]; then
 	attach_by --ingress tc --clsact
 	detach_from "--ingress tc --clsact"

@@ -2,4 +2,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # linux-6.1: Debian 12's kernel, the oldest that is supported: no tcx.
 . "$(dirname "$0")/lib.sh"
-in_guest 6.1 guest-watch.sh
+FILES+=" build/tests/tcpward-rebuilt build/tests/tcpward-relaid"
+in_guest 6.1 guest-watch.sh upgrade

@@ -113,8 +113,8 @@ static struct bpf_object *open_again(const struct ward *w)
 
 static int failed(const struct ward_iface *iface, const char *what, int err)
 {
-	if (strstr(log_last(), "changes packet data")) /* Linux 6.13, and a dispatcher that says that it changes none */
-		return ward_fail(-EOPNOTSUPP, "use --ingress tc",
+	if (strstr(log_last(), "changes packet data")) /* Linux 6.13, stable 6.12, and a dispatcher that says that it changes none */
+		return ward_fail(-EOPNOTSUPP, "use --ingress tc, or libxdp 1.5.5 or later",
 				 "cannot %s '%s' by libxdp's dispatcher: this kernel lets nothing into it that may change frames, as for "
 				 "SYN cookies",
 				 what, iface->name);

@@ -93,6 +93,12 @@ static __always_inline int tcp_in_window(const struct tcp_judgement *j, const st
 	       !seq_lt(j->a.end, s->nxt - tcp_lookback(d, 65535));
 }
 
+/* How far a number is ahead of another; 0: not at all. Of two such distances the longer one is known also near 2^31. */
+static __always_inline __u32 tcp_ahead(__u32 from, __u32 to)
+{
+	return seq_lt(from, to) ? to - from : 0;
+}
+
 /* Is the ack believable? RFC 9293 section 3.10.7.4 fifth, RFC 5961 section 5. 0: the segment ends here. */
 TCP_STAGE int tcp_ack_ok(struct tcp_judgement *j, const struct segment *seg)
 {
@@ -115,7 +121,7 @@ TCP_STAGE int tcp_ack_ok(struct tcp_judgement *j, const struct segment *seg)
 		}
 		/* only of a segment that is in the window itself, and as far as its sender had opened its own: else a few
 		 * blind segments could set the tracker off for good */
-		if (!tcp_in_window(j, seg) || ((s->known & KNOWN_REDGE) && seq_lt(s->redge + 1, seg->ack))) {
+		if (!tcp_in_window(j, seg) || ((s->known & KNOWN_REDGE) && tcp_ahead(d->nxt, s->redge + 1) < seg->ack - d->nxt)) {
 			j->flags |= FLAG_ACK_UNSEEN;
 			return 0;
 		}

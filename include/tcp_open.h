@@ -293,8 +293,7 @@ static __always_inline void tcp_synack_ok(struct tcp_judgement *j, const struct 
 	if (s->state == SYN_RECEIVED && s->isn == seg->seq) {
 		j->flags |= FLAG_SYNACK_RTX;
 		j->synack_rtx = 1;
-		/* what it acknowledged before may have been of nothing (O7) */
-		s->ack = (s->known & KNOWN_ACK) && !s->has_badack ? seq_max(s->ack, seg->ack) : seg->ack;
+		s->ack = s->known & KNOWN_ACK ? seq_max(s->ack, seg->ack) : seg->ack;
 		s->has_badack = 0;
 	} else {
 		tcp_end_init(s, seg);
@@ -367,9 +366,7 @@ TCP_STAGE int tcp_judge_synack(struct tcp_judgement *j, const struct segment *se
 			tcp_end_init(s, seg);
 			tcp_move(s, TCP_SND_SYNACK, 1);
 		}
-		s->ack = seg->ack;
-		s->known |= KNOWN_ACK;
-		s->badack = seg->ack;
+		s->badack = seg->ack; /* it is no ack of the receiver's numbers: beside them it would be anything */
 		s->has_badack = 1;
 		j->flags |= FLAG_BAD_SYNACK;
 		return 0;

@@ -163,11 +163,15 @@ static inline void record_forget(struct flow *f, __u64 now_ns)
 }
 
 /*
- * Clears what the fast path does not keep up with the slow one: the runs and the watch of tcp_marks.h, which it ends, and who
- * has sent something, which nobody asks for once both ends are confirmed.
+ * Clears what the fast path does not keep up with the slow one: the runs and the watch of tcp_marks.h, which it ends; who has
+ * sent something, which nobody asks for once both ends are confirmed; and that an ISN is 2^30 bytes ago, which it finds out by
+ * the bytes that it has counted, so that where an ack of unseen data has moved the numbers it is later, and before 2^31.
  */
 static inline void record_of_fast(struct flow *f)
 {
+	for (int i = 0; i < 2; i++)
+		if ((f->half[i].nxt - f->isn[i]) >> 30)
+			f->known[i] &= ~KNOWN_ISN;
 	f->prev &= ~0ULL >> (64 - PREV_RTX_SHIFT);
 	f->phase &= ~PHASE_WATCH;
 	f->flags &= ~(MARK_SENT_A | MARK_SENT_B);

@@ -18,11 +18,12 @@ static struct ward *ward[HOSTS];
 static struct locals *locals[HOSTS];
 static unsigned long class_count[CLASS_COUNT];
 /*
- * Beside verify's list, what only this program can know. All but the first are what the tracker is known to get wrong
+ * Beside verify's list, what only this program can know. All but the first two are what the tracker is known to get wrong
  * (docs/tracker.md, "Beside the kernel's sockets"), and happen only where a third party has spoken that knows the numbers.
  */
-enum known { SILENT_ABORT, SYN_FIN, UNSEEN, NO_SYNACK, HELD_RST, HELD_FIN, OVERRUN, CROSSED, KNOWN_COUNT };
+enum known { SILENT_ABORT, UNSENT_FIN, SYN_FIN, UNSEEN, NO_SYNACK, HELD_RST, HELD_FIN, OVERRUN, CROSSED, KNOWN_COUNT };
 static const char *const known_text[KNOWN_COUNT] = {
+	[UNSENT_FIN] = "by a close that waited in the socket while the other end's FIN came: no wire shows that they crossed",
 	[SYN_FIN] = "by a SYN+FIN, which Linux takes for a SYN where it opens a connection",
 	[UNSEEN] = "by acknowledgments of what a third party has sent",
 	[NO_SYNACK] = "by data or a FIN in place of the SYN-ACK",
@@ -77,6 +78,8 @@ static enum known known(const struct conn *c, unsigned host, const struct endpoi
 {
 	if (!e->has_socket && c->aborted[host] && (e->ours == LAST_ACK || e->ours == CLOSING))
 		return SILENT_ABORT;
+	if (c->unsent[host] && e->has_socket && ((e->ours == CLOSED && e->kernel == TIME_WAIT) || (e->ours == LAST_ACK && e->kernel == CLOSING)))
+		return UNSENT_FIN;
 	if (!c->forged)
 		return KNOWN_COUNT;
 	if (c->held[host] && (e->kernel == SYN_RECEIVED || !e->has_socket))
@@ -108,6 +111,7 @@ static void take_difference(struct conn *c, const char *whose, unsigned host, co
 	c->told[host][1] = e->kernel;
 	class_count[class]++;
 	c->held[host] |= class == CLASS_ACCEPT_QUEUE;
+	c->unsent[host] |= class == CLASS_UNSENT;
 	if (class != CLASS_UNEXPLAINED)
 		return;
 	if (known(c, host, e) != KNOWN_COUNT) {

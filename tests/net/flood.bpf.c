@@ -5,6 +5,8 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "acks.bpf.h"
+
 /* Ethernet, IPv4, TCP, as flood.c wrote them; checksums with the fields below zero. */
 struct flood_frame {
 	struct ethhdr eth;
@@ -28,22 +30,6 @@ __u8 whole[54]; /* the frame: the receiver may have written into the page that c
 __u64 sent;  /* frames made */
 __u64 limit; /* and no more */
 __u32 next; /* the 4-tuple's number */
-
-/* What the first segment after the handshake acknowledges, by 4-tuple, host order: of connections that opened.c opened */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__type(key, __u32);
-	__type(value, __u64);
-} acks SEC(".maps");
-
-static __always_inline __u16 fold(__u32 sum)
-{
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (__u16)~sum;
-}
 
 /* The sum of what it wrote, in the frame's order. */
 static __always_inline __u32 number(struct flood_frame *f, __u32 n)

@@ -8,6 +8,8 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "acks.bpf.h"
+
 #define ETH_P_IP 0x0800
 #define TCP_WORDS 5
 
@@ -24,22 +26,6 @@ const volatile __u32 tuples;
 const volatile __u16 first_port;
 
 __u32 open; /* connections whose SYN-ACK came */
-
-/* Of connection n, host order; 0: not open */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__type(key, __u32);
-	__type(value, __u64);
-} acks SEC(".maps");
-
-static __always_inline __u16 fold(__u32 sum)
-{
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (__u16)~sum;
-}
 
 static __always_inline __u32 sum_words(const void *from, int words)
 {

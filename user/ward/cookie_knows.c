@@ -12,7 +12,6 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -84,19 +83,6 @@ static bool follows_all(const struct ward *w, char why[80])
 	return !name[0];
 }
 
-static void __attribute__((format(printf, 2, 3))) tell(struct ward *w, const char *fmt, ...)
-{
-	char line[256];
-	va_list args;
-
-	if (!w->on_notice)
-		return;
-	va_start(args, fmt);
-	vsnprintf(line, sizeof(line), fmt, args);
-	va_end(args);
-	w->on_notice(line, w->on_notice_ctx);
-}
-
 void cookie_knowledge(struct ward *w)
 {
 	struct cookie_conf *conf;
@@ -120,7 +106,7 @@ static void forget_all(struct ward *w, struct cookie_conf *conf, const char *why
 	w->info->seeded = 0;
 	conf->knows_from_ns = 0;
 	if (knew)
-		tell(w, "SYN cookies: from now on the stack is asked for each SYN whether it has the connection: %s", why);
+		ward_notice(w, "SYN cookies: from now on the stack is asked for each SYN whether it has the connection: %s", why);
 }
 
 static void look_for_nat(struct ward *w, const struct cookie_conf *conf)
@@ -130,7 +116,7 @@ static void look_for_nat(struct ward *w, const struct cookie_conf *conf)
 
 	w->cookie_nat = conf->flavour == COOKIE_OWN && nat_chain(why, sizeof(why));
 	if (w->cookie_nat && !was)
-		tell(w, "SYN cookies of our own: the stack loses them beside NAT (%s): apply the policy again, then the kernel's are used", why);
+		ward_notice(w, "SYN cookies of our own: the stack loses them beside NAT (%s): apply the policy again, then the kernel's are used", why);
 }
 
 void cookie_look(struct ward *w, uint64_t now_ns)

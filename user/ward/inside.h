@@ -150,6 +150,9 @@ struct ward {
 	int note_count;
 };
 
+/* notice.c: a line of what happened in the background, to who has asked for such by ward_on_notice(); to nobody else. */
+void ward_notice(struct ward *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
 /* ---- error.c ---- */
 void log_capture(void);
 /* One piece of the log of libbpf, or of a library with the same levels. Returns 0. */

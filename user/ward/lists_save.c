@@ -114,8 +114,8 @@ int lists_save(struct ward *w)
 			one = save_list(w, list, path);
 		err = one < 0 ? one : err;
 	}
-	if (err && w->on_notice)
-		w->on_notice(ward_reason(), w->on_notice_ctx);
+	if (err)
+		ward_notice(w, "%s", ward_reason());
 	return err;
 }
 

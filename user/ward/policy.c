@@ -140,20 +140,9 @@ static bool is_due(const struct ward *w, uint64_t now_ns)
 
 static void tell_rollback(struct ward *w, const char *file, uint64_t when_ns)
 {
-	char line[256];
-
-	if (!w->on_notice)
-		return;
-	snprintf(line, sizeof(line), "policy '%s' was not confirmed within its time: taken back%s (%llu s ago)", file,
-		 w->live->loaded ? ", the one before is in force" : ", no policy is in force",
-		 (unsigned long long)((ward_now_ns(w) - when_ns) / NS_PER_S));
-	w->on_notice(line, w->on_notice_ctx);
-}
-
-void ward_on_notice(struct ward *w, void (*fn)(const char *line, void *ctx), void *ctx)
-{
-	w->on_notice = fn;
-	w->on_notice_ctx = ctx;
+	ward_notice(w, "policy '%s' was not confirmed within its time: taken back%s (%llu s ago)", file,
+		    w->live->loaded ? ", the one before is in force" : ", no policy is in force",
+		    (unsigned long long)((ward_now_ns(w) - when_ns) / NS_PER_S));
 }
 
 void policy_sweep(struct ward *w, uint64_t now_ns)

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,19 +34,6 @@ void reactions_free(struct ward *w)
 {
 	free(w->reactions);
 	w->reactions = NULL;
-}
-
-static void __attribute__((format(printf, 2, 3))) tell(struct ward *w, const char *fmt, ...)
-{
-	char line[256];
-	va_list args;
-
-	if (!w->on_notice)
-		return;
-	va_start(args, fmt);
-	vsnprintf(line, sizeof(line), fmt, args);
-	va_end(args);
-	w->on_notice(line, w->on_notice_ctx);
 }
 
 /* Does it act now? The same rule as the packet path's: bpf/verdict.h. */
@@ -103,11 +89,11 @@ static void block(struct ward *w, struct policy_config *cfg, const struct findin
 	item.entry.until_ns = now_ns + r->for_ns;
 	snprintf(item.entry.reason, sizeof(item.entry.reason), "%s", finding_name(f->kind));
 	if (ward_list_add(w, WARD_BLOCK, &item)) {
-		tell(w, "finding %u (%s): cannot block its source: %s", f->id, finding_name(f->kind), ward_reason());
+		ward_notice(w, "finding %u (%s): cannot block its source: %s", f->id, finding_name(f->kind), ward_reason());
 		return;
 	}
 	r->done++;
-	tell(w, "finding %u (%s): %s is on the block list for %llu s", f->id, finding_name(f->kind), finding_subject_text(f, who),
+	ward_notice(w, "finding %u (%s): %s is on the block list for %llu s", f->id, finding_name(f->kind), finding_subject_text(f, who),
 	     (unsigned long long)(r->for_ns / NS_PER_S));
 }
 
@@ -167,7 +153,7 @@ static void close_flow(struct ward *w, struct policy_react *r, const struct flow
 	if (!err || err == -ENOENT || w->reactions->told)
 		return;
 	w->reactions->told = true;
-	tell(w, "cannot close sockets as the policy asks: %s%s", strerror(-err),
+	ward_notice(w, "cannot close sockets as the policy asks: %s%s", strerror(-err),
 	     err == -EOPNOTSUPP ? " (this kernel lacks CONFIG_INET_DIAG_DESTROY)" :
 	     err == -EPERM      ? " (what was started without --policy has given up CAP_NET_ADMIN: start it with it)" :
 				  "");
@@ -214,7 +200,7 @@ static void close_there(struct ward *w, struct policy_config *cfg, uint64_t now_
 		netns_leave(&visit);
 	} else if (!w->reactions->told) {
 		w->reactions->told = true;
-		tell(w, "cannot close sockets as the policy asks: their network namespace cannot be entered: %s",
+		ward_notice(w, "cannot close sockets as the policy asks: their network namespace cannot be entered: %s",
 		     errno != ESTALE	     ? strerror(errno) :
 		     w->info->netns_cookie ? "another one has its number now: detach, and attach where the interfaces are" :
 					     "this kernel does not tell it from another one (SO_NETNS_COOKIE): tcpward run --policy there does it");

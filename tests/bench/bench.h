@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #define ROUNDS 7         /* of what takes milliseconds: medians */
+#define PATIENCE_S 120   /* see bench_wait_calm() */
 #define PACKET_ROUNDS 32 /* at most, of ns per packet, each of some milliseconds: the quieter quarter */
 
 /* goal: the most, or the least for a rate (at_least); 0: none. The name is unique: it is the key in build/bench.json. */
@@ -27,6 +28,11 @@ uint64_t bench_wall_ns(void);
 double median(double *values, int n);
 /* The value that a quarter of them are below: what else a machine does, or its neighbours, only ever adds. */
 double quiet(const double *values, int n);
+
+/* calm.c: the machine's neighbours leave the caches to us: the walk over some megabytes is not the walk to memory. */
+bool bench_calm(void);
+/* Waits for that; all calls together look and wait for PATIENCE seconds (environment). Returns whether it is so now. */
+bool bench_wait_calm(void);
 
 /* How many flows are live, in a table of which capacity: enum bench_size selects the goals. */
 enum bench_size { BENCH_10K, BENCH_100K, BENCH_1M, BENCH_SIZES };

@@ -51,7 +51,7 @@ static double net(const struct bench_case *c, int rounds, double (*statistic)(co
 	return statistic(c->ns, rounds) - statistic(cases[bed_in_short_runs(c) ? CASE_EMPTY_SHORT : CASE_EMPTY].ns, rounds);
 }
 
-static void report(enum bench_size size)
+static void report(enum bench_size size, int calm)
 {
 	const char *label = bench_flows[size].label;
 	const int rounds = bench_flows[size].beds * bench_flows[size].rounds;
@@ -61,10 +61,11 @@ static void report(enum bench_size size)
 	int i;
 
 	bench_title("packets, %s flows; test_run itself costs %.1f ns, in short runs %.1f ns; the median of parser + drop is %.2f "
-		    "of its quiet value, of established ACKs %.2f",
+		    "of its quiet value, of established ACKs %.2f; %d of %d measures had the caches to themselves",
 		    label, quiet(cases[CASE_EMPTY].ns, rounds), quiet(cases[CASE_EMPTY_SHORT].ns, rounds),
 		    net(unit, rounds, middle) / base,
-		    net(find_case("established ACK"), rounds, middle) / net(find_case("established ACK"), rounds, quiet));
+		    net(find_case("established ACK"), rounds, middle) / net(find_case("established ACK"), rounds, quiet), calm,
+		    CASES * (rounds + bench_flows[size].beds));
 	for (i = CASE_WRAPPER; i < CASES; i++) {
 		double ns = net(&cases[i], rounds, quiet);
 
@@ -80,9 +81,10 @@ static void report(enum bench_size size)
 		   "x", size == BENCH_10K ? 1.2 : 0, false);
 }
 
-static void run_bed(struct bed *b, double *const ns[], int rounds)
+/* Returns how many measures were made while bench_calm(). */
+static int run_bed(struct bed *b, double *const ns[], int rounds)
 {
-	int i, round;
+	int i, round, calm = 0;
 
 	for (i = 0; i < CASES; i++)
 		bed_prepare(b, &cases[i]);
@@ -92,6 +94,7 @@ static void run_bed(struct bed *b, double *const ns[], int rounds)
 
 			if (cases[i].payload)
 				bed_new_round(b);
+			calm += bench_wait_calm();
 			if (cases[i].flood)
 				bed_measure(b, &cases[i]); /* fills the table, and is fair to the caches */
 			took = bed_measure(b, &cases[i]);
@@ -101,6 +104,7 @@ static void run_bed(struct bed *b, double *const ns[], int rounds)
 				ns[i][round] = took;
 		}
 	}
+	return calm;
 }
 
 void bench_packets(enum bench_size size)
@@ -108,7 +112,7 @@ void bench_packets(enum bench_size size)
 	const struct bench_flows *f = &bench_flows[size];
 	struct bed bed[2]; /* the next is made before the last goes: else it would get the same memory */
 	double *ns[CASES];
-	int i, turn;
+	int i, turn, calm = 0;
 
 	for (turn = 0; turn < f->beds; turn++) {
 		bed_open(&bed[turn & 1], f->flows, f->capacity);
@@ -116,8 +120,8 @@ void bench_packets(enum bench_size size)
 			bed_close(&bed[(turn & 1) ^ 1]);
 		for (i = 0; i < CASES; i++)
 			ns[i] = cases[i].ns + turn * f->rounds;
-		run_bed(&bed[turn & 1], ns, f->rounds);
+		calm += run_bed(&bed[turn & 1], ns, f->rounds);
 	}
 	bed_close(&bed[(turn & 1) ^ 1]);
-	report(size);
+	report(size, calm);
 }

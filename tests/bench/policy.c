@@ -340,6 +340,7 @@ static double measure(struct bed *b, struct policy_case *p, enum list *list_now,
 	if (p->c.verdict == 3)
 		bed_forget_evictions(b);
 	sent = bed_counter(b, CNT_COOKIE_SENT);
+	bench_wait_calm();
 	ns = bed_measure(b, &p->c);
 	if (p->c.verdict == 3 && bed_counter(b, CNT_COOKIE_SENT) + p->c.stray < sent + (uint64_t)p->c.repeat)
 		bench_die("%s: not all were answered", p->c.name);

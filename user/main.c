@@ -79,6 +79,7 @@ int main(int argc, char **argv)
 {
 	const char *word = argc > 1 ? argv[1] : "";
 
+	output_begin();
 	signal(SIGPIPE, SIG_IGN); /* a reader that goes away ends a command in order: run detaches */
 	if (!strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "help")) {
 		usage(stdout);

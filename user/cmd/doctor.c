@@ -106,5 +106,5 @@ int cmd_doctor(int argc, char **argv)
 		print_json(&style, rounds.list);
 	else
 		print_verdict(&rounds);
-	return output_finish(exit_code(&rounds));
+	return exit_code(&rounds);
 }

@@ -316,5 +316,5 @@ int cmd_lab(int argc, char **argv)
 	else
 		code = run_show(&show);
 	stop(&show);
-	return output_finish(code);
+	return code;
 }

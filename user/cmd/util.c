@@ -3,10 +3,8 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "policy/policy.h"
 #include "tcp_seq.h"
@@ -248,27 +246,4 @@ void cmd_notes(const struct ward *w)
 
 	for (int i = 0; i < count; i++)
 		cmd_say(LEVEL_NOTICE, "%s", lines[i]);
-}
-
-static bool reader_gone(void)
-{
-	struct pollfd fd = { .fd = STDOUT_FILENO };
-
-	return poll(&fd, 1, 0) > 0 && (fd.revents & (POLLERR | POLLHUP));
-}
-
-bool output_alive(void)
-{
-	return !ferror(stdout) && !reader_gone();
-}
-
-int output_finish(int code)
-{
-	errno = 0;
-	if (!fflush(stdout) && !ferror(stdout))
-		return code;
-	if (errno == EPIPE || reader_gone())
-		return EXIT_OK;
-	fprintf(stderr, "tcpward: cannot write to standard output: %s\n", errno ? strerror(errno) : "write error");
-	return EXIT_FAILED;
 }

@@ -68,12 +68,16 @@ int cmd_no_words(const struct cmd_line *line);
 /* Prints the warnings of an attach to stderr, one "tcpward: " line each. */
 void cmd_notes(const struct ward *w);
 
+/* ---- output.c ---- */
+/* Before anything is printed: from now on it is known why standard output failed. */
+void output_begin(void);
+
 /* Is the reader of standard output still there, and did all writes succeed? */
 bool output_alive(void);
 
 /*
  * Last words of the process: flushes standard output. A reader that went away (`| head`) is no error; a full disk is
- * reported and makes the exit code 1.
+ * reported and makes the exit code 1. main() calls it after every command.
  */
 int output_finish(int code);
 

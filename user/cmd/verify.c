@@ -265,5 +265,5 @@ int cmd_verify(int argc, char **argv)
 		verify_result_free(&result);
 	}
 	ward_close(w);
-	return output_finish(code);
+	return code;
 }

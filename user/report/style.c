@@ -25,15 +25,16 @@ static bool wants_colour(void)
 /* Fills style for out: text, a header, colour and width of the terminal if out is one (NO_COLOR: no colour). */
 void report_style_init(struct report_style *style, FILE *out)
 {
+	int fd = out == stdout ? STDOUT_FILENO : out ? fileno(out) : -1; /* stdout need not be a stream of libc's own */
 	struct winsize size;
 
 	memset(style, 0, sizeof(*style));
 	style->out = out;
-	if (!out || !isatty(fileno(out)))
+	if (!isatty(fd))
 		return;
 	style->colour = wants_colour();
 	style->width = 80;
-	if (!ioctl(fileno(out), TIOCGWINSZ, &size) && size.ws_col)
+	if (!ioctl(fd, TIOCGWINSZ, &size) && size.ws_col)
 		style->width = size.ws_col;
 }
 

@@ -42,6 +42,13 @@ for check in capabilities btf ring-buffer xdp tc syscall-program tcx tracing jit
 	says "checks $check" "^(OK|WARN) +$check "
 done
 
+if inside test -r /proc/sys/net/core/bpf_jit_enable; then
+	says "the JIT's setting can be read" "^(OK|WARN) +jit +BPF programs are (compiled|interpreted)"
+else
+	says "what cannot be read is not OK" "^WARN +jit +not known whether .*/bpf_jit_enable: No such file"
+	says "... and where it can be" "^ +nsenter --net=/proc/1/ns/net tcpward doctor$"
+fi
+
 ask d0
 exits "a veth has all that is needed" 0
 says "driver" "^OK +driver .*'veth'"

@@ -17,6 +17,7 @@
 #define BPFFS "/sys/fs/bpf"
 #define BPFFS_MAGIC 0xcafe4a11
 #define BTF "/sys/kernel/btf/vmlinux"
+#define JIT "/proc/sys/net/core/bpf_jit_enable"
 #define NEWER_KERNEL "use Linux 6.1 or later"
 
 void check_add(struct check_list *list, const char *name, enum ward_health health, const char *remedy, const char *fmt,
@@ -134,11 +135,11 @@ static void check_tcx(struct check_list *list)
 
 static void check_jit(struct check_list *list)
 {
-	FILE *f = fopen("/proc/sys/net/core/bpf_jit_enable", "re");
-	int value = -1;
+	FILE *f = fopen(JIT, "re");
+	int value = -1, err = f ? 0 : errno;
 
 	if (f && fscanf(f, "%d", &value) != 1)
-		value = -1;
+		err = EIO;
 	if (f)
 		fclose(f);
 	if (value == 0)
@@ -146,8 +147,9 @@ static void check_jit(struct check_list *list)
 			  "BPF programs are interpreted: several times slower");
 	else if (value > 0)
 		check_add(list, "jit", HEALTH_OK, NULL, "BPF programs are compiled");
-	else
-		check_add(list, "jit", HEALTH_OK, NULL, "the kernel does not say whether BPF programs are compiled");
+	else /* only the first network namespace has it */
+		check_add(list, "jit", HEALTH_WARN, err == ENOENT ? "nsenter --net=/proc/1/ns/net tcpward doctor" : NULL,
+			  "not known whether BPF programs are compiled: cannot read " JIT ": %s", strerror(err));
 }
 
 static void check_bpffs(struct check_list *list)

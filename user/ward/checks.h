@@ -26,9 +26,13 @@ struct link_facts {
 	unsigned vlans;      /* VLAN devices above it */
 };
 
-/* ---- doctor_link.c: what the NIC and its driver say ---- */
-/* 0, or -ENODEV if there is no such interface, or another negative errno. */
+/* ---- links.c ---- */
+/* All interfaces of this network namespace, without their ports and vlans: an array to be freed. How many, or a negative errno. */
+int links_read(struct link_facts **out);
+/* One of them, with its ports and vlans. 0, or -ENODEV if there is no such interface, or another negative errno. */
 int link_read(const char *ifname, struct link_facts *out);
+
+/* ---- doctor_link.c: what the NIC and its driver say ---- */
 void doctor_link(const char *ifname, const struct link_facts *link, struct check_list *list);
 /* What native XDP costs on this interface, one line without its name; "" if nothing is known. */
 void native_xdp_cost(const char *ifname, char *text, size_t size);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* doctor: what a NIC and its driver say, by rtnetlink, the netdev netlink family and ethtool's ioctl. */
+/* doctor: what a NIC and its driver say, by the netdev netlink family and ethtool's ioctl. */
 #include <errno.h>
 #include <net/if.h> /* before linux/if.h, which knows how to stand back */
 
@@ -7,8 +7,6 @@
 #include <linux/ethtool.h>
 #include <linux/genetlink.h>
 #include <linux/if_arp.h>
-#include <linux/if_link.h>
-#include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,92 +27,6 @@
 
 /* A page less headroom, tailroom and the Ethernet header: what fits without fragments. */
 #define MTU_ONE_PAGE 3498
-
-/* ---- rtnetlink ---- */
-struct link_search {
-	struct link_facts *facts;
-	unsigned ifindex;
-};
-
-static int take_kind(const struct nlattr *attr, void *data)
-{
-	char *kind = data;
-
-	if (mnl_attr_get_type(attr) == IFLA_INFO_KIND)
-		snprintf(kind, 16, "%s", mnl_attr_get_str(attr));
-	return MNL_CB_OK;
-}
-
-static int take_link_attr(const struct nlattr *attr, void *data)
-{
-	struct link_facts *l = data;
-
-	switch (mnl_attr_get_type(attr)) {
-	case IFLA_MTU:
-		l->mtu = mnl_attr_get_u32(attr);
-		break;
-	case IFLA_MASTER:
-		l->master = mnl_attr_get_u32(attr);
-		break;
-	case IFLA_LINK:
-		l->lower = mnl_attr_get_u32(attr);
-		break;
-	case IFLA_LINK_NETNSID:
-		l->lower_elsewhere = true;
-		l->lower_nsid = (int)mnl_attr_get_u32(attr);
-		break;
-	case IFLA_LINKINFO:
-		return mnl_attr_parse_nested(attr, take_kind, l->kind);
-	}
-	return MNL_CB_OK;
-}
-
-static int take_link(const struct nlmsghdr *nlh, void *data)
-{
-	const struct ifinfomsg *info = mnl_nlmsg_get_payload(nlh);
-	struct link_search *search = data;
-	struct link_facts one = { .ifindex = info->ifi_index, .flags = info->ifi_flags, .type = info->ifi_type };
-
-	mnl_attr_parse(nlh, sizeof(*info), take_link_attr, &one);
-	if (one.ifindex == search->ifindex) {
-		one.ports = search->facts->ports;
-		one.vlans = search->facts->vlans;
-		*search->facts = one;
-		return MNL_CB_OK;
-	}
-	search->facts->ports += one.master == search->ifindex;
-	search->facts->vlans += one.lower == search->ifindex && !one.lower_elsewhere && !strcmp(one.kind, "vlan");
-	return MNL_CB_OK;
-}
-
-int link_read(const char *ifname, struct link_facts *out)
-{
-	struct link_facts facts = { 0 };
-	struct link_search search = { .facts = &facts, .ifindex = if_nametoindex(ifname) };
-	struct mnl_socket *nl;
-	char buf[32768];
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	ssize_t len;
-	int more = 1;
-
-	if (!search.ifindex)
-		return -ENODEV;
-	nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	if (!nl)
-		return -errno;
-	nlh->nlmsg_type = RTM_GETLINK;
-	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
-	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0 || mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0)
-		more = -1;
-	while (more > 0 && (len = mnl_socket_recvfrom(nl, buf, sizeof(buf))) > 0)
-		more = mnl_cb_run(buf, len, 0, 0, take_link, &search);
-	mnl_socket_close(nl);
-	if (!facts.ifindex)
-		return -ENODEV;
-	*out = facts;
-	return 0;
-}
 
 /* ---- the netdev family: does the driver have native XDP? ---- */
 static int take_family(const struct nlattr *attr, void *data)

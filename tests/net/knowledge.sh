@@ -67,12 +67,14 @@ expect "... and it sees to it" "$(grep -c 'not noticed' "$work/out")" = 0
 on server ip link add "$(dev x)" type veth peer name "$(dev y)"
 on server ip link set "$(dev x)" up
 on server ip link set "$(dev y)" up
+on server ip addr add 10.30.0.9/24 dev "$a" label "$a:1"
 sleep 2.5
-expect "another interface without an address: it still knows" "$(knows_from)" -gt 0
+expect "another interface without an address, and a labelled address of ours: it still knows" "$(knows_from)" -gt 0
 forgot() { [ "$(knows_from)" = 0 ]; }
 on server ip addr add 10.31.0.1/24 dev "$(dev x)"
 await 4 forgot && ok "an address is added to it: the stack is asked" || fail "an address is added to it: the stack is asked" "$(knows_from)"
-expect "... which is said, with the name" "$(grep -c "the stack is asked .* may come by '$(dev x)', too" "$watched")" = 1
+said() { [ "$(grep -c "the stack is asked .* may come by '$(dev x)', too" "$watched")" = 1 ]; }
+await 2 said && ok "... which is said, with the name" || fail "... which is said, with the name" "$(tail -n 2 "$watched")"
 ward server --name "$a"
 says "... by status, too" 'known connections by +stack$'
 on server ip link del "$(dev x)"
@@ -89,6 +91,9 @@ else
 	skip "a chain of NAT comes" "no nft"
 fi
 stop "$pid"
+on server ip addr del 10.30.0.9/24 dev "$a"
+on server ip link add "$(dev z)" type veth peer name "$(dev w)"
+on server ip link set "$(dev z)" up
 must server attach "$a" --ingress xdp
 must server policy apply --name "$a" "$work/cookies.yaml"
 if knows; then
@@ -97,5 +102,11 @@ if knows; then
 else
 	fail "attached by a keeper: it knows" "$(knows_from)"
 fi
+on server ip addr add 10.32.0.1/24 dev "$(dev z)"
+must server policy apply --name "$a" "$work/cookies.yaml"
+is "an address is added on another interface, which apply sees: the stack is asked" "$(knows_from)" 0
+on server ip link del "$(dev z)"
+must server policy apply --name "$a" "$work/cookies.yaml"
+is "... it goes again: for good, too" "$(knows_from)" 0
 must server detach "$a"
 is "... all is gone" "$(ls "$PINS/$a" 2>/dev/null)" ""

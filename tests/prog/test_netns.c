@@ -134,7 +134,11 @@ static void test_another(void **state)
 	assert_int_equal(errno, ESTALE);
 	assert_int_equal(inode_here(), home);
 	assert_int_equal(netns_enter(is.inode, is.cookie, &visit), 0);
+	assert_true(netns_here(is.inode, is.cookie));
+	assert_true(netns_here(was[i].inode, 0)); /* the number alone cannot tell */
+	assert_false(netns_here(was[i].inode, was[i].cookie));
 	netns_leave(&visit);
+	assert_false(netns_here(is.inode, is.cookie));
 	end(&is);
 }
 

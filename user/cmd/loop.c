@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <libmnl/libmnl.h>
@@ -15,6 +14,7 @@
 #include <systemd/sd-event.h>
 
 #include "cmd/util.h"
+#include "ward/netns.h"
 
 #define USEC_PER_SEC 1000000ULL
 #define POLL_USEC 100000ULL
@@ -269,12 +269,8 @@ static int on_links(sd_event_source *s, int fd, uint32_t revents, void *ctx)
 
 static void guard_those_here(struct loop *l, const struct ward_instance *info)
 {
-	struct stat ns;
-
-	if (stat("/proc/self/ns/net", &ns))
-		return;
 	for (unsigned i = 0; i < info->iface_count && i < WARD_IFACES; i++)
-		if (info->iface[i].ifindex && (!info->iface[i].netns || info->iface[i].netns == ns.st_ino))
+		if (info->iface[i].ifindex && netns_here(info->iface[i].netns, info->netns_cookie))
 			l->guarded[l->guarded_count++] = info->iface[i];
 }
 

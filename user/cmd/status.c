@@ -3,12 +3,12 @@
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "cmd/news.h"
 #include "cmd/sheet.h"
 #include "cmd/util.h"
 #include "report/policy.h"
+#include "ward/netns.h"
 
 #define INSTANCES_MAX 64
 #define HOOK_EGRESS 2 /* struct ward_iface, hooks */
@@ -33,23 +33,16 @@ static const char *egress_name(const struct ward_iface *iface)
 	return iface->tcx ? "tcx" : "clsact";
 }
 
-static bool in_this_netns(const struct ward_iface *iface)
-{
-	struct stat ns;
-
-	return !iface->netns || (!stat("/proc/self/ns/net", &ns) && ns.st_ino == iface->netns);
-}
-
-static const char *presence(const struct ward_iface *iface)
+static const char *presence(const struct ward_instance *info, const struct ward_iface *iface)
 {
 	char name[IF_NAMESIZE];
 
-	if (!in_this_netns(iface))
+	if (!netns_here(iface->netns, info->netns_cookie))
 		return "other-netns";
 	return if_indextoname(iface->ifindex, name) ? "present" : "gone";
 }
 
-static void show_iface(struct sheet *s, const struct ward_iface *iface)
+static void show_iface(struct sheet *s, const struct ward_instance *info, const struct ward_iface *iface)
 {
 	char name[WARD_NAME_LEN + 1];
 
@@ -57,7 +50,7 @@ static void show_iface(struct sheet *s, const struct ward_iface *iface)
 	sheet_object(s, NULL, name);
 	sheet_text(s, "iface", "interface", name, NULL);
 	sheet_number(s, "ifindex", NULL, iface->ifindex, NULL);
-	sheet_text(s, "presence", NULL, presence(iface), NULL);
+	sheet_text(s, "presence", NULL, presence(info, iface), NULL);
 	sheet_text(s, "ingress", "ingress by", iface->ingress <= INGRESS_NONE ? ingress_names[iface->ingress] : "?",
 		   NULL);
 	sheet_text(s, "egress", "egress by", egress_name(iface), NULL);
@@ -288,7 +281,7 @@ static void show_instance(struct sheet *s, const struct snapshot *snap, bool all
 	show_keeper(s, snap);
 	sheet_list(s, "interfaces");
 	for (unsigned i = 0; i < info->iface_count && i < WARD_IFACES; i++)
-		show_iface(s, &info->iface[i]);
+		show_iface(s, info, &info->iface[i]);
 	sheet_close(s);
 	show_policy(s, snap, all);
 	show_findings(s, snap, all);

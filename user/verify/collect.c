@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "report/report.h"
 #include "verify/verify.h"
+#include "ward/netns.h"
 
 #define NS_PER_S 1000000000ULL
 
@@ -39,19 +39,10 @@ static bool address_of(const struct sockaddr *sa, __u8 out[16])
 	return true;
 }
 
-static uint32_t own_netns(void)
-{
-	struct stat st;
-
-	return stat("/proc/self/ns/net", &st) ? 0 : (uint32_t)st.st_ino;
-}
-
 static void find_watched(struct locals *l, const struct ward_instance *info)
 {
-	uint32_t netns = own_netns();
-
 	for (unsigned i = 0; i < info->iface_count && i < WARD_IFACES; i++)
-		if (info->iface[i].netns == netns && info->iface[i].hooks)
+		if (info->iface[i].hooks && netns_here(info->iface[i].netns, info->netns_cookie))
 			l->watched[l->watched_count++] = info->iface[i].ifindex;
 }
 

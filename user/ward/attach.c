@@ -24,6 +24,7 @@
 #include "ward/dispatch.h"
 #include "ward/filters.h"
 #include "ward/inside.h"
+#include "ward/netns.h"
 
 /* Of Linux 6.6, in enum bpf_attach_type; older headers lack them. */
 #define ATTACH_TCX_INGRESS ((enum bpf_attach_type)46)
@@ -350,7 +351,7 @@ static int detach_clsact(const struct ward_iface *row, const struct prog_ids *id
 {
 	int err;
 
-	if (!row->ifindex || row->netns != iface_netns())
+	if (!row->ifindex || !netns_here(row->netns, ids->netns_cookie))
 		return 0;
 	err = detach_filter(row, false, ids->tc_ingress);
 	if (!err)
@@ -364,7 +365,7 @@ int detach_others(const struct ward_iface *row, const struct prog_ids *ids)
 {
 	int err = 0;
 
-	if (row->flags & IFACE_DISPATCHED && row->ifindex && row->netns == iface_netns())
+	if (row->flags & IFACE_DISPATCHED && row->ifindex && netns_here(row->netns, ids->netns_cookie))
 		err = dispatch_detach(row);
 	return err ? err : detach_clsact(row, ids);
 }
@@ -519,7 +520,7 @@ int detach_row(const char *name, const struct ward_iface *row, const struct prog
 	}
 	if (links == !!(row->hooks & HOOK_INGRESS) + !!(row->hooks & HOOK_EGRESS))
 		return 0;
-	if (row->netns != iface_netns())
+	if (!netns_here(row->netns, ids->netns_cookie))
 		return ward_fail(
 			-EXDEV, "detach from within that namespace: nsenter --net=/run/netns/NAME tcpward detach",
 			"cannot detach from '%s': it lives in another network namespace", row->name);

@@ -19,6 +19,7 @@
 #include <stdio.h>
 
 #include "ward/inside.h"
+#include "ward/netns.h"
 
 static bool has(unsigned cap)
 {
@@ -52,7 +53,7 @@ const char *remedy_privilege(bool raw)
 static bool elsewhere(const struct ward *w)
 {
 	for (unsigned i = 0; i < w->info->iface_count; i++)
-		if (w->info->iface[i].hooks && w->info->iface[i].netns != iface_netns())
+		if (w->info->iface[i].hooks && !netns_here(w->info->iface[i].netns, w->info->netns_cookie))
 			return true;
 	return false;
 }

@@ -296,7 +296,7 @@ void cookie_settings_undo(int fd, const struct ward_instance *info)
 	struct cookie_conf *conf;
 
 	/* the settings are those of the namespace that we are in */
-	if (fd < 0 || info->iface[0].netns != iface_netns() || (info->netns_cookie && info->netns_cookie != netns_cookie()))
+	if (fd < 0 || !netns_here(info->iface[0].netns, info->netns_cookie))
 		return;
 	conf = map_memory(fd, sizeof(*conf));
 	if (!conf)
@@ -332,7 +332,7 @@ int ward_listening(const struct ward *w, bool (*fits)(const void *ctx, const __u
 
 	memset(ports, 0, 1024 * sizeof(*ports));
 	for (unsigned i = 0; i < w->info->iface_count; i++)
-		if (w->info->iface[i].netns != iface_netns())
+		if (!netns_here(w->info->iface[i].netns, w->info->netns_cookie))
 			return -EXDEV;
 	return sockets_each(note_listener, &l);
 }

@@ -22,16 +22,26 @@
 #include "tcp_opts.h"
 #include "ward/cookie.h"
 #include "ward/nat.h"
+#include "ward/netns.h"
 
 #define HANDSHAKE_NS 70000000000ULL
 #define LOOK_NS 1000000000ULL
 #define NAT_LOOKS 10 /* chains of NAT are looked for each so many */
 
+/* Is it one of the instance's? A name of IPv4's may be a label: "eth0:1" is eth0. */
+static bool watched(const struct ward_instance *info, const char *name, size_t len)
+{
+	for (unsigned i = 0; i < info->iface_count; i++)
+		if (info->iface[i].hooks && !strncmp(name, info->iface[i].name, len) && !info->iface[i].name[len])
+			return true;
+	return false;
+}
+
 /* An address of this namespace that an unwatched interface has: connections of the same service may come by it. Its name; "": none. */
 static void other_way(const struct ward *w, char name[IF_NAMESIZE])
 {
 	struct ifaddrs *all, *a;
-	unsigned i;
+	size_t len;
 
 	name[0] = '\0';
 	if (getifaddrs(&all)) {
@@ -44,17 +54,16 @@ static void other_way(const struct ward *w, char name[IF_NAMESIZE])
 		if (a->ifa_addr->sa_family != AF_INET && (a->ifa_addr->sa_family != AF_INET6 ||
 		    IN6_IS_ADDR_LINKLOCAL(&((struct sockaddr_in6 *)a->ifa_addr)->sin6_addr)))
 			continue;
-		for (i = 0; i < w->info->iface_count && (!w->info->iface[i].hooks || strcmp(a->ifa_name, w->info->iface[i].name)); i++)
-			;
-		if (i == w->info->iface_count)
-			snprintf(name, IF_NAMESIZE, "%s", a->ifa_name);
+		len = strcspn(a->ifa_name, ":");
+		if (!watched(w->info, a->ifa_name, len))
+			snprintf(name, IF_NAMESIZE, "%.*s", (int)len, a->ifa_name);
 	}
 	freeifaddrs(all);
 }
 
 static bool is_here(const struct ward *w)
 {
-	return w->info->iface[0].netns == iface_netns();
+	return netns_here(w->info->iface[0].netns, w->info->netns_cookie);
 }
 
 /* It keeps flows at least as long as the stack does, and follows all of them. Else why not, a few words. */
@@ -71,7 +80,7 @@ static bool follows_all(const struct ward *w, char why[80])
 		if (info->timeout_ns[i] < usual.timeout_ns[i])
 			return false;
 	for (i = 0; i < info->iface_count; i++)
-		if (info->iface[i].hooks != (HOOK_INGRESS | HOOK_EGRESS) || info->iface[i].netns != iface_netns())
+		if (info->iface[i].hooks != (HOOK_INGRESS | HOOK_EGRESS) || !netns_here(info->iface[i].netns, info->netns_cookie))
 			return false;
 	if (!info->seeded || info->tap || info->no_pickup || info->key_vlan)
 		return false;
@@ -93,8 +102,10 @@ void cookie_knowledge(struct ward *w)
 	conf = map_memory(w->map[MAP_COOKIE_CONF], sizeof(*conf));
 	if (!conf)
 		return;
+	if (!follows_all(w, why)) /* for good, as in forget_all() */
+		w->info->seeded = 0;
 	/* handshakes under way at the start were no sockets yet that could be read: the stack gives those up after 63 s */
-	conf->knows_from_ns = conf->flavour == COOKIE_OWN && follows_all(w, why) ? w->info->created_ns + HANDSHAKE_NS : 0;
+	conf->knows_from_ns = conf->flavour == COOKIE_OWN && w->info->seeded ? w->info->created_ns + HANDSHAKE_NS : 0;
 	munmap(conf, sizeof(*conf));
 }
 

@@ -14,6 +14,7 @@
 
 #include "ward/checks.h"
 #include "ward/cookie.h"
+#include "ward/netns.h"
 
 /* ---- the peer of a veth ---- */
 static int take_xdp(const struct nlattr *attr, void *data)
@@ -89,7 +90,7 @@ int cookie_place(const struct ward *w, const struct ward_iface *iface)
 	bool attached = iface->hooks & HOOK_INGRESS;
 	char mend[200], why[160], off[60] = "";
 
-	if (iface->netns != iface_netns())
+	if (!netns_here(iface->netns, w->info->netns_cookie))
 		return ward_fail(-EXDEV, "enter it: nsenter --net=/run/netns/NAME tcpward ...",
 				 "cannot prepare SYN cookies on '%s': it lives in another network namespace", iface->name);
 	if (attached)

@@ -8,7 +8,7 @@
 #include "ward/checks.h"
 #include "ward/inside.h"
 
-uint32_t iface_netns(void)
+static uint32_t own_netns(void)
 {
 	struct stat st;
 
@@ -93,7 +93,7 @@ static int fill_row(struct ward_iface *row, const char *name, struct link_facts 
 	strcpy(row->name, name);
 	row->ifindex = facts->ifindex;
 	row->mtu = facts->mtu;
-	row->netns = iface_netns();
+	row->netns = own_netns();
 	row->ingress = INGRESS_NONE;
 	if (is_l3(facts->type))
 		row->flags = IFACE_L3 | IFACE_XDP_L3;

@@ -95,6 +95,7 @@ extern const char *const ward_prog_names[PROG_COUNT];
 /* What detaching needs, even in a process that has no program open (guardian). */
 struct prog_ids {
 	uint32_t tc_ingress, tc_egress;
+	uint64_t netns_cookie; /* of the namespace where they hang */
 };
 
 struct ward {
@@ -356,7 +357,6 @@ bool lock_held(const char *name, int *pid);
 int lock_end_holder(int pid, int sig);
 
 /* ---- iface.c ---- */
-uint32_t iface_netns(void);
 /* Fills name, ifindex, mtu, flags and netns of each interface and refuses pairs that see the same segments. */
 int iface_plan(struct ward_iface *rows, const char *const *names, int count);
 /* A device of this kind sees what the one below it has seen: VLAN, macvlan. */

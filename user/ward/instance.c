@@ -49,8 +49,8 @@ static int refuse_others(const struct ward *w)
 			continue;
 		for (a = 0; a < info.iface_count; a++)
 			for (b = 0; b < w->plan.iface_count; b++)
-				if (info.iface[a].hooks && info.iface[a].netns == w->plan.iface[b].netns &&
-				    info.iface[a].ifindex == w->plan.iface[b].ifindex)
+				if (info.iface[a].hooks && info.iface[a].ifindex == w->plan.iface[b].ifindex &&
+				    netns_here(info.iface[a].netns, info.netns_cookie))
 					return refuse_watched(w->plan.iface[b].name, names[i], &info);
 	}
 	return 0;
@@ -358,6 +358,7 @@ static int open_pinned(struct ward *w)
 	w->lists_taken_over = true;
 	w->ids.tc_ingress = prog_id(w->prog[PROG_TC_INGRESS]);
 	w->ids.tc_egress = prog_id(w->prog[PROG_TC_EGRESS]);
+	w->ids.netns_cookie = w->plan.netns_cookie;
 	return clock_measure(w, false);
 }
 
@@ -411,7 +412,7 @@ int ward_open_iface(const char *ifname, struct ward **out)
 {
 	char names[INSTANCES_MAX][WARD_NAME_LEN];
 	int i, count = pins_list(names, INSTANCES_MAX);
-	uint32_t ifindex = if_nametoindex(ifname), netns = iface_netns();
+	uint32_t ifindex = if_nametoindex(ifname);
 	struct ward_instance info;
 	char what[64];
 	unsigned row;
@@ -424,7 +425,7 @@ int ward_open_iface(const char *ifname, struct ward **out)
 		if (pins_read_info(names[i], &info))
 			continue;
 		for (row = 0; row < info.iface_count; row++)
-			if (info.iface[row].hooks && info.iface[row].netns == netns &&
+			if (info.iface[row].hooks && netns_here(info.iface[row].netns, info.netns_cookie) &&
 			    (ifindex ? info.iface[row].ifindex == ifindex : !strcmp(info.iface[row].name, ifname)))
 				return ward_open(names[i], out);
 	}

@@ -518,6 +518,7 @@ int load_programs(struct ward *w)
 	if (!w->opt.replay) {
 		w->ids.tc_ingress = prog_id(w->prog[PROG_TC_INGRESS]);
 		w->ids.tc_egress = prog_id(w->prog[PROG_TC_EGRESS]);
+		w->ids.netns_cookie = w->plan.netns_cookie;
 	}
 	fill_plan(w);
 	if (w->take) {

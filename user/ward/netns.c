@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -64,6 +63,13 @@ uint64_t netns_cookie(void)
 	return cookie;
 }
 
+bool netns_here(uint32_t inode, uint64_t cookie)
+{
+	struct stat st;
+
+	return !stat("/proc/thread-self/ns/net", &st) && (uint32_t)st.st_ino == inode && (!cookie || netns_cookie() == cookie);
+}
+
 /* Are we where we wanted to be? */
 static int check(uint64_t cookie)
 {
@@ -91,11 +97,10 @@ static int go(int there, struct netns_visit *visit)
 
 int netns_enter(uint32_t inode, uint64_t cookie, struct netns_visit *visit)
 {
-	struct stat st;
 	int there, err, saved;
 
 	visit->home = -1;
-	if (!stat("/proc/thread-self/ns/net", &st) && (uint32_t)st.st_ino == inode)
+	if (netns_here(inode, 0))
 		return check(cookie);
 	there = search("/run/netns", "/run/netns/%s", false, inode);
 	if (there < 0)

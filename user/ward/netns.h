@@ -3,6 +3,7 @@
 #ifndef WARD_NETNS_H
 #define WARD_NETNS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct netns_visit {
@@ -11,6 +12,9 @@ struct netns_visit {
 
 /* What no other namespace has had since this host was booted: SO_NETNS_COOKIE of the calling thread's; 0: this kernel does not tell. */
 uint64_t netns_cookie(void);
+
+/* Is the calling thread in the namespace with this inode and this cookie? The inode's number alone tells where cookie is 0: not known. */
+bool netns_here(uint32_t inode, uint64_t cookie);
 
 /*
  * The calling thread goes to the namespace with this inode: by its name below /run/netns, or by a process that lives there. It

@@ -9,6 +9,7 @@
 #include <bpf/bpf.h>
 
 #include "ward/cookie.h"
+#include "ward/netns.h"
 
 #define INSTANCES_MAX 256
 #define LOCK_WAIT_MS 3000 /* as long a guardian may take to clean up */
@@ -44,7 +45,7 @@ static void undo_settings(const char *name, const struct ward_instance *info)
 
 static void remove_instance(const char *name, const struct ward_instance *info)
 {
-	struct prog_ids ids = { pinned_prog_id(name, PROG_TC_INGRESS), pinned_prog_id(name, PROG_TC_EGRESS) };
+	struct prog_ids ids = { pinned_prog_id(name, PROG_TC_INGRESS), pinned_prog_id(name, PROG_TC_EGRESS), info ? info->netns_cookie : 0 };
 	unsigned i;
 
 	for (i = 0; info && i < info->iface_count; i++)
@@ -54,7 +55,7 @@ static void remove_instance(const char *name, const struct ward_instance *info)
 	pins_remove(name);
 }
 
-/* Filters of clsact vanish unseen. */
+/* Filters of clsact vanish unseen. Of another namespace nothing can be said, unless ours has its number: then that one is gone. */
 static bool no_interface_left(const struct ward_instance *info)
 {
 	char name[IF_NAMESIZE];
@@ -63,7 +64,8 @@ static bool no_interface_left(const struct ward_instance *info)
 	for (unsigned i = 0; i < info->iface_count; i++) {
 		const struct ward_iface *row = &info->iface[i];
 
-		any |= row->hooks && (row->netns != iface_netns() || if_indextoname(row->ifindex, name));
+		any |= row->hooks && (!netns_here(row->netns, 0) ||
+				      (netns_here(row->netns, info->netns_cookie) && if_indextoname(row->ifindex, name)));
 	}
 	return !any;
 }

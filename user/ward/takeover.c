@@ -20,6 +20,7 @@
 
 #include "ward/cookie.h"
 #include "ward/dispatch.h"
+#include "ward/netns.h"
 #include "ward/takeover.h"
 
 #define INSTANCES_MAX 256
@@ -59,7 +60,7 @@ static int shared_with(const struct ward *w, const struct ward_instance *head, i
 		const struct ward_iface *mine = &w->plan.iface[i];
 		int row = row_named(head, mine->name);
 
-		if (row >= 0 && head->iface[row].ifindex == mine->ifindex && head->iface[row].netns == mine->netns)
+		if (row >= 0 && head->iface[row].ifindex == mine->ifindex && netns_here(head->iface[row].netns, head->netns_cookie))
 			shared++;
 	}
 	*others -= shared;
@@ -145,6 +146,17 @@ static int begin(struct ward *w, const char *name, const struct ward_instance *h
 	return 1;
 }
 
+/* The head, and of our own layout what else tells whose it is. */
+static int read_head(const char *name, struct ward_instance *head)
+{
+	struct ward_instance whole;
+	int err = pins_read_head(name, head);
+
+	if (!err && head->layout_hash == layout_hash() && !pins_read_info(name, &whole))
+		head->netns_cookie = whole.netns_cookie;
+	return err;
+}
+
 int takeover_find(struct ward *w, enum ward_keep keep)
 {
 	char names[INSTANCES_MAX][WARD_NAME_LEN];
@@ -152,7 +164,7 @@ int takeover_find(struct ward *w, enum ward_keep keep)
 	struct ward_instance head;
 
 	for (i = 0; i < count; i++) {
-		if (pins_read_head(names[i], &head) || head.keep == KEEP_NOT || !shared_with(w, &head, &others))
+		if (read_head(names[i], &head) || head.keep == KEEP_NOT || !shared_with(w, &head, &others))
 			continue;
 		if (head.keep == KEEP_ALWAYS && (keep != KEEP_ALWAYS || head.build == build_hash()))
 			continue; /* joined, or refused */

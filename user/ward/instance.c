@@ -62,6 +62,9 @@ static int take_name(struct ward *w)
 	int pid = 0;
 
 	w->lock_fd = lock_take(w->name, 0, &pid);
+	if (w->lock_fd == -EWOULDBLOCK && pins_read_info(w->name, &info) == -ENOENT)
+		return ward_fail(-EBUSY, "wait until that is done, and try again",
+				 "the instance '%s' is being made by pid %d", w->name, pid);
 	if (w->lock_fd == -EWOULDBLOCK)
 		return ward_fail(-EBUSY, "choose another by --name", "the instance name '%s' is taken by pid %d",
 				 w->name, pid);

@@ -71,11 +71,17 @@ exits "help: exit code" 0
 is "... without argp's note" "$(grep -c Mandatory "$work/out")" 0
 on a env --block-signal=TERM sh -c 'kill -TERM $$ && exec "$@"' - "$TCPWARD" attach "$A" --ingress tc >"$work/out" 2>"$work/err"
 code=$?
-exits "attach, interrupted meanwhile: whole" 0
-says "... and says that it was too late, and the way back" "came too late: '$A' is attached \\(tcpward detach $A"
-must a status
+refused "attach, interrupted" 1 "attaching to '$A' was interrupted: all is as it was" ""
+untouched "attach, interrupted: not attached at all"
+must a attach "$A" --ingress tc
+keeper=$(cat "/run/tcpward/$A.lock")
+on a env --block-signal=TERM sh -c 'kill -TERM $$ && exec "$@"' - "$BIN/tcpward-rebuilt" attach "$A" --ingress tc >"$work/out" 2>"$work/err"
+code=$?
+refused "attach by another build, interrupted" 1 "attaching to '$A' was interrupted: all is as it was" ""
+is "... the keeper that was there goes on" "$(cat "/run/tcpward/$A.lock")" "$keeper"
+must a status --name "$A"
 must a detach "$A"
-untouched "... which takes all of it off"
+untouched "... until it is detached"
 ward a detach "$A"
 refused "detach what is not attached" 3 "'$A' is not attached" "tcpward attach|instances there are"
 ward a flows
@@ -172,8 +178,39 @@ ward b attach "$B" --name "$A"
 refused "a name that is taken, by another namespace too" 1 "instance name '$A' is taken" "--name"
 ward a flows
 exits "the first goes on" 0
+for words in status "status -j" flows "flows -j" "flows -j -p" "findings -j" stat "stat -j" metrics "verify -j" doctor "doctor -j" \
+	"policy show" "block list -j"; do
+	on a "$TCPWARD" $words >/dev/full 2>"$work/err"
+	code=$? && : >"$work/out"
+	exits "$words to a full device" 1
+	is "... the message, once" "$(grep '^tcpward: cannot' "$work/err")" \
+		"tcpward: cannot write to standard output ('/dev/full'): No space left on device"
+done
+stop "$run" -INT
+# One that has the lock, and no pins of its own yet: its programs are on their way through the verifier.
+stopped_while_loading() { # words...: a command, stopped there; its pid to $loading
+	local holder=
+	launch a "$TCPWARD" "$@"
+	loading=$pid loading_log=$log
+	until [ "$holder" = "$loading" ] || ! kill -0 "$loading" 2>/dev/null; do
+		read -r holder <"/run/tcpward/$A.lock"
+	done 2>/dev/null
+	kill -STOP "$loading" 2>/dev/null
+}
+stopped_while_loading attach "$A"
+expect "attach, stopped while it loads: nothing is pinned yet" ! -e "$PINS/$A"
+for words in "run $A" "attach $A"; do
+	ward a $words
+	refused "${words% *} while an attach is loading" 1 "instance '$A' is being made by pid $loading" "wait until that is done, and try again"
+done
+kill -CONT "$loading"
+wait "$loading"
+is "... which then is attached" $? 0
+must a detach "$A"
+untouched "... and detached"
 
 # ---- the ends of run ----
+runs
 stop "$run" -INT
 code=$?
 is "SIGINT: exit code" $code 0
@@ -188,6 +225,30 @@ for clsact in "" --clsact; do
 		untouched "SIG$signal $clsact: the interface is as before"
 	done
 done
+interrupted() { # name signal code: what was stopped while it loads is not carried on
+	kill "-$2" "$loading"
+	kill -CONT "$loading"
+	wait "$loading"
+	is "$1: exit code" $? "$3"
+	is "$1: it is said" "$(grep -c "^tcpward: attaching to '$A' was interrupted: all is as it was" "$loading_log")" 1
+}
+for how in tc xdp; do
+	stopped_while_loading run "$A" --clsact --ingress $how
+	interrupted "SIGINT while run is loading, $how" INT 0
+	untouched "SIGINT while run is loading, $how: nothing is left"
+	stopped_while_loading attach "$A" --clsact --ingress $how
+	interrupted "SIGTERM while attach is loading, $how" TERM 1
+	untouched "SIGTERM while attach is loading, $how: nothing is left"
+done
+printf 'version: 1\nmode: enforce\n' >"$work/policy.yaml"
+runs --policy "$work/policy.yaml"
+stop "$run" -KILL
+stopped_while_loading run "$A" --policy "$work/policy.yaml"
+kill -TERM "$loading"
+kill -CONT "$loading"
+wait "$loading"
+is "SIGTERM while run takes over what a killed one left: exit code" $? 0
+untouched "... nothing is left of either"
 # Its guardian dies with it: nobody is left to clean up but the next one.
 runs --clsact
 kill -KILL $(pgrep -P "$run") "$run"
@@ -288,6 +349,31 @@ if [ -n "$BPFTOOL" ]; then
 	"$BPFTOOL" map update pinned "$PINS/$A/instance" key 0 0 0 0 value "${bytes[@]}"
 	must a detach "$A"
 	untouched "with its own version again it goes without a trace"
+
+	# An inode's number is given again: the cookie says that this is another namespace than that of the interfaces.
+	must a attach "$A" --ingress tc --clsact
+	value=$("$BPFTOOL" -j map lookup pinned "$PINS/$A/instance" key 0 0 0 0)
+	cookie=$(member netns_cookie <<<"$value")
+	read -r -a bytes <<<"$(grep -o '"value":\["0x[^]]*\]' <<<"$value" | grep -o '0x[0-9a-f]*' | tr '\n' ' ')"
+	read -r -a sought <<<"$(for i in 0 8 16 24 32 40 48 56; do printf '0x%02x ' $((cookie >> i & 255)); done)"
+	for ((at = 0; at < ${#bytes[@]}; at += 8)); do
+		[ "${bytes[*]:at:8}" = "${sought[*]}" ] && break
+	done
+	expect "the namespace's cookie stands in the record" $at -lt ${#bytes[@]}
+	other=("${bytes[@]}")
+	other[at]=$(printf '0x%02x' $((bytes[at] ^ 0xff)))
+	"$BPFTOOL" map update pinned "$PINS/$A/instance" key 0 0 0 0 value "${other[@]}"
+	ward a detach --name "$A"
+	refused "detach in another namespace of the same number" 1 "'$A': it lives in another network namespace" "nsenter"
+	ward a verify --name "$A"
+	refused "verify in another namespace of the same number" 3 "none of its interfaces is in this network namespace" "nsenter"
+	ward a status -j
+	is "status in another namespace of the same number" "$(member presence <"$work/out")" other-netns
+	ward a run "$A" --name "x$A" --ingress tc --duration 1
+	expect "... it is not attached here" "$(grep -c "'$A' is already" "$work/err")" = 0
+	"$BPFTOOL" map update pinned "$PINS/$A/instance" key 0 0 0 0 value "${bytes[@]}"
+	must a detach "$A"
+	untouched "... and goes without a trace from its own"
 else
 	skip "another version's state" "no bpftool"
 fi

@@ -96,6 +96,7 @@ static int attach(const struct cmd_line *line, struct policy_start *start)
 	if (err)
 		return cmd_fail(err);
 	policy_start_hook(start, w);
+	ward_stop_if(w, loop_signal_waits);
 	err = ward_attach(w, (const char *const *)line->argv, line->argc, KEEP_ALWAYS);
 	cmd_notes(w);
 	if (err) {
@@ -119,7 +120,7 @@ int cmd_attach(int argc, char **argv)
 		  "Attach to interfaces and stay: a small keeper process goes on, until `tcpward detach`.", argc, argv);
 	if (!line.argc)
 		return cmd_error(EXIT_USAGE, "tcpward attach IFACE...", "attach: no interface given");
-	loop_hold_signals(); /* whole or not at all */
+	loop_hold_signals(); /* whole or not at all: ward_stop_if() */
 	code = policy_start_read(&start, &line.track);
 	if (!code)
 		code = attach(&line, &start);

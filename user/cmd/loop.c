@@ -39,7 +39,7 @@ struct loop {
 	void *hangup_ctx;
 };
 
-static const int end_signals[] = { SIGINT, SIGTERM, SIGHUP };
+static const int end_signals[] = { SIGINT, SIGTERM, SIGHUP }; /* SIGHUP last: to some it means something else */
 #define END_SIGNALS (sizeof(end_signals) / sizeof(*end_signals))
 
 void loop_hold_signals(void)
@@ -52,15 +52,25 @@ void loop_hold_signals(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
-bool loop_signal_waits(void)
+static bool any_pending(size_t count)
 {
 	sigset_t set;
 
 	sigpending(&set);
-	for (size_t i = 0; i < END_SIGNALS; i++)
+	for (size_t i = 0; i < count; i++)
 		if (sigismember(&set, end_signals[i]))
 			return true;
 	return false;
+}
+
+bool loop_signal_waits(void)
+{
+	return any_pending(END_SIGNALS);
+}
+
+bool loop_end_waits(void)
+{
+	return any_pending(END_SIGNALS - 1);
 }
 
 void loop_end(struct loop *l, int exit_code)

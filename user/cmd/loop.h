@@ -14,6 +14,8 @@ struct loop;
 void loop_hold_signals(void);
 /* Has one of them come since, and waits? */
 bool loop_signal_waits(void);
+/* ... SIGINT or SIGTERM, which nobody takes for anything but an end? */
+bool loop_end_waits(void);
 
 /* An event loop that polls reader as its records come, and at least every 100 ms. 0 or a negative errno, not told. */
 int loop_open(struct ward_reader *reader, struct loop **out);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* run: attach, print events, detach on exit. On interfaces that `attach` holds it only joins. */
+#include <errno.h>
 #include <net/if.h>
 #include <string.h>
 
@@ -104,6 +105,7 @@ static int put_joined(struct run *run)
 	return code;
 }
 
+/* EXIT_OK without run->w: it was interrupted before there was anything to watch. */
 static int open_or_attach(const struct cmd_line *line, struct run *run, bool *sweeps)
 {
 	int joined = join(line, &run->w), err;
@@ -115,12 +117,19 @@ static int open_or_attach(const struct cmd_line *line, struct run *run, bool *sw
 	if (err)
 		return cmd_fail(err);
 	policy_start_hook(&run->start, run->w);
+	ward_stop_if(run->w, loop_end_waits);
 	err = ward_attach(run->w, (const char *const *)line->argv, line->before, run->start.path ? KEEP_KILLED : KEEP_NOT);
 	cmd_notes(run->w);
 	if (!err)
 		return EXIT_OK;
-	err = run->start.code ? run->start.code : cmd_fail(err);
+	if (err == -EINTR && loop_end_waits()) { /* as it ends later on */
+		cmd_say(LEVEL_NOTICE, "%s", ward_reason());
+		err = EXIT_OK;
+	} else {
+		err = run->start.code ? run->start.code : cmd_fail(err);
+	}
 	ward_close(run->w);
+	run->w = NULL;
 	return err;
 }
 
@@ -194,7 +203,7 @@ int cmd_run(int argc, char **argv)
 	code = policy_start_read(&run.start, &line.track);
 	if (!code)
 		code = open_or_attach(&line, &run, &sweeps);
-	if (code) {
+	if (code || !run.w) {
 		filter_free(filter);
 	} else {
 		code = watch(&run, &line, filter, sweeps);

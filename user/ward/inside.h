@@ -140,6 +140,7 @@ struct ward {
 	struct reactions *reactions;   /* react.c: of the process that sweeps */
 	int (*before_attach)(struct ward *w, void *ctx); /* NULL: nobody wants to */
 	void *before_attach_ctx;
+	bool (*stop_if)(void); /* NULL: nothing stops it */
 	void (*on_notice)(const char *line, void *ctx);
 	void *on_notice_ctx;
 	unsigned service_room, source_room; /* elements */

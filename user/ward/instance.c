@@ -97,10 +97,21 @@ static int plan_interfaces(struct ward *w, const char *const *ifnames, int count
 	return 0;
 }
 
+/* Whoever called has been told to stop: between two steps that take long, or cannot be seen by others yet. */
+static int stopped(const struct ward *w)
+{
+	if (!w->stop_if || !w->stop_if())
+		return 0;
+	return ward_fail(-EINTR, "", "attaching to '%s'%s was interrupted: all is as it was", w->plan.iface[0].name,
+			 w->plan.iface_count > 1 ? " and others" : "");
+}
+
 static int begin(struct ward *w, enum ward_keep keep)
 {
 	int err = load_programs(w);
 
+	if (!err)
+		err = stopped(w);
 	if (!err)
 		err = pins_make(w->name);
 	if (err)
@@ -109,10 +120,12 @@ static int begin(struct ward *w, enum ward_keep keep)
 	if (!err)
 		err = seed_before(w);
 	if (!err)
+		err = stopped(w);
+	if (!err)
 		lists_take_over(w);
 	if (!err && w->before_attach)
 		err = w->before_attach(w, w->before_attach_ctx);
-	return err;
+	return err ? err : stopped(w);
 }
 
 static int begin_run(struct ward *w)
@@ -121,7 +134,9 @@ static int begin_run(struct ward *w)
 
 	if (!err)
 		err = attach_all(w);
-	return err ? err : seed_after(w);
+	if (!err)
+		err = seed_after(w);
+	return err ? err : stopped(w);
 }
 
 static int begin_keep(struct ward *w, enum ward_keep keep)
@@ -132,6 +147,8 @@ static int begin_keep(struct ward *w, enum ward_keep keep)
 		err = seed_after(w);
 	if (!err)
 		err = attach_pin(w);
+	if (!err)
+		err = stopped(w);
 	if (err)
 		return err;
 	w->info->keep = keep;
@@ -143,6 +160,8 @@ static int go_on(struct ward *w, enum ward_keep keep)
 {
 	int err = load_programs(w);
 
+	if (!err && keep == KEEP_ALWAYS) /* run goes through with it: its end takes off what it took over */
+		err = stopped(w);
 	if (!err && !w->take->all)
 		err = seed_before(w);
 	if (!err && w->before_attach)
@@ -189,6 +208,11 @@ void ward_before_attach(struct ward *w, int (*fn)(struct ward *w, void *ctx), vo
 {
 	w->before_attach = fn;
 	w->before_attach_ctx = ctx;
+}
+
+void ward_stop_if(struct ward *w, bool (*fn)(void))
+{
+	w->stop_if = fn;
 }
 
 int ward_keeper_restart(struct ward *w)

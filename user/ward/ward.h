@@ -233,6 +233,8 @@ void ward_drop_names(struct ward *w, const struct event *ev, struct drop_names *
 
 /* Called when an instance is loaded and knows its interfaces, before the first packet; its failure is that of ward_attach(). */
 void ward_before_attach(struct ward *w, int (*fn)(struct ward *w, void *ctx), void *ctx);
+/* Asked between the steps of ward_attach(): from true on it takes back what it has done, and returns -EINTR, told. */
+void ward_stop_if(struct ward *w, bool (*fn)(void));
 /* One line of what ward_sweep() did by itself, in the process that sweeps. */
 void ward_on_notice(struct ward *w, void (*fn)(const char *line, void *ctx), void *ctx);
 

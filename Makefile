@@ -298,11 +298,13 @@ $(O)/gendoc: $(GENDOC_SRC) $(wildcard docs/*.h include/*.h user/detect/*.h user/
 	$(call say,CC,$<)
 	$(Q)$(CC) -std=gnu11 -fno-strict-aliasing $(CFLAGS) $(WARN) -D_GNU_SOURCE -Iinclude -Iuser -Idocs $(GENDOC_SRC) -o $@
 
+# A single word in a cell makes its column as wide as it is, which no text block does, and rows are not held together over the ends
+# of pages that nobody prints: else groff warns. ".nh" ends with the next paragraph, but names are searched for whole.
 $(O)/man/%: man/%.scd $(O)/gendoc
 	@mkdir -p $(@D)
 	$(call say,MAN,$@)
 	$(Q)$(O)/gendoc scdoc $< >$@.scd
-	$(Q)scdoc <$@.scd | sed 's/^\.nh$$/.nh\n.nr HY 0/' >$@ # .nh ends with the next paragraph; names are searched for whole
+	$(Q)scdoc <$@.scd | sed -z 's/T{\n\([^ \n][^ \n]*\)\nT}/\1/g' | sed 's/^\.nh$$/.nh\n.nr HY 0/; s/^\.TS$$/.TS\nnokeep;/' >$@
 
 man: $(MAN)
 

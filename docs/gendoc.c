@@ -109,6 +109,33 @@ void put_markdown(const char *text)
 	}
 }
 
+/* Names as long as those of metrics leave no room for other columns. */
+#define NAME_OF_TABLE 30
+
+static bool has_long_names(const struct table *t)
+{
+	for (const struct row *row = t->rows; row < t->rows + t->count; row++)
+		if (strlen(row->name) > NAME_OF_TABLE)
+			return true;
+	return false;
+}
+
+static void list_scdoc(const struct table *t)
+{
+	for (const struct row *row = t->rows; row < t->rows + t->count; row++) {
+		putchar('*');
+		put_scdoc(row->name);
+		putchar('*');
+		if (row->detail) {
+			printf(", ");
+			put_scdoc(row->detail);
+		}
+		printf("\n\t");
+		put_scdoc(row->meaning);
+		puts("\n");
+	}
+}
+
 static void table_scdoc(const struct table *t)
 {
 	printf("|[ *%s*\n", t->head[0]);
@@ -268,7 +295,7 @@ int main(int argc, char **argv)
 		else if (!table)
 			fputs(line, stdout);
 		else if (scdoc)
-			table_scdoc(table);
+			(has_long_names(table) ? list_scdoc : table_scdoc)(table);
 		else
 			table_markdown(table);
 	}

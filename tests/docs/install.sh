@@ -22,6 +22,14 @@ done
 [ -z "$missing" ]
 result $? "program, manual and completions are installed" "missing or empty:$missing"
 
+if command -v groff >/dev/null; then
+	said=$(for file in "$into"/usr/share/man/man*/*; do groff -ww -man -t -z "$file" 2>&1; groff -ww -man -t -Tutf8 -rLL=78n -z "$file" 2>&1; done)
+	[ -z "$said" ]
+	result $? "groff warns of nothing in the manual, on paper and in 80 columns" "$(echo "$said" | head -n 2 | tr '\n' ' ')"
+else
+	echo "skip groff warns of nothing in the manual: no groff"
+fi
+
 complete() { # words: what bash offers for the last of them
 	bash -c '. "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _tcpward 2>/dev/null; echo "${COMPREPLY[*]}"' \
 		"$into/usr/share/bash-completion/completions/tcpward" "$@"

@@ -320,7 +320,7 @@ examples: all tests
 .PHONY: examples
 
 # ---- install ----
-EXAMPLES := web-server.yaml router.yaml strict.yaml blocklist.txt
+EXAMPLES := web-server.yaml router.yaml strict.yaml blocklist.txt trace.pcap
 COMPLETIONS := bash-completion/completions/tcpward zsh/site-functions/_tcpward fish/vendor_completions.d/tcpward.fish
 UNIT := tcpward@.service
 UNITDIR ?= $(or $(shell pkg-config --variable=systemdsystemunitdir systemd 2>/dev/null),$(PREFIX)/lib/systemd/system)

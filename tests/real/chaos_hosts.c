@@ -332,8 +332,10 @@ struct conn *hosts_plant(void)
 		struct tcp_info info = { 0 };
 		socklen_t len = sizeof(info);
 
-		/* not one for which a difference would be known */
-		if (c->fd[0] < 0 || c->fd[1] < 0 || c->unseen || c->overrun || c->syn_fin || c->held[0] || getsockopt(c->fd[0], IPPROTO_TCP, TCP_INFO, &info, &len) || info.tcpi_state != TCP_ESTABLISHED)
+		/* not one for which a difference would be known: of what was accepted the listener may have lost the ACK */
+		if (c->fd[0] < 0 || c->fd[1] < 0 || c->client != 0 || c->unseen || c->overrun || c->syn_fin || c->held[0])
+			continue;
+		if (getsockopt(c->fd[0], IPPROTO_TCP, TCP_INFO, &info, &len) || info.tcpi_state != TCP_ESTABLISHED)
 			continue;
 		conn_note(c, 'c', 0, "taken away");
 		c->stirred[0] = true;

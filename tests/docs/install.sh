@@ -22,8 +22,12 @@ done
 [ -z "$missing" ]
 result $? "program, manual and completions are installed" "missing or empty:$missing"
 
+# Ragged (AD=l): groff 1.23 would also tell of each line of a table with nothing in it to be stretched.
+warnings() { # options
+	for file in "$into"/usr/share/man/man*/*; do groff -ww -man -dAD=l -t -z "$@" "$file" 2>&1; done
+}
 if command -v groff >/dev/null; then
-	said=$(for file in "$into"/usr/share/man/man*/*; do groff -ww -man -t -z "$file" 2>&1; groff -ww -man -t -Tutf8 -rLL=78n -z "$file" 2>&1; done)
+	said=$(warnings; warnings -Tutf8 -rLL=78n)
 	[ -z "$said" ]
 	result $? "groff warns of nothing in the manual, on paper and in 80 columns" "$(echo "$said" | head -n 2 | tr '\n' ' ')"
 else

@@ -83,6 +83,20 @@ static void tell(const char *line, void *ctx)
 	syslog(LOG_DAEMON | LOG_WARNING, "instance '%s': %s", w->name, line);
 }
 
+/* Until a second after *next, which moves on. What was missed while this process stood still (a stopped container) is not made
+ * up for: one sweep sees all that became due. */
+static void wait_second(struct timespec *next)
+{
+	struct timespec now;
+
+	next->tv_sec++;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (now.tv_sec > next->tv_sec)
+		*next = now;
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, next, NULL) == EINTR && !ended)
+		;
+}
+
 static void keep(struct ward *w)
 {
 	struct timespec next;
@@ -92,9 +106,7 @@ static void keep(struct ward *w)
 	while (!ended && worth_keeping(w)) {
 		for (slice = 0; slice < SLICES_PER_SECOND && ward_sweep(w, ward_now_ns(w)) > 0; slice++)
 			;
-		next.tv_sec++;
-		while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL) == EINTR && !ended)
-			;
+		wait_second(&next);
 	}
 	lists_save(w);
 	if (ended)

@@ -47,9 +47,11 @@ static int save_item(const struct list_item *item, void *ctx)
 	char addr[64], left[32], reason[32];
 
 	list_reason(&item->entry, reason);
-	fprintf(s->out, "%s %s %" PRIu64 " %s %s\n", prefix_text(&item->prefix, addr),
-		list_left_text(&item->entry, s->now_ns, left), (uint64_t)item->entry.hits, list_by_name(item->entry.by),
-		*reason ? reason : "-");
+	errno = EIO;
+	if (fprintf(s->out, "%s %s %" PRIu64 " %s %s\n", prefix_text(&item->prefix, addr),
+		    list_left_text(&item->entry, s->now_ns, left), (uint64_t)item->entry.hits, list_by_name(item->entry.by),
+		    *reason ? reason : "-") < 0)
+		return -errno;
 	return 0;
 }
 
@@ -90,9 +92,8 @@ static int save_list(struct ward *w, enum ward_list list, const char *path)
 	fprintf(saving.out, "# %" PRIu64 ": the %s list of instance '%s', for the next one of that name\n", saving.now_ns,
 		list_places[list].name, w->name);
 	err = ward_list_each(w, list, save_item, &saving);
-	if (fflush(saving.out) && !err)
+	if (!err && (fflush(saving.out) || fsync(fileno(saving.out)))) /* some disks say only now that they are full */
 		err = -errno;
-	fsync(fileno(saving.out));
 	fclose(saving.out);
 	if (!err && rename(fresh, path))
 		err = -errno;

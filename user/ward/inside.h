@@ -318,6 +318,7 @@ uint64_t clock_tick_ns(void);
 
 /* ---- pins.c ---- */
 #define PIN_PATH 160
+#define REMEDY_READ_ONLY "mount -o remount,rw /sys/fs/bpf"
 #define REMEDY_HIDDEN "enter the namespace by 'nsenter --net=/run/netns/NAME', or mount bpffs on /sys/fs/bpf"
 /* Is there no bpffs here, in a mount namespace of our own? Then there may be instances that cannot be seen from here. */
 bool pins_hidden(void);

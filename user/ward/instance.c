@@ -37,15 +37,31 @@ static int refuse_watched(const char *ifname, const char *name, const struct war
 			 "'%s' is already watched by tcpward run, pid %d", ifname, pid);
 }
 
+/* err: of pins_read_info(), which tells the others itself. */
+static int unreadable(const char *name, int err)
+{
+	return ward_fail(err == -EINVAL ? -EIO : err, err == -EPERM ? REMEDY_ROOT : err == -EROFS ? REMEDY_READ_ONLY : "",
+			 "cannot open instance '%s': %s", name, strerror(-err));
+}
+
+/* Instances that are none (their maker died), of another build, or another user's: who looks at all passes them over. */
+static bool passed_over(int err)
+{
+	return err == -ENOENT || err == -EPROTO || err == -EPERM;
+}
+
 static int refuse_others(const struct ward *w)
 {
 	char names[INSTANCES_MAX][WARD_NAME_LEN];
-	int i, count = pins_list(names, INSTANCES_MAX);
+	int i, err, count = pins_list(names, INSTANCES_MAX);
 	struct ward_instance info;
 	unsigned a, b;
 
 	for (i = 0; i < count; i++) {
-		if (pins_read_info(names[i], &info))
+		err = pins_read_info(names[i], &info);
+		if (err && !passed_over(err))
+			return unreadable(names[i], err); /* its interfaces may be ours */
+		if (err)
 			continue;
 		for (a = 0; a < info.iface_count; a++)
 			for (b = 0; b < w->plan.iface_count; b++)
@@ -395,12 +411,7 @@ static int read_info_told(const char *name, struct ward_instance *info)
 
 	if (err == -ENOENT)
 		return no_instance(name);
-	if (err == -EPERM)
-		return ward_fail(err, REMEDY_ROOT, "cannot open instance '%s': %s", name, strerror(-err));
-	if (err && err != -EPROTO)
-		return ward_fail(err == -EINVAL ? -EIO : err, "", "cannot open instance '%s': %s", name,
-				 strerror(-err));
-	return err;
+	return err && err != -EPROTO ? unreadable(name, err) : err;
 }
 
 int ward_open(const char *name, struct ward **out)
@@ -438,7 +449,7 @@ int ward_open(const char *name, struct ward **out)
 int ward_open_iface(const char *ifname, struct ward **out)
 {
 	char names[INSTANCES_MAX][WARD_NAME_LEN];
-	int i, count = pins_list(names, INSTANCES_MAX);
+	int i, err, count = pins_list(names, INSTANCES_MAX);
 	uint32_t ifindex = if_nametoindex(ifname);
 	struct ward_instance info;
 	char what[64];
@@ -449,7 +460,10 @@ int ward_open_iface(const char *ifname, struct ward **out)
 		return ward_fail(-EPERM, REMEDY_ROOT, "cannot look for instances: %s", strerror(EACCES));
 	for (i = 0; i < count; i++) {
 		reap(names[i]);
-		if (pins_read_info(names[i], &info))
+		err = pins_read_info(names[i], &info);
+		if (err && !passed_over(err))
+			return unreadable(names[i], err);
+		if (err)
 			continue;
 		for (row = 0; row < info.iface_count; row++)
 			if (info.iface[row].hooks && netns_here(info.iface[row].netns, info.netns_cookie) &&

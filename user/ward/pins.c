@@ -266,7 +266,8 @@ static int open_one(const char *name, const char *leaf, int *fd)
 		return 0;
 	if (errno == EPERM || errno == EACCES)
 		return ward_fail(-errno, REMEDY_ROOT, "cannot open '%s': %s", path, strerror(errno));
-	return ward_fail(-errno == -ENOENT ? -EIO : -errno, "", "cannot open '%s': %s", path, strerror(errno));
+	return ward_fail(-errno == -ENOENT ? -EIO : -errno, errno == EROFS ? REMEDY_READ_ONLY : "", "cannot open '%s': %s", path,
+			 strerror(errno));
 }
 
 int pins_open(struct ward *w)

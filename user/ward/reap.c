@@ -115,7 +115,9 @@ void reap(const char *name)
 	if (lock_held(name, &pid) && (pid <= 0 || !kill(pid, 0) || errno != ESRCH))
 		return;
 	err = pins_read_info(name, &info);
-	if (err == -EPROTO || err == -EPERM || (!err && info.keep && !all_links_dead(name, &info)))
+	if (err && err != -ENOENT) /* another build's, another user's, or it cannot be read now: nothing says that it is dead */
+		return;
+	if (!err && info.keep && !all_links_dead(name, &info))
 		return;
 	lock = lock_take(name, LOCK_WAIT_MS, NULL);
 	if (lock < 0)

@@ -142,6 +142,16 @@ void sheet_duration(struct sheet *s, const char *name, const char *label, const 
 		line(s, name, label, ns ? duration_text(*ns, text) : "-", note);
 }
 
+void sheet_distance(struct sheet *s, const char *name, const char *label, int64_t ns, const char *note)
+{
+	char text[24];
+
+	if (s->style.json)
+		put(s, name, json_object_new_int64(ns));
+	else
+		line(s, name, label, duration_text(ns < 0 ? -(uint64_t)ns : (uint64_t)ns, text), note);
+}
+
 void sheet_quantity(struct sheet *s, const char *name, uint64_t value, const char *text, const char *note)
 {
 	char padded[40];

@@ -33,6 +33,8 @@ void sheet_time(struct sheet *s, const char *name, const char *label, uint64_t n
 void sheet_paragraph(struct sheet *s, const char *name, const char *heading, const char *value);
 /* value NULL: null, "-" in text; in JSON the number of nanoseconds, in text a duration. */
 void sheet_duration(struct sheet *s, const char *name, const char *label, const uint64_t *ns, const char *note);
+/* The same, also below 0. In text without its sign: label or note tells which way. */
+void sheet_distance(struct sheet *s, const char *name, const char *label, int64_t ns, const char *note);
 /* Prints JSON (one line, or pretty), flushes, frees. */
 void sheet_end(struct sheet *s);
 

@@ -12,6 +12,7 @@
 
 #define INSTANCES_MAX 64
 #define HOOK_EGRESS 2 /* struct ward_iface, hooks */
+#define CLOCK_OFF_TOLD_NS 2000000000LL
 
 struct snapshot {
 	struct ward *w;
@@ -74,6 +75,16 @@ static void show_keeper(struct sheet *s, const struct snapshot *snap)
 	else
 		sheet_text(s, "keeper_pid", "keeper pid", NULL, NULL);
 	sheet_duration(s, "swept_ago_ns", "last sweep ago", snap->gauges.swept_ns ? &age : NULL, NULL);
+}
+
+/* The clock of an instance is taken from the host's once: nothing jumps when that is set, but times are told by the old one. */
+static void show_clock(struct sheet *s, const struct snapshot *snap)
+{
+	int64_t off = ward_clock_off_ns(snap->w);
+	const char *label = off >= CLOCK_OFF_TOLD_NS ? "host's clock ahead by" : off <= -CLOCK_OFF_TOLD_NS ? "host's clock behind by" : "";
+
+	sheet_distance(s, "clock_off_ns", label, off,
+		       "it was set since the attach, or the host slept: times here are as before; anew: tcpward detach, then attach");
 }
 
 static void show_tables(struct sheet *s, const struct snapshot *snap)
@@ -278,6 +289,7 @@ static void show_instance(struct sheet *s, const struct snapshot *snap, bool all
 	sheet_text(s, "made_by", "made by", info->keep == KEEP_ALWAYS ? "attach" : "run",
 		   info->keep == KEEP_ALWAYS ? NULL : info->keep == KEEP_KILLED ? "ends with its process, unless that is killed" : "goes with its process");
 	sheet_duration(s, "up_ns", "up for", &up, NULL);
+	show_clock(s, snap);
 	show_keeper(s, snap);
 	sheet_list(s, "interfaces");
 	for (unsigned i = 0; i < info->iface_count && i < WARD_IFACES; i++)

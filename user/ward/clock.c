@@ -83,3 +83,8 @@ uint64_t ward_now_ns(const struct ward *w)
 		self->clock_measured = coarse; /* not permitted: the old one must do */
 	return coarse + w->clock_offset;
 }
+
+int64_t ward_clock_off_ns(const struct ward *w)
+{
+	return (int64_t)(read_clock(CLOCK_REALTIME_COARSE) - ward_now_ns(w));
+}

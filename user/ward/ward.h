@@ -119,6 +119,8 @@ int ward_caps_keep(const struct ward *w, enum ward_caps what);
 /* ---- reading ---- */
 /* Now on the instance's clock: nanoseconds since the epoch. */
 uint64_t ward_now_ns(const struct ward *w);
+/* How far the host's clock is ahead of the instance's, ns: it has been set since the maps were made, or the host has slept. */
+int64_t ward_clock_off_ns(const struct ward *w);
 typedef int (*ward_flow_fn)(const struct flow_key *key, const struct flow *flow, bool embryo, void *ctx);
 /* Calls fn for each live record: flow table, then embryos (each made whole). A non-zero return of fn ends the walk and is returned. */
 int ward_flows_each(struct ward *w, ward_flow_fn fn, void *ctx);

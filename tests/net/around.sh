@@ -3,8 +3,7 @@
 # around: what happens to an attached interface and to the machine: link down and up, another MTU, another name, its namespace
 # removed; bpffs read-only; no memory for the maps. Each time nothing is left, or all is in force, and it is said in one line.
 #
-# The clock of the host is not set here (there is one for all). It cannot matter: the packet path counts jiffies, and the offset to
-# the epoch is taken once, when the maps are made (user/ward/clock.c).
+# The clock of the host is not set here (there is one for all), but in a guest: tests/vm/linux-6.12.sh. See also scarce.sh.
 . "$(dirname "$0")/lib.sh"
 A=$(dev a) B=$(dev b)
 [ -n "$BPFTOOL" ] || { skip around "no bpftool"; exit 0; }

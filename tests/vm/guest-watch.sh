@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # shellcheck shell=bash
-# guest-watch: in a guest of tests/vm. All programs load; the conformance vectors pass through them; by each way that this
-# kernel has of attaching, a handshake and a close are followed, a block list and a rule drop, detach leaves nothing; SYN
-# cookies of each flavour open connections. With the word "upgrade": other builds take over meanwhile.
+# guest-watch: in a guest of tests/vm. All programs load; the conformance vectors pass through them; attached by XDP and by tc, a
+# handshake and a close are followed, a block list and a rule drop, detach leaves nothing; SYN cookies of each flavour open
+# connections; tables larger than the memory are refused. What need not be seen in each kernel goes by words: "generic": by
+# generic XDP, too; "clsact": by that, too, where there is tcx; "upgrade": other builds take over meanwhile; "clock": the guest's
+# clock is set back and ahead.
 #
 # Lines "# loads ..." are what tests/vm/table makes docs/kernels.md of.
 . "$(dirname "$0")/../net/lib.sh"
@@ -39,6 +41,23 @@ before=$(traces)
 ward a doctor "$A"
 exits "doctor: this kernel has all that is needed" 0
 grep -q ' no tcx ' "$work/out" && no_tcx=1
+
+# ---- more than this kernel can give ----
+# First by what /proc/meminfo says; then the kernel itself says no, where /proc/meminfo has it wrong. What fits is attached below.
+too_much() { # name, pattern of the message, pattern of the way out
+	ward a attach "$A" --flows 4000000
+	exits "$1: attach" 1
+	is "$1: one line" "$(grep -c '^tcpward' "$work/err")" 1
+	says "$1: the message" "^tcpward: $2"
+	says "$1: the way out" "$3"
+	if await 5 nothing_left; then ok "$1: nothing is left"; else fail "$1: nothing is left" "$(traces | tr '\n' ' ')"; fi
+}
+too_much "no memory for --flows" "--flows 4000000, --embryos .*: the tables need 1[0-9]{3} MiB, [0-9]{3} MiB are available" "--flows [0-9]{6,7} fits"
+echo "MemAvailable: 64000000 kB" >"$work/meminfo"
+mount --bind "$work/meminfo" /proc/meminfo
+too_much "the kernel has no memory for --flows" \
+	"cannot make the map 'flows' of 4000000 elements, 1[0-9]{9} bytes: Cannot allocate memory" "use a smaller --flows"
+umount /proc/meminfo
 
 # ---- what the verifier says ----
 verified() { # way: of what has been attached
@@ -188,8 +207,55 @@ upgrade() { # way build: the hooks keep their number, and all have new programs
 	stop "$holder"
 	stop "$server"
 }
+
+# ---- the host's clock is set, which no test on the machine itself may do: back by a day, then ahead by two ----
+clock_is_set() {
+	local holder server flows before=$(date +%s)
+	status_of() { on a "$TCPWARD" status -j --name "$A" | member "$1"; }
+	new_start() { flows_json a "$A" "dport = $port and state all" | grep '"conn_state":"SF"' | member start_ns; }
+	port=$((port + 1))
+	start a "$BIN/crowd" serve $port || return
+	server=$pid
+	start b "$BIN/crowd" hold 192.0.2.1 $port 3 || return
+	holder=$pid
+	flows=$(ages)
+	is "clock: three flows" "$(wc -l <<<"$flows")" 3
+	must a block add 192.0.2.3 --for 2s --name "$A"
+	must a block add 192.0.2.4 --for 1h --name "$A"
+	sed 's/unwanted/unconfirmed/' "$work/drop.yaml" >"$work/unconfirmed.yaml"
+	must a policy apply "$work/unconfirmed.yaml" --confirm 3 --name "$A"
+	expect "clock: not told where it is right" "$(status_of clock_off_ns)" -lt 1000000000
+	date -s "@$((before - 86400))" >/dev/null
+	is "clock set back: flows keep their age" "$(ages)" "$flows"
+	expect "clock set back: they are not from the future" "$(status_of up_ns)" -lt 1000000000000
+	expect "clock set back: status has it" "$(status_of clock_off_ns)" -lt -86000000000000
+	ward a status --name "$A"
+	says "clock set back: status says so" "host's clock behind by +(1d|24h|23h5).*it was set since the attach"
+	back() { on a "$TCPWARD" policy show --name "$A" | grep -q unwanted; }
+	if await 20 back; then ok "clock set back: a policy that is not confirmed goes"; else fail "clock set back: it goes" "it is there"; fi
+	over() { ! on a "$TCPWARD" block list -H --name "$A" | grep -qF 192.0.2.3; }
+	await 20 over
+	is "clock set back: what is blocked for 2 s goes, what is for an hour stays" "$(on a "$TCPWARD" block list -H --name "$A" | cut -d' ' -f1)" 192.0.2.4
+	date -s "@$((before + 86400))" >/dev/null
+	if connects b 10 192.0.2.2 192.0.2.1 $port; then ok "clock set ahead: a connection"; else fail "clock set ahead: a connection" "$(cat "$log")"; fi
+	is "clock set ahead: flows keep their age" "$(ages)" "$flows"
+	expect "clock set ahead: a new one is younger" "$(new_start)" -gt "$(tail -n 1 <<<"$flows" | cut -d' ' -f2)"
+	expect "clock set ahead: ... by less than a day" "$(new_start)" -lt $(((before + 3600) * 1000000000))
+	is "clock set ahead: who is blocked for an hour is" "$(on a "$TCPWARD" block list -H --name "$A" | cut -d' ' -f1)" 192.0.2.4
+	expect "clock set ahead: it is swept" "$(status_of swept_ago_ns)" -lt 30000000000
+	expect "clock set ahead: status has it" "$(status_of clock_off_ns)" -gt 86000000000000
+	verify_on a "$A" "clock set ahead: the sockets agree"
+	date -s "@$before" >/dev/null
+	must a block flush --name "$A"
+	stop "$holder"
+	stop "$server"
+}
+has_word() { # of those this script was called with
+	[[ " $words " == *" $1 "* ]]
+}
+words=$*
 upgrades=
-[ "${1:-}" = upgrade ] && upgrades=1
+has_word upgrade && upgrades=1
 ours=$TCPWARD
 
 # ---- each way in ----
@@ -216,13 +282,16 @@ cookies_of_each_flavour
 upgrade "--ingress xdp" rebuilt
 detach_from "--ingress xdp"
 TCPWARD=$ours
-attach_by --ingress xdp-generic
-detach_from "--ingress xdp-generic"
+if has_word generic; then
+	attach_by --ingress xdp-generic
+	detach_from "--ingress xdp-generic"
+fi
 attach_by --ingress tc
+has_word clock && clock_is_set
 upgrade "--ingress tc" relaid
 detach_from "--ingress tc"
 TCPWARD=$ours
-if [ -z "${no_tcx:-}" ]; then
+if [ -z "${no_tcx:-}" ] && has_word clsact; then
 	attach_by --ingress tc --clsact
 	detach_from "--ingress tc --clsact"
 fi

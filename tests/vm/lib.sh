@@ -17,7 +17,7 @@ ACCEL=${ACCEL:-tcg} # kvm is faster, and does not work in each cloud that shows 
 CPU=max,-erms,-fsrm,-la57,-smap,-smep,-pku,-umip
 QUIET="quiet audit=0 lsm= init_on_alloc=0 hardened_usercopy=off mitigations=off tsc=reliable"
 TOOLS="awk basename bash cat chmod cmp cp cut date dirname env grep head id ip ln ls mkdir mktemp modprobe mount mv nproc
-nsenter readlink realpath rm rmdir sed sleep sort stat stty sysctl tail tc timeout tr uname wc"
+nsenter readlink realpath rm rmdir sed sleep sort stat stty sysctl tail tc timeout tr umount uname wc"
 MODULES="veth sch_ingress cls_bpf tcp_diag"
 FILES="build/tcpward build/tests/crowd build/tests/options build/tests/cookies build/tests/verified build/tests/test_programs
 tests/inside.sh tests/net/lib.sh build/tests/pass.bpf.o tests/vectors/tcp-conformance.txt tests/vectors/tcpward.txt"

@@ -67,14 +67,15 @@ test:
 	@$(AGAIN) all tests
 	@tests/run.sh
 
-# What QEMU or a kernel lacks is told by the tests, which are skipped then.
+# What QEMU or a kernel lacks is told by the tests, which are skipped then. Guests wait for timers now and then: one more of them
+# than there are processors keeps these at work.
 test-kernels:
 	$(as_root)
 	@packaging/deps.sh
 	@packaging/deps.sh vm || true
 	@$(AGAIN) all tests
 	@tests/vm/fetch
-	@tests/run.sh vm
+	@TEST_JOBS=$${TEST_JOBS:-$$(($$(nproc) + 1))} tests/run.sh vm
 
 # What fuzzing has found stays in build/fuzz/, and so does what it has learnt: the next run goes on from there.
 FUZZ_TIME ?= 600

@@ -9,8 +9,8 @@
 #
 # As root each runs in namespaces of its own (network, mounts, processes; see one.sh): nothing reaches the machine's
 # interfaces, nothing can stay behind, and as many run at a time as there are processors (TEST_JOBS=1: one after the other).
-# Those whose head says "alone: WHY" come last, one after the other. Results are printed whole, in the order of the list; the
-# last looks what the others would have left.
+# Those whose head says "first: WHY" begin first, so that no long one is left for the end, those that say "alone: WHY" come last,
+# one after the other. Results are printed whole, in the order of the list; the last looks what the others would have left.
 set -u
 cd "$(dirname "$0")/.."
 
@@ -62,8 +62,8 @@ wanted() { # test: is it among the words of the command line?
 	done
 	return 1
 }
-alone() { # test: it says so
-	head -n 15 "tests/$1".* | grep -qE '^( \*|#) alone: '
+says() { # test word: in its head
+	head -n 15 "tests/$1".* | grep -qE "^( \*|#) $2: "
 }
 
 # ---- running them ----
@@ -157,11 +157,12 @@ words=("$@")
 [ $# != 0 ] || words=(unit prog find net real docs)
 rm -rf "$log_dir"
 mkdir -p "$log_dir"
-together=() by_themselves=()
+first=() together=() by_themselves=()
 for name in $(all_tests); do
 	wanted "$name" || continue
-	if alone "$name"; then by_themselves+=("$name"); else together+=("$name"); fi
+	if says "$name" alone; then by_themselves+=("$name"); elif says "$name" first; then first+=("$name"); else together+=("$name"); fi
 done
+together=(${first[@]+"${first[@]}"} ${together[@]+"${together[@]}"})
 list=(${together[@]+"${together[@]}"} ${by_themselves[@]+"${by_themselves[@]}"})
 
 began=$SECONDS

@@ -51,7 +51,7 @@ struct conn {
 	bool touched;      /* the wire was no honest one: what a host knows of the other may be wrong */
 	bool forged;       /* somebody else spoke in its name */
 	/* What the tracker is known to get wrong, or cannot know: chaos_compare.c */
-	bool aborted[HOSTS], held[HOSTS], unsent[HOSTS], syn_fin, unseen, overrun;
+	bool aborted[HOSTS], held[HOSTS], unsent[HOSTS], old_rst[HOSTS], syn_fin, unseen, overrun;
 	bool stirred[HOSTS]; /* since it was last compared */
 	uint8_t told[HOSTS][2]; /* the difference that was told of: ours, the kernel's */
 	struct shown shown[HOSTS];

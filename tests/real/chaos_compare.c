@@ -18,12 +18,13 @@ static struct ward *ward[HOSTS];
 static struct locals *locals[HOSTS];
 static unsigned long class_count[CLASS_COUNT];
 /*
- * Beside verify's list, what only this program can know. All but the first two are what the tracker is known to get wrong
+ * Beside verify's list, what only this program can know. All but the first three are what the tracker is known to get wrong
  * (docs/tracker.md, "Beside the kernel's sockets"), and happen only where a third party has spoken that knows the numbers.
  */
-enum known { SILENT_ABORT, UNSENT_FIN, SYN_FIN, UNSEEN, NO_SYNACK, HELD_RST, HELD_FIN, OVERRUN, CROSSED, KNOWN_COUNT };
+enum known { SILENT_ABORT, UNSENT_FIN, OLD_RST, SYN_FIN, UNSEEN, NO_SYNACK, HELD_RST, HELD_FIN, OVERRUN, CROSSED, KNOWN_COUNT };
 static const char *const known_text[KNOWN_COUNT] = {
 	[UNSENT_FIN] = "by a close that waited in the socket while the other end's FIN came: no wire shows that they crossed",
+	[OLD_RST] = "by a RST that names a number long acknowledged, as one that answers a delayed segment: it ended its sender only",
 	[SYN_FIN] = "by a SYN+FIN, which Linux takes for a SYN where it opens a connection",
 	[UNSEEN] = "by acknowledgments of what a third party has sent",
 	[NO_SYNACK] = "by data or a FIN in place of the SYN-ACK",
@@ -80,6 +81,8 @@ static enum known known(const struct conn *c, unsigned host, const struct endpoi
 		return SILENT_ABORT;
 	if (c->unsent[host] && e->has_socket && ((e->ours == CLOSED && e->kernel == TIME_WAIT) || (e->ours == LAST_ACK && e->kernel == CLOSING)))
 		return UNSENT_FIN;
+	if (c->old_rst[host] && !e->has_socket)
+		return OLD_RST;
 	if (!c->forged)
 		return KNOWN_COUNT;
 	if (c->held[host] && (e->kernel == SYN_RECEIVED || !e->has_socket))

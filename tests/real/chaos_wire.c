@@ -161,6 +161,7 @@ static void learn(struct conn *c, unsigned from, const struct segment_at *s)
 	struct shown *e = &c->shown[from];
 	uint32_t end = s->seq + s->len + !!(s->bits & SYN) + !!(s->bits & FIN);
 
+	c->old_rst[from] = (s->bits & (RST | ACK)) == RST && (int32_t)(s->seq - c->shown[!from].ack) < 0;
 	if (s->bits & RST)
 		return;
 	if (s->bits & SYN) {

@@ -30,6 +30,7 @@ struct bench_case {
 	/* found out */
 	double ns[PACKET_ROUNDS];
 	int fd;
+	bool calm[PACKET_ROUNDS]; /* measured while bench_calm() */
 };
 
 struct bench_bpf;

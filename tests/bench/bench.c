@@ -9,8 +9,8 @@
  * below. For in a virtual machine medians of one build differ by half within a minute, and by twice between two tables: the
  * caches are shared with whoever else the host serves, and the pages of a table may be large ones of the host or small ones.
  * Either only makes a run slower. The median stands beside it. Each measure waits until the caches are ours (calm.c), all
- * together for PATIENCE seconds; how many were made so is printed. Of what takes milliseconds by itself, medians of 7 rounds; of
- * the sweep, of three tables, the quietest.
+ * together for PATIENCE seconds; how many were made so is printed, and where three rounds of a case were, it is their median
+ * that counts. Of what takes milliseconds by itself, medians of 7 rounds; of the sweep, of three tables, the quietest.
  * Nanoseconds are net of an empty program's repetition. "parse + drop", the unit of the ratios, is tcpward's own parser
  * (tags, both families, options, the key) with a drop behind it, net as well. A slow parser would flatter such a ratio: so
  * two lesser parsers stand beside it in nanoseconds.

@@ -39,14 +39,6 @@ static struct bench_case *find_case(const char *name)
 	return &cases[i];
 }
 
-static double middle(const double *values, int n)
-{
-	double copy[PACKET_ROUNDS];
-
-	memcpy(copy, values, n * sizeof(*values));
-	return median(copy, n);
-}
-
 /* The median of what was measured while the caches were ours, if that is enough; else the quieter quarter of all. */
 static double settled(const struct bench_case *c, int rounds)
 {
@@ -59,9 +51,13 @@ static double settled(const struct bench_case *c, int rounds)
 	return n >= CALM_ENOUGH ? median(calm, n) : quiet(c->ns, rounds);
 }
 
-static double all(const struct bench_case *c, int rounds)
+/* The median of all of them. */
+static double middle(const struct bench_case *c, int rounds)
 {
-	return middle(c->ns, rounds);
+	double copy[PACKET_ROUNDS];
+
+	memcpy(copy, c->ns, (size_t)rounds * sizeof(*copy));
+	return median(copy, rounds);
 }
 
 /* Net of what the run itself costs. */
@@ -82,8 +78,8 @@ static void report(enum bench_size size, int calm)
 	bench_title("packets, %s flows; test_run itself costs %.1f ns, in short runs %.1f ns; the median of parser + drop is %.2f "
 		    "of its settled value, of established ACKs %.2f; %d of %d measures had the caches to themselves",
 		    label, settled(&cases[CASE_EMPTY], rounds), settled(&cases[CASE_EMPTY_SHORT], rounds),
-		    net(unit, rounds, all) / base,
-		    net(find_case("established ACK"), rounds, all) / net(find_case("established ACK"), rounds, settled), calm,
+		    net(unit, rounds, middle) / base,
+		    net(find_case("established ACK"), rounds, middle) / net(find_case("established ACK"), rounds, settled), calm,
 		    CASES * (rounds + bench_flows[size].beds));
 	for (i = CASE_WRAPPER; i < CASES; i++) {
 		double ns = net(&cases[i], rounds, settled);

@@ -94,7 +94,7 @@ static void block(struct ward *w, struct policy_config *cfg, const struct findin
 	}
 	r->done++;
 	ward_notice(w, "finding %u (%s): %s is on the block list for %llu s", f->id, finding_name(f->kind), finding_subject_text(f, who),
-	     (unsigned long long)(r->for_ns / NS_PER_S));
+		    (unsigned long long)(r->for_ns / NS_PER_S));
 }
 
 /* ---- close ---- */
@@ -154,9 +154,9 @@ static void close_flow(struct ward *w, struct policy_react *r, const struct flow
 		return;
 	w->reactions->told = true;
 	ward_notice(w, "cannot close sockets as the policy asks: %s%s", strerror(-err),
-	     err == -EOPNOTSUPP ? " (this kernel lacks CONFIG_INET_DIAG_DESTROY)" :
-	     err == -EPERM      ? " (what was started without --policy has given up CAP_NET_ADMIN: start it with it)" :
-				  "");
+		    err == -EOPNOTSUPP ? " (this kernel lacks CONFIG_INET_DIAG_DESTROY)" :
+		    err == -EPERM      ? " (what was started without --policy has given up CAP_NET_ADMIN: start it with it)" :
+					 "");
 }
 
 static bool anything_to_close(const struct ward *w, struct policy_config *cfg)
@@ -201,9 +201,9 @@ static void close_there(struct ward *w, struct policy_config *cfg, uint64_t now_
 	} else if (!w->reactions->told) {
 		w->reactions->told = true;
 		ward_notice(w, "cannot close sockets as the policy asks: their network namespace cannot be entered: %s",
-		     errno != ESTALE	     ? strerror(errno) :
-		     w->info->netns_cookie ? "another one has its number now: detach, and attach where the interfaces are" :
-					     "this kernel does not tell it from another one (SO_NETNS_COOKIE): tcpward run --policy there does it");
+			    errno != ESTALE	  ? strerror(errno) :
+			    w->info->netns_cookie ? "another one has its number now: detach, and attach where the interfaces are" :
+						    "this kernel does not tell it from another one (SO_NETNS_COOKIE): tcpward run --policy there does it");
 	}
 }
 

@@ -87,6 +87,26 @@ expect "... and sweeps" "$(gauge swept_ns)" -gt "$before"
 ward a attach "$A"
 exits "a second attach is refused as before" 1
 
+# ---- somebody else has the lock: another command that found it dead and cleans up ----
+keeper=$(on a "$TCPWARD" -j | member keeper_pid)
+kill -KILL "$keeper"
+await 3 gone "$keeper"
+cat >"$work/cleaner.sh" <<-'END'
+	echo $$ >"$1"
+	trap 'echo hit; exit' TERM INT
+	echo ready
+	sleep 1
+	echo left alone
+END
+start a flock "/run/tcpward/$A.lock" bash "$work/cleaner.sh" "/run/tcpward/$A.lock" || exit
+cleaner=$pid cleaner_log=$log
+ward a detach "$A"
+exits "detach waits for somebody else who has the lock" 0
+await 3 gone "$cleaner"
+is "... and does not end him" "$(tail -n 1 "$cleaner_log")" "left alone"
+[ -e "$PINS/$A" ] && fail "... and then leaves no pins" "$(ls "$PINS/$A")" || ok "... and then leaves no pins"
+must a attach "$A"
+
 # ---- the end ----
 must a detach "$A"
 [ -e "$PINS/$A" ] && fail "detach leaves no pins" "$(ls "$PINS/$A")" || ok "detach leaves no pins"

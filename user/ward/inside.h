@@ -345,6 +345,7 @@ void reap(const char *name);
 void reap_all(void);
 
 /* ---- lock.c ---- */
+#define LOCK_WAIT_MS 3000 /* as long somebody may take who cleans up (guardian, reap) */
 /* Takes the lock of instance name: its descriptor, or -EWOULDBLOCK with the holder in *pid. Waits wait_ms at most. */
 int lock_take(const char *name, int wait_ms, int *pid);
 /* Writes this process's id into the lock that it holds. */
@@ -405,10 +406,10 @@ void process_seclude(const int *keep, int count);
 int keeper_start(struct ward *w);
 /* Does link fd still hang on a device? */
 bool link_alive(int fd);
-/* Ends the keeper of instance name, if one lives. */
-int keeper_end(const char *name);
+/* Ends the keeper of instance name, if one lives: the process that info names, once it holds the lock; others that do are waited for. */
+int keeper_end(const char *name, const struct ward_instance *info);
 /* 0, or what it would fail with for want of permission, told. */
-int keeper_may_end(const char *name);
+int keeper_may_end(const char *name, const struct ward_instance *info);
 
 /* ---- reader.c ---- */
 /* Frees the slots of readers that are gone; called by whoever sweeps. */

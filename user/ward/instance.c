@@ -518,7 +518,7 @@ int ward_detach(struct ward *w, const char *ifname)
 		return ward_fail(-EBUSY, "end that process", "instance '%s' belongs to tcpward run, pid %d", w->name,
 				 pid);
 	}
-	err = keeper_may_end(w->name); /* before anything is taken off */
+	err = keeper_may_end(w->name, w->info); /* before anything is taken off */
 	if (err)
 		return err;
 	err = detach_rows(w, ifname, &left);
@@ -526,11 +526,13 @@ int ward_detach(struct ward *w, const char *ifname)
 	if (err || left)
 		return err;
 	ward_cookies_off(w);
-	err = keeper_end(w->name);
+	err = keeper_end(w->name, w->info);
 	if (err)
 		return err;
+	w->lock_fd = lock_take(w->name, LOCK_WAIT_MS, NULL); /* nobody shall begin under this name before the pins are gone */
+	if (w->lock_fd == -EWOULDBLOCK)
+		return 0; /* somebody found it dead, removed it, and has begun anew */
 	lists_save(w);
-	w->lock_fd = lock_take(w->name, 0, NULL); /* nobody shall begin under this name before the pins are gone */
 	pins_remove(w->name);
 	lock_drop(w->lock_fd, w->name);
 	w->lock_fd = -1;

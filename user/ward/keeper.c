@@ -182,14 +182,20 @@ static int cannot_end(const char *name, int pid, int err)
 			 err ? strerror(-err) : "it holds the lock all the same");
 }
 
-int keeper_may_end(const char *name)
+/* The lock alone does not say so: it may be somebody's who found the instance dead and cleans up (reap.c), or begins anew. */
+static bool is_keeper(const struct ward_instance *info, int pid)
 {
-	int pid = 0, err = lock_held(name, &pid) ? lock_end_holder(pid, 0) : 0;
+	return pid > 0 && (uint32_t)pid == *(const volatile uint32_t *)&info->keeper_pid;
+}
+
+int keeper_may_end(const char *name, const struct ward_instance *info)
+{
+	int pid = 0, err = lock_held(name, &pid) && is_keeper(info, pid) ? lock_end_holder(pid, 0) : 0;
 
 	return err ? cannot_end(name, pid, err) : 0;
 }
 
-int keeper_end(const char *name)
+int keeper_end(const char *name, const struct ward_instance *info)
 {
 	const struct timespec nap = { .tv_nsec = 20 * 1000000L };
 	int pid = 0, tries, err = 0;
@@ -197,7 +203,7 @@ int keeper_end(const char *name)
 	for (tries = 0; tries < 150; tries++) {
 		if (!lock_held(name, &pid))
 			return 0;
-		err = lock_end_holder(pid, tries == 100 ? SIGKILL : SIGTERM);
+		err = is_keeper(info, pid) ? lock_end_holder(pid, tries == 100 ? SIGKILL : SIGTERM) : 0;
 		if (err == -EPERM)
 			break;
 		nanosleep(&nap, NULL);

@@ -12,7 +12,6 @@
 #include "ward/netns.h"
 
 #define INSTANCES_MAX 256
-#define LOCK_WAIT_MS 3000 /* as long a guardian may take to clean up */
 
 static uint32_t pinned_prog_id(const char *name, enum ward_prog prog)
 {

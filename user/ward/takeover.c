@@ -24,7 +24,6 @@
 #include "ward/takeover.h"
 
 #define INSTANCES_MAX 256
-#define LOCK_WAIT_MS 3000
 #define RELEARN_NS 60000000000ULL /* most connections move within a minute */
 
 /* What a change of the flows' layout leaves as it is: these prefixes of pins. */
@@ -89,7 +88,7 @@ static int take_lock(struct ward *w, const char *name, int wait_ms)
 
 int takeover_lock(struct ward *w)
 {
-	int err = w->lock_fd >= 0 ? 0 : keeper_end(w->name);
+	int err = w->lock_fd >= 0 ? 0 : keeper_end(w->name, &w->take->head);
 
 	return err || w->lock_fd >= 0 ? err : take_lock(w, w->name, LOCK_WAIT_MS);
 }

@@ -148,15 +148,27 @@ own=$(cat "/run/tcpward/$A.lock")
 sleep 60 &
 bystander=$!
 pids+=("$bystander")
-echo "$bystander" >"/run/tcpward/$A.lock" # as its owner may
+record=$PINS/$A/instance
+name_keeper() { # pid: in the record, where the keeper's stands
+	local value at
+	value=($("$BPFTOOL" -j map lookup pinned "$record" key 0 0 0 0 | sed 's/.*"value":\[\([^]]*\)\].*/\1/; s/[",]/ /g'))
+	for at in 0 1 2 3; do value[32 + at]=$(($1 >> 8 * at & 255)); done
+	"$BPFTOOL" map update pinned "$record" key 0 0 0 0 value "${value[@]}"
+}
+# As the owner of both may.
+echo "$bystander" >"/run/tcpward/$A.lock"
+name_keeper "$bystander"
+is "the record names a process of root's" "$(on a "$TCPWARD" -j | member keeper_pid)" "$bystander"
 ward a detach "$A"
 exits "a lock of the user's that names a process of root's: detach by root does not end it" 1
 says "... and says why" "pid $bystander: Operation not permitted"
 expect "... it lives" "$(ps -o stat= -p "$bystander" | cut -c1)" = S
-echo "$own" >"/run/tcpward/$A.lock"
+name_keeper "$own"
 ward a detach "$A"
-exits "... and the keeper, which is the user's, it ends" 0
-is "... with all that it kept" "$(ls "$PINS")" ""
+exits "the lock alone names it: that ends nobody, and the keeper goes by itself" 0
+expect "... it lives" "$(ps -o stat= -p "$bystander" | cut -c1)" = S
+is "... the keeper does not" "$(ps -o stat= -p "$own")" ""
+is "... nor what it kept" "$(ls "$PINS")" ""
 
 # ---- what a terminal would obey ----
 tame() { # name: no control characters in the last output

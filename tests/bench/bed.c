@@ -304,6 +304,38 @@ double bed_measure(struct bed *b, struct bench_case *c)
 	return sum / CHUNKS;
 }
 
+static double warm_round(struct bed *b, struct bench_case *c)
+{
+	if (!bed_in_short_runs(c)) /* those empty their table each time */
+		bed_measure(b, c); /* what others have pushed out comes back in, and a flood's table is full */
+	return bed_measure(b, c);
+}
+
+void bed_round(struct bed *b, struct bench_case *c)
+{
+	if (c->rounds == PACKET_ROUNDS)
+		bench_die("%s: more than %d rounds", c->name, PACKET_ROUNDS);
+	c->ns[c->rounds++] = warm_round(b, c);
+}
+
+void bed_calm_round(struct bed *b, struct bench_case *c)
+{
+	double ns;
+
+	while (bench_wait_calm()) {
+		ns = warm_round(b, c);
+		if (!bench_calm()) /* to the end */
+			continue;
+		c->calm_ns[c->calm_rounds++] = ns;
+		return;
+	}
+}
+
+double bed_settled(const struct bench_case *c)
+{
+	return c->calm_rounds == CALM_ROUNDS ? quiet(c->calm_ns, CALM_ROUNDS) : quiet(c->ns, c->rounds);
+}
+
 void bed_new_round(struct bed *b)
 {
 	b->skel->bss->turn.seen = 0;

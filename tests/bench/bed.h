@@ -12,6 +12,7 @@
 #define REPEAT 100000
 #define SYNS 8192 /* fewer than the embryo table has places, so that each finds a free one ... */
 #define CHUNKS 16 /* ... and so often, each time into an emptied table */
+#define CALM_ROUNDS 7
 #define FRAME_LEN (14 + 20 + 32 + 1000)
 
 /* What one run is expected to count, besides its verdicts. */
@@ -28,9 +29,8 @@ struct bench_case {
 	const char *prog;
 	unsigned stray; /* so many of a run may go another way */
 	/* found out */
-	double ns[PACKET_ROUNDS];
-	int fd;
-	bool calm[PACKET_ROUNDS]; /* measured while bench_calm() */
+	int fd, rounds, calm_rounds;
+	double ns[PACKET_ROUNDS], calm_ns[CALM_ROUNDS];
 };
 
 struct bench_bpf;
@@ -50,8 +50,14 @@ void bed_forget_evictions(struct bed *b);
 void bed_close(struct bed *b);
 /* Finds the program of a case. */
 void bed_prepare(struct bed *b, struct bench_case *c);
-/* One round of a case: ns per repetition, CPU time of this thread; dies of a verdict or a counter that is wrong. */
+/* One run of a case: ns per repetition, CPU time of this thread; dies of a verdict or a counter that is wrong. */
 double bed_measure(struct bed *b, struct bench_case *c);
+/* One round of a case: its ns join the others. Unless it is of short runs, one run before warms up. */
+void bed_round(struct bed *b, struct bench_case *c);
+/* Rounds until one had the caches to itself, or patience ends (bench_wait_calm()). */
+void bed_calm_round(struct bed *b, struct bench_case *c);
+/* What counts: the quieter quarter of CALM_ROUNDS calm rounds, if they were had; else of the others. */
+double bed_settled(const struct bench_case *c);
 /* All flows as in the beginning: the next sequence number, and no mark. rotate() in bench.bpf.c counts on from there. */
 void bed_new_round(struct bed *b);
 /* The frame of a case into FRAME_LEN bytes; returns its length. */

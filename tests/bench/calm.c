@@ -17,7 +17,6 @@
 #define OURS (4UL << 20)   /* what 10,000 flows and the segments to them touch */
 #define MEMORY (96UL << 20) /* what no cache of today keeps between two visits at random */
 #define PASSES 4
-#define NAP_NS 200000000
 
 /* A ring of pointers through all lines of the memory, in an order that no prefetcher guesses. */
 struct walk {
@@ -79,7 +78,6 @@ bool bench_calm(void)
 
 bool bench_wait_calm(void)
 {
-	const struct timespec nap = { .tv_nsec = NAP_NS };
 	static uint64_t patience_ns, spent_ns;
 	uint64_t began = bench_wall_ns();
 	bool calm;
@@ -88,8 +86,6 @@ bool bench_wait_calm(void)
 		patience_ns = 1 + 1000000000ULL * (getenv("PATIENCE") ? strtoul(getenv("PATIENCE"), NULL, 10) : PATIENCE_S);
 	while (spent_ns < patience_ns) {
 		calm = bench_calm();
-		if (!calm)
-			nanosleep(&nap, NULL);
 		spent_ns += bench_wall_ns() - began;
 		began = bench_wall_ns();
 		if (calm)

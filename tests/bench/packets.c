@@ -5,25 +5,28 @@
 
 #include "bench/bed.h"
 
-#define CALM_ENOUGH 3 /* rounds */
-
 static struct bench_case cases[] = {
-	{"empty program", REPEAT, 0, false, false, false, NOTHING, -1, {0}, "bench_empty", 0, {0}, 0, {0}},
-	{"empty program, in short runs", SYNS, 0, true, false, false, NOTHING, -1, {0}, "bench_empty", 0, {0}, 0, {0}},
-	{"wrapper alone", REPEAT, 0, false, false, false, NOTHING, 1, {0}, "bench_rotate", 0, {0}, 0, {0}},
-	{"plain parser + drop", REPEAT, 0, false, false, false, NOTHING, 1, {0}, "bench_drop", 0, {0}, 0, {0}},
-	{"wrapper + bpf_ktime_get_ns", REPEAT, 0, false, false, false, NOTHING, 1, {0}, "bench_clock", 0, {0}, 0, {0}},
-	{"full inline parser + drop", REPEAT, 0, false, false, false, NOTHING, 1, {0}, "bench_plain", 0, {0}, 0, {0}},
-	{"own parser + drop", REPEAT, 0, false, false, false, NOTHING, 1, {0}, "bench_parse", 0, {0}, 0, {0}},
-	{"own parser + lookup", REPEAT, 0, false, false, false, NOTHING, 1, {0}, "bench_lookup", 0, {0}, 0, {0}},
-	{"established ACK", REPEAT, 0, false, false, false, FAST, 2, {3.8, 8.5, 16}, "bench_ack", 0, {0}, 0, {0}},
-	{"established data", REPEAT, 1000, false, false, false, FAST, 2, {3.8, 8.5, 16}, "bench_data", 0, {0}, 0, {0}},
-	{"new SYN, no reader", SYNS, 0, true, false, false, NEW, 2, {0}, "bench_syn", 0, {0}, 0, {0}},
-	{"new SYN with event", SYNS, 0, true, true, false, NEW, 2, {8.5}, "bench_syn", 0, {0}, 0, {0}},
-	{"new SYN with event, fresh source", SYNS, 0, true, true, false, NEW, 2, {0}, "bench_syn_fresh", 0, {0}, 0, {0}},
-	{"SYN flood, full embryo table", REPEAT, 0, true, false, true, NEW, 2, {0}, "bench_syn", 0, {0}, 0, {0}},
-	{"SYN flood, with reader", REPEAT, 0, true, true, true, NEW, 2, {0}, "bench_syn", 0, {0}, 0, {0}},
-	{"SYN flood, fresh sources", REPEAT, 0, true, false, true, NEW, 2, {0}, "bench_syn_fresh", 0, {0}, 0, {0}},
+	{ "empty program", .repeat = REPEAT, .verdict = -1, .prog = "bench_empty" },
+	{ "empty program, in short runs", .repeat = SYNS, .syn = true, .verdict = -1, .prog = "bench_empty" },
+	{ "wrapper alone", .repeat = REPEAT, .verdict = 1, .prog = "bench_rotate" },
+	{ "plain parser + drop", .repeat = REPEAT, .verdict = 1, .prog = "bench_drop" },
+	{ "wrapper + bpf_ktime_get_ns", .repeat = REPEAT, .verdict = 1, .prog = "bench_clock" },
+	{ "full inline parser + drop", .repeat = REPEAT, .verdict = 1, .prog = "bench_plain" },
+	{ "own parser + drop", .repeat = REPEAT, .verdict = 1, .prog = "bench_parse" },
+	{ "own parser + lookup", .repeat = REPEAT, .verdict = 1, .prog = "bench_lookup" },
+	{ "established ACK", .repeat = REPEAT, .effect = FAST, .verdict = 2, .goal = { 3.8, 8.5, 16 }, .prog = "bench_ack" },
+	{ "established data", .repeat = REPEAT, .payload = 1000, .effect = FAST, .verdict = 2, .goal = { 3.8, 8.5, 16 },
+	  .prog = "bench_data" },
+	{ "new SYN, no reader", .repeat = SYNS, .syn = true, .effect = NEW, .verdict = 2, .prog = "bench_syn" },
+	{ "new SYN with event", .repeat = SYNS, .syn = true, .reader = true, .effect = NEW, .verdict = 2, .goal = { 8.5 },
+	  .prog = "bench_syn" },
+	{ "new SYN with event, fresh source", .repeat = SYNS, .syn = true, .reader = true, .effect = NEW, .verdict = 2,
+	  .prog = "bench_syn_fresh" },
+	{ "SYN flood, full embryo table", .repeat = REPEAT, .syn = true, .flood = true, .effect = NEW, .verdict = 2,
+	  .prog = "bench_syn" },
+	{ "SYN flood, with reader", .repeat = REPEAT, .syn = true, .reader = true, .flood = true, .effect = NEW, .verdict = 2,
+	  .prog = "bench_syn" },
+	{ "SYN flood, fresh sources", .repeat = REPEAT, .syn = true, .flood = true, .effect = NEW, .verdict = 2, .prog = "bench_syn_fresh" },
 };
 #define CASES (int)(sizeof(cases) / sizeof(*cases))
 enum { CASE_EMPTY, CASE_EMPTY_SHORT, CASE_WRAPPER, CASE_PLAIN_DROP };
@@ -39,50 +42,37 @@ static struct bench_case *find_case(const char *name)
 	return &cases[i];
 }
 
-/* The median of what was measured while the caches were ours, if that is enough; else the quieter quarter of all. */
-static double settled(const struct bench_case *c, int rounds)
-{
-	double calm[PACKET_ROUNDS];
-	int i, n = 0;
-
-	for (i = 0; i < rounds; i++)
-		if (c->calm[i])
-			calm[n++] = c->ns[i];
-	return n >= CALM_ENOUGH ? median(calm, n) : quiet(c->ns, rounds);
-}
-
-/* The median of all of them. */
-static double middle(const struct bench_case *c, int rounds)
+/* The median of all rounds, calm or not. */
+static double middle(const struct bench_case *c)
 {
 	double copy[PACKET_ROUNDS];
 
-	memcpy(copy, c->ns, (size_t)rounds * sizeof(*copy));
-	return median(copy, rounds);
+	memcpy(copy, c->ns, (size_t)c->rounds * sizeof(*copy));
+	return median(copy, c->rounds);
 }
 
 /* Net of what the run itself costs. */
-static double net(const struct bench_case *c, int rounds, double (*statistic)(const struct bench_case *c, int rounds))
+static double net(const struct bench_case *c, double (*statistic)(const struct bench_case *c))
 {
-	return statistic(c, rounds) - statistic(&cases[bed_in_short_runs(c) ? CASE_EMPTY_SHORT : CASE_EMPTY], rounds);
+	return statistic(c) - statistic(&cases[bed_in_short_runs(c) ? CASE_EMPTY_SHORT : CASE_EMPTY]);
 }
 
-static void report(enum bench_size size, int calm)
+static void report(enum bench_size size)
 {
 	const char *label = bench_flows[size].label;
-	const int rounds = bench_flows[size].beds * bench_flows[size].rounds;
-	const struct bench_case *unit = find_case("own parser + drop");
-	double base = net(unit, rounds, settled);
+	const struct bench_case *unit = find_case("own parser + drop"), *ack = find_case("established ACK");
+	double base = net(unit, bed_settled);
 	char name[64];
-	int i;
+	int i, calm = 0;
 
+	for (i = 0; i < CASES; i++)
+		calm += cases[i].calm_rounds == CALM_ROUNDS;
 	bench_title("packets, %s flows; test_run itself costs %.1f ns, in short runs %.1f ns; the median of parser + drop is %.2f "
-		    "of its settled value, of established ACKs %.2f; %d of %d measures had the caches to themselves",
-		    label, settled(&cases[CASE_EMPTY], rounds), settled(&cases[CASE_EMPTY_SHORT], rounds),
-		    net(unit, rounds, middle) / base,
-		    net(find_case("established ACK"), rounds, middle) / net(find_case("established ACK"), rounds, settled), calm,
-		    CASES * (rounds + bench_flows[size].beds));
+		    "of its settled value, of established ACKs %.2f; %d of %d cases had the caches to themselves",
+		    label, bed_settled(&cases[CASE_EMPTY]), bed_settled(&cases[CASE_EMPTY_SHORT]), net(unit, middle) / base,
+		    net(ack, middle) / net(ack, bed_settled), calm, CASES);
 	for (i = CASE_WRAPPER; i < CASES; i++) {
-		double ns = net(&cases[i], rounds, settled);
+		double ns = net(&cases[i], bed_settled);
 
 		snprintf(name, sizeof(name), "%s, %s flows", cases[i].name, label);
 		result_add(name, ns, "ns", 0, false);
@@ -92,56 +82,46 @@ static void report(enum bench_size size, int calm)
 		result_add(name, ns / base, "x parse+drop", cases[i].goal[size], false);
 	}
 	snprintf(name, sizeof(name), "fresh sources beside few, %s flows", label);
-	result_add(name, net(find_case("new SYN with event, fresh source"), rounds, settled) / net(find_case("new SYN with event"), rounds, settled),
+	result_add(name, net(find_case("new SYN with event, fresh source"), bed_settled) / net(find_case("new SYN with event"), bed_settled),
 		   "x", size == BENCH_10K ? 1.2 : 0, false);
 }
 
-/* Returns how many measures were made while bench_calm(). */
-static int run_bed(struct bed *b, double *const ns[], int rounds)
+/* how: bed_round(), or bed_calm_round(). */
+static void each_case(struct bed *b, void (*how)(struct bed *b, struct bench_case *c))
 {
-	int i, round, calm = 0;
-	bool now;
-
-	for (i = 0; i < CASES; i++)
-		bed_prepare(b, &cases[i]);
-	for (round = -1; round < rounds; round++) { /* the first warms up */
-		for (i = 0; i < CASES; i++) {
-			double took;
-
-			if (cases[i].payload)
-				bed_new_round(b);
-			now = bench_wait_calm();
-			if (cases[i].flood)
-				bed_measure(b, &cases[i]); /* fills the table, and is fair to the caches */
-			took = bed_measure(b, &cases[i]);
-			now = now && bench_calm(); /* to the end */
-			calm += now;
-			if (cases[i].payload)
-				bed_new_round(b);
-			if (round < 0)
-				continue;
-			ns[i][round] = took;
-			cases[i].calm[&ns[i][round] - cases[i].ns] = now;
-		}
+	for (int i = 0; i < CASES; i++) {
+		if (cases[i].payload)
+			bed_new_round(b);
+		how(b, &cases[i]);
+		if (cases[i].payload)
+			bed_new_round(b);
 	}
-	return calm;
+}
+
+static void forget(void)
+{
+	for (int i = 0; i < CASES; i++)
+		cases[i].rounds = cases[i].calm_rounds = 0;
 }
 
 void bench_packets(enum bench_size size)
 {
 	const struct bench_flows *f = &bench_flows[size];
 	struct bed bed[2]; /* the next is made before the last goes: else it would get the same memory */
-	double *ns[CASES];
-	int i, turn, calm = 0;
+	int i, turn, round;
 
+	forget();
 	for (turn = 0; turn < f->beds; turn++) {
 		bed_open(&bed[turn & 1], f->flows, f->capacity);
 		if (turn)
 			bed_close(&bed[(turn & 1) ^ 1]);
 		for (i = 0; i < CASES; i++)
-			ns[i] = cases[i].ns + turn * f->rounds;
-		calm += run_bed(&bed[turn & 1], ns, f->rounds);
+			bed_prepare(&bed[turn & 1], &cases[i]);
+		for (round = 0; round < f->rounds; round++)
+			each_case(&bed[turn & 1], bed_round);
 	}
+	for (round = 0; size == BENCH_10K && round < CALM_ROUNDS; round++) /* more flows do not stay in a cache */
+		each_case(&bed[(turn & 1) ^ 1], bed_calm_round);
 	bed_close(&bed[(turn & 1) ^ 1]);
-	report(size, calm);
+	report(size);
 }

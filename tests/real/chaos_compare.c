@@ -81,7 +81,7 @@ static enum known known(const struct conn *c, unsigned host, const struct endpoi
 		return SILENT_ABORT;
 	if (c->unsent[host] && e->has_socket && ((e->ours == CLOSED && e->kernel == TIME_WAIT) || (e->ours == LAST_ACK && e->kernel == CLOSING)))
 		return UNSENT_FIN;
-	if (c->old_rst[host] && !e->has_socket)
+	if (c->old_rst[host] && !e->has_socket && (c->fd[host] < 0 || c->forged)) /* nobody has it open, or a forged segment ended it */
 		return OLD_RST;
 	if (!c->forged)
 		return KNOWN_COUNT;

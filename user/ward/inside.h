@@ -348,6 +348,8 @@ void reap_all(void);
 #define LOCK_WAIT_MS 3000 /* as long somebody may take who cleans up (guardian, reap) */
 /* Takes the lock of instance name: its descriptor, or -EWOULDBLOCK with the holder in *pid. Waits wait_ms at most. */
 int lock_take(const char *name, int wait_ms, int *pid);
+/* ... for a moment, without a name in it: who wants to begin waits for that, and nobody is ended for it. Waits LOCK_WAIT_MS at most. */
+int lock_take_to_clean(const char *name);
 /* Writes this process's id into the lock that it holds. */
 void lock_sign(int fd);
 /* Gives it up and removes the file. */

@@ -529,7 +529,7 @@ int ward_detach(struct ward *w, const char *ifname)
 	err = keeper_end(w->name, w->info);
 	if (err)
 		return err;
-	w->lock_fd = lock_take(w->name, LOCK_WAIT_MS, NULL); /* nobody shall begin under this name before the pins are gone */
+	w->lock_fd = lock_take_to_clean(w->name); /* nobody shall begin under this name before the pins are gone */
 	if (w->lock_fd == -EWOULDBLOCK)
 		return 0; /* somebody found it dead, removed it, and has begun anew */
 	lists_save(w);

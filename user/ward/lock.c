@@ -60,7 +60,7 @@ static int lock_open(const char *path, int flags)
 	return -ELOOP;
 }
 
-static int lock_try(const char *path, int *pid)
+static int lock_try(const char *path, bool sign, int *pid)
 {
 	int err, fd = lock_open(path, O_RDWR | O_CREAT);
 
@@ -68,7 +68,10 @@ static int lock_try(const char *path, int *pid)
 		return fd;
 	if (!flock(fd, LOCK_EX | LOCK_NB)) {
 		if (still_there(fd, path)) {
-			lock_sign(fd);
+			if (sign)
+				lock_sign(fd);
+			else if (ftruncate(fd, 0))
+				errno = 0; /* it names somebody who is gone: as good as nobody */
 			return fd;
 		}
 		close(fd);
@@ -81,13 +84,13 @@ static int lock_try(const char *path, int *pid)
 	return err;
 }
 
-/* A lock that nobody signed, or somebody who is gone: another command is asking who holds it (lock_held()), for a moment. */
+/* A lock that nobody signed, or somebody who is gone: another command asks who holds it (lock_held()), or cleans up, for a moment. */
 static bool is_alive(int pid)
 {
 	return pid > 0 && (!kill(pid, 0) || errno == EPERM);
 }
 
-int lock_take(const char *name, int wait_ms, int *pid)
+static int take(const char *name, int wait_ms, bool sign, int *pid)
 {
 	const struct timespec nap = { .tv_nsec = LOCK_POLL_MS * 1000000L };
 	int fd, holder = 0, grace_ms = LOCK_GRACE_MS;
@@ -99,7 +102,7 @@ int lock_take(const char *name, int wait_ms, int *pid)
 	lock_path(path, sizeof(path), name);
 	for (;;) {
 		holder = 0;
-		fd = lock_try(path, &holder);
+		fd = lock_try(path, sign, &holder);
 		if (fd == -ESTALE)
 			continue;
 		if (fd != -EWOULDBLOCK)
@@ -117,6 +120,16 @@ int lock_take(const char *name, int wait_ms, int *pid)
 	else if (fd < 0 && fd != -EWOULDBLOCK)
 		ward_fail(fd, fd == -EACCES ? REMEDY_ROOT : "", "cannot lock '%s': %s", path, strerror(-fd));
 	return fd;
+}
+
+int lock_take(const char *name, int wait_ms, int *pid)
+{
+	return take(name, wait_ms, true, pid);
+}
+
+int lock_take_to_clean(const char *name)
+{
+	return take(name, LOCK_WAIT_MS, false, NULL);
 }
 
 void lock_sign(int fd)

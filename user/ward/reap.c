@@ -106,24 +106,35 @@ static void save_lists(const char *name)
 	ward_close(w);
 }
 
+/* Of an instance whose lock nobody has. recorded: info is its record. */
+static bool is_dead(const char *name, struct ward_instance *info, bool *recorded)
+{
+	int err = pins_read_info(name, info);
+
+	*recorded = !err;
+	if (err) /* another build's, another user's, or it cannot be read now: nothing says that it is dead */
+		return err == -ENOENT;
+	return !info->keep || all_links_dead(name, info);
+}
+
 void reap(const char *name)
 {
 	struct ward_instance info;
-	int pid = 0, lock, err;
+	int pid = 0, lock;
+	bool recorded;
 
 	if (lock_held(name, &pid) && (pid <= 0 || !kill(pid, 0) || errno != ESRCH))
 		return;
-	err = pins_read_info(name, &info);
-	if (err && err != -ENOENT) /* another build's, another user's, or it cannot be read now: nothing says that it is dead */
+	if (!is_dead(name, &info, &recorded))
 		return;
-	if (!err && info.keep && !all_links_dead(name, &info))
-		return;
-	lock = lock_take(name, LOCK_WAIT_MS, NULL);
+	lock = lock_take_to_clean(name);
 	if (lock < 0)
 		return;
-	if (!err)
-		save_lists(name);
-	remove_instance(name, err ? NULL : &info);
+	if (is_dead(name, &info, &recorded)) { /* still: another may have begun under its name, and been killed */
+		if (recorded)
+			save_lists(name);
+		remove_instance(name, recorded ? &info : NULL);
+	}
 	lock_drop(lock, name);
 }
 

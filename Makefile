@@ -324,6 +324,7 @@ examples: all tests
 EXAMPLES := web-server.yaml router.yaml strict.yaml blocklist.txt trace.pcap
 COMPLETIONS := bash-completion/completions/tcpward zsh/site-functions/_tcpward fish/vendor_completions.d/tcpward.fish
 UNIT := tcpward@.service
+ETCDIR = /etc/tcpward
 UNITDIR ?= $(or $(shell pkg-config --variable=systemdsystemunitdir systemd 2>/dev/null),$(PREFIX)/lib/systemd/system)
 install: all man install-unit
 	install -Dm755 $(O)/tcpward $(DESTDIR)$(SBINDIR)/tcpward
@@ -333,11 +334,12 @@ install: all man install-unit
 	for e in $(EXAMPLES); do install -Dm644 docs/examples/$$e $(DESTDIR)$(DATADIR)/doc/tcpward/examples/$$e || exit; done
 
 install-unit:
-	mkdir -p $(DESTDIR)$(UNITDIR)
+	mkdir -p $(DESTDIR)$(UNITDIR) $(DESTDIR)$(ETCDIR)
 	sed 's,@SBINDIR@,$(SBINDIR),' packaging/systemd/$(UNIT) >$(DESTDIR)$(UNITDIR)/$(UNIT)
 
 uninstall:
 	rm -f $(DESTDIR)$(UNITDIR)/$(UNIT)
+	-[ ! -d $(DESTDIR)$(ETCDIR) ] || rmdir --ignore-fail-on-non-empty $(DESTDIR)$(ETCDIR)
 	rm -f $(DESTDIR)$(SBINDIR)/tcpward $(COMPLETIONS:%=$(DESTDIR)$(DATADIR)/%) $(EXAMPLES:%=$(DESTDIR)$(DATADIR)/doc/tcpward/examples/%)
 	for m in $(notdir $(MAN)); do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$$m; done
 

@@ -55,6 +55,14 @@ done
 [ -z "$unknown" ]
 result $? "the manual names every command and option" "not in tcpward(8):$unknown"
 
+checks="$into/usr/share/man/man7/tcpward-events.7"
+unknown=
+for name in $(cat user/ward/*.c | tr '\n' ' ' | grep -oE 'check_add\([a-z_]+, "[a-z-]+"' | sed 's/.*"\(.*\)"/\1/' | sort -u); do
+	sed 's/\\-/-/g' "$checks" | tr '\n' ' ' | grep -qE "[ .,]$name[,.;]" || unknown="$unknown $name"
+done
+[ -z "$unknown" ]
+result $? "the manual names every check of doctor" "not in tcpward-events(7):$unknown"
+
 make uninstall DESTDIR="$into" PREFIX=/usr >"$into/log" 2>&1
 rest=$(find "$into/usr" -type f)
 [ -z "$rest" ]

@@ -140,7 +140,7 @@ static void take_name(struct argp_state *state, const char *arg, struct ward_opt
 	size_t len = strlen(arg);
 
 	if (!len || len >= WARD_NAME_LEN || strchr(arg, '/'))
-		argp_error(state, "--name '%s': not a name of 1 to %d characters without '/'", arg, WARD_NAME_LEN - 1);
+		argp_error(state, "--name '%s': not a name of 1 to %d characters without '/', ':' or blanks", arg, WARD_NAME_LEN - 1);
 	track->name = arg;
 }
 

@@ -77,6 +77,7 @@ static struct json_object *file_object(const char *file, const struct policy *p,
 {
 	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
 
+	json_object_object_add(o, "v", json_object_new_int(1));
 	json_object_object_add(o, "file", json_object_new_string(file));
 	json_object_object_add(o, "ok", json_object_new_boolean(p != NULL));
 	if (p) {

@@ -55,7 +55,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_LINGER:
 		if (parse_seconds(arg, 0, 10000000, &p->linger_s))
-			argp_error(state, "--linger '%s': write 90, 90s, 10m or 1h30m", arg);
+			argp_error(state, "--linger '%s': write 90, 90s, 10m or 1h30m, at most 115d", arg);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -100,6 +100,9 @@ static int take_words(struct replaying *p)
 	if (p->tuple && tuple_parse(p->tuple, &p->key, &error))
 		return cmd_error(EXIT_USAGE, "tcpward replay --flow 192.0.2.1:40000-198.51.100.2:443 FILE",
 				 "tuple '%s': %s", p->tuple, error);
+	if (p->files < p->line.argc && p->tuple)
+		return cmd_error(EXIT_USAGE, "--flow prints all of one connection", "replay: --flow and a filter ('%s' ...) exclude each other",
+				 p->line.argv[p->files]);
 	if (p->files < p->line.argc)
 		return cmd_filter_all(&p->line, p->files, &p->filter);
 	return EXIT_OK;

@@ -49,9 +49,9 @@ int cmd_filter(const struct cmd_line *line, int from, struct filter **out)
 	if (!filter_parse(line->argc - from, line->argv + from, out, &error))
 		return EXIT_OK;
 	return cmd_error(EXIT_USAGE,
-			 strstr(error.text, "finding") ? /* ss(8) knows none */
-				 "man tcpward-findings lists all; tcpward explain NAME tells of one" :
-				 "the grammar is ss(8)'s: state established and dport = :443",
+			 !strncmp(error.text, "unknown finding", 15) ? "man tcpward-findings lists all; tcpward explain NAME tells of one" :
+			 !strncmp(error.text, "unknown", 7) ? "man tcpward, section FILTERS, has all words" :
+							     "the grammar is ss(8)'s: state established and dport = :443",
 			 "filter: %s (column %d)", error.text, error.column);
 }
 

@@ -81,6 +81,7 @@ static void say_json(const struct said *s, struct json_object *list)
 	static const char *const names[] = { "changed", "added", "removed", "moved" };
 	struct json_object *o = json_object_new_object(), *words;
 
+	json_object_object_add(o, "v", json_object_new_int(1));
 	json_object_object_add(o, "path", json_object_new_string(s->path));
 	json_object_object_add(o, "change", json_object_new_string(names[s->change]));
 	if (s->change == CHANGED)

@@ -60,9 +60,13 @@ __attribute__((format(printf, 3, 4))) static struct node *fail(struct parser *p,
 static struct node *fail_unknown(struct parser *p, const char *what, enum word_list list)
 {
 	const char *meant = word_meant(list, p->token.text);
+	char all[120];
 
 	if (meant)
 		return fail(p, p->token.at, "unknown %s '%s', did you mean '%s'?", what, p->token.text, meant);
+	words_all(list, all, sizeof(all));
+	if (*all)
+		return fail(p, p->token.at, "unknown %s '%s': %s", what, p->token.text, all);
 	return fail(p, p->token.at, "unknown %s '%s'", what, p->token.text);
 }
 
@@ -253,7 +257,7 @@ static struct node *port_clause(struct parser *p, enum clause clause, const char
 	if (!have_value(p, name, "= :443"))
 		return NULL;
 	if (word_port(p->token.text, &n->number))
-		return fail(p, p->token.at, "bad port '%s': a number from 0 to 65535 is expected, as in ':443'",
+		return fail(p, p->token.at, "bad port '%s': a number from 0 to 65535 or a name of /etc/services is expected, as in ':443'",
 			    p->token.text);
 	advance(p);
 	return n;
@@ -275,7 +279,7 @@ static const struct number_clause {
 	{ CLAUSE_BYTES, Q_BYTES, word_number, "> 10k", A_NUMBER },
 	{ CLAUSE_PKTS, Q_PKTS, word_number, "> 100", A_NUMBER },
 	{ CLAUSE_RTX, Q_RTX, word_number, "> 0", A_NUMBER },
-	{ CLAUSE_VLAN, Q_VLAN, word_number, "= 100", A_NUMBER },
+	{ CLAUSE_VLAN, Q_VLAN, word_vlan, "= 100", "VLAN", "a number from 0 to 4094" },
 };
 
 static const struct number_clause *find_number_clause(enum clause clause)
@@ -290,6 +294,7 @@ static struct node *number_clause(struct parser *p, enum clause clause, const ch
 {
 	const struct number_clause *c = find_number_clause(clause);
 	struct node *n = node_new(p, NODE_NUMBER);
+	int err;
 
 	if (!n || !c)
 		return NULL;
@@ -297,7 +302,10 @@ static struct node *number_clause(struct parser *p, enum clause clause, const ch
 	n->compare = take_compare(p, name, true);
 	if (!have_value(p, name, c->example))
 		return NULL;
-	if (c->word(p->token.text, &n->number))
+	err = c->word(p->token.text, &n->number);
+	if (err == -ERANGE && clause != CLAUSE_VLAN)
+		return fail(p, p->token.at, "the %s '%s' is too large: 64 bits do not hold it", c->what, p->token.text);
+	if (err)
 		return fail(p, p->token.at, "bad %s '%s': %s is expected", c->what, p->token.text, c->expected);
 	advance(p);
 	return n;

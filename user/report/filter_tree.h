@@ -72,6 +72,7 @@ int word_reason(const char *word, uint64_t *reason); /* of a drop or an end: */
 bool rule_named(const char *word, const char *rule);
 int word_duration(const char *word, uint64_t *ns); /* "30s", "1m30s", "250ms"; without unit: seconds */
 int word_number(const char *word, uint64_t *n);	   /* "1500", "10k", "2M": units of 1000 */
+int word_vlan(const char *word, uint64_t *id);
 /* "443", ":443", "*:443", and names of /etc/services */
 int word_port(const char *word, uint64_t *port);
 /* "ADDR[/LEN][:PORT]"; NULL, or what is wrong with it. Fills addr, prefix, has_port, number of node. */
@@ -79,6 +80,8 @@ const char *word_address(const char *word, struct node *node);
 
 /* Which list a word was looked for in, to find the one that was meant. */
 enum word_list { LIST_STATES, LIST_FLAGS, LIST_ENDS, LIST_FINDINGS, LIST_SEVERITIES, LIST_TYPES, LIST_REASONS, LIST_CLAUSES };
+/* "a, b, c": all of the list; "" if they are too many for a message. */
+void words_all(enum word_list list, char *text, size_t size);
 /* The nearest word of the list, NULL if none is near. */
 const char *word_meant(enum word_list list, const char *word);
 /* Words that begin a clause; *hint is set for those of ss that tcpward refuses. */

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <netdb.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -16,6 +17,8 @@
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define WORD_MAX 64
+#define VLAN_ID_MAX 4094
+#define WORDS_TOLD 12
 
 /* ---- states ---- */
 #define S(state) (1U << (state))
@@ -270,15 +273,19 @@ int word_duration(const char *word, uint64_t *ns)
 	uint64_t n, part, sum = 0;
 	const struct unit *unit;
 	const char *p = word;
+	int err;
 
 	if (!digits(p, &n, &p) && !*p) /* seconds */
-		return __builtin_mul_overflow(n, 1000000000ULL, ns) ? -EINVAL : 0;
+		return __builtin_mul_overflow(n, 1000000000ULL, ns) ? -ERANGE : 0;
 	for (p = word; *p;) {
-		if (digits(p, &n, &p))
-			return -EINVAL;
+		err = digits(p, &n, &p);
+		if (err)
+			return err;
 		unit = unit_read(&p, time_units, ARRAY_SIZE(time_units));
-		if (!unit || __builtin_mul_overflow(n, unit->size, &part) || __builtin_add_overflow(sum, part, &sum))
+		if (!unit)
 			return -EINVAL;
+		if (__builtin_mul_overflow(n, unit->size, &part) || __builtin_add_overflow(sum, part, &sum))
+			return -ERANGE;
 	}
 	if (p == word)
 		return -EINVAL;
@@ -290,16 +297,26 @@ int word_number(const char *word, uint64_t *n)
 {
 	const struct unit *unit;
 	uint64_t value;
+	int err = digits(word, &value, &word);
 
-	if (digits(word, &value, &word))
-		return -EINVAL;
+	if (err)
+		return err;
 	if (*word) {
 		unit = unit_read(&word, count_units, ARRAY_SIZE(count_units));
-		if (!unit || *word || __builtin_mul_overflow(value, unit->size, &value))
+		if (!unit || *word)
 			return -EINVAL;
+		if (__builtin_mul_overflow(value, unit->size, &value))
+			return -ERANGE;
 	}
 	*n = value;
 	return 0;
+}
+
+int word_vlan(const char *word, uint64_t *id)
+{
+	int err = word_number(word, id);
+
+	return err ? err : *id > VLAN_ID_MAX ? -ERANGE : 0;
 }
 
 int word_port(const char *word, uint64_t *port)
@@ -420,6 +437,18 @@ static const char *list_word(enum word_list list, size_t i)
 		return i < ARRAY_SIZE(clause_words) && !clause_words[i].hint ? clause_words[i].word : NULL;
 	}
 	return NULL;
+}
+
+void words_all(enum word_list list, char *text, size_t size)
+{
+	const char *word;
+	size_t i, len = 0;
+
+	*text = '\0';
+	for (i = 0; (word = list_word(list, i)) && len < size; i++)
+		len += (size_t)snprintf(text + len, size - len, "%s%s", i ? ", " : "", word);
+	if (i > WORDS_TOLD || len >= size)
+		*text = '\0';
 }
 
 const char *word_meant(enum word_list list, const char *word)

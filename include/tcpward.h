@@ -481,7 +481,8 @@ struct ward_instance {
 	__u8 tap, no_pickup, key_vlan, rfc1337;
 	__u8 hooks_ingress_only;
 	__u8 seeded;          /* with the kernel's sockets, and its tables its own since */
-	__u8 pad[6];
+	__u8 lists_unread;    /* bits 1 << enum ward_list: what the last of this name saved has not been taken over */
+	__u8 pad[5];
 	__u64 netns_cookie; /* of the namespace of its interfaces: an inode's number is given again, this is not. 0: not known */
 	__u32 services_max, sources_max;
 	__u64 thresholds[WARD_THRESHOLDS]; /* struct detect_opts: finding.h */

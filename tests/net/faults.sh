@@ -46,7 +46,7 @@ ward a run "$A" --ingress sideways
 exits "a wrong option: exit code" 2
 says "a wrong option: its value and the right ones" "'sideways': not auto, xdp, xdp-generic or tc"
 ward a run "$A" -- state estabished
-refused "a wrong filter" 2 "'estabished'" "ss\(8\)"
+refused "a wrong filter" 2 "'estabished'" "section FILTERS"
 ward a run "$A" dport = :443
 refused "a filter without --" 2 "a filter follows '--': tcpward run $A -- dport = :443" ""
 echo "MemAvailable: 102400 kB" >"$work/meminfo"

@@ -118,5 +118,11 @@ await 3 gone "$keeper" && ok "detach ends the keeper" || fail "detach ends the k
 must a attach "$A"
 keeper=$(on a "$TCPWARD" -j | member keeper_pid)
 on a ip link del "$A"
+wire a "$A" 192.0.2.1/24 b "$(dev b)" 192.0.2.2/24
+ward a attach "$A"
+exits "its interface is made anew, and attached at once" 0
+await 4 gone "$keeper" && ok "the old keeper is gone" || fail "the old keeper is gone" "pid $keeper lives"
+keeper=$(on a "$TCPWARD" -j | member keeper_pid)
+on a ip link del "$A"
 await 4 gone "$keeper" && ok "the keeper ends with its interface" || fail "the keeper ends with its interface" "pid $keeper lives"
 [ -e "$PINS/$A" ] && fail "... and takes the pins along" "$(ls "$PINS/$A")" || ok "... and takes the pins along"

@@ -86,6 +86,12 @@ works "attach"
 must server detach "$a"
 are_back "attach, detached"
 must server attach "$a" --ingress xdp --policy "$work/cookies.yaml"
+on client sysctl -q -w net.ipv4.tcp_syncookies=2 net.ipv4.tcp_timestamps=2
+must client detach --name "$a"
+are_back "attach, detached from another network namespace"
+is "... whose own stay" "$(on client sysctl -n net.ipv4.tcp_syncookies net.ipv4.tcp_timestamps | xargs)" "2 2"
+on client sysctl -q -w net.ipv4.tcp_syncookies=1 net.ipv4.tcp_timestamps=1
+must server attach "$a" --ingress xdp --policy "$work/cookies.yaml"
 keeper=$(on server "$TCPWARD" -j | member keeper_pid)
 kill -KILL "$keeper"
 await 3 gone "$keeper"

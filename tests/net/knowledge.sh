@@ -83,7 +83,7 @@ sleep 2.5
 is "it goes again: what came by it is not known, so that is for good" "$(knows_from)" 0
 if on server nft add table ip later && on server nft 'add chain ip later out { type nat hook postrouting priority 100; }'; then
 	nat() { grep -q "the stack loses them beside NAT (chain 'out' of table 'later'): apply the policy again" "$watched"; }
-	await 14 nat && ok "a chain of NAT comes: it is said" || fail "a chain of NAT comes: it is said" "$(tail -n 2 "$watched")"
+	await 24 nat && ok "a chain of NAT comes: it is said" || fail "a chain of NAT comes: it is said" "$(tail -n 2 "$watched")"
 	ward server --name "$a"
 	says "... by status, too" "cookies are lost by NAT +chain 'out' of table 'later'"
 	on server nft delete table ip later

@@ -120,6 +120,12 @@ rm -f "$STATE_DIRECTORY/$A.block" && cp "$work/elsewhere" "$STATE_DIRECTORY/$A.b
 works "attach beside a list that others may write" $three attach "$A"
 says "... does not take it" "it is a link, or others may write to it"
 works "... detach" "" detach "$A"
+is "... the list is left there" "$(grep -c '^203.0.113' "$STATE_DIRECTORY/$A.block")" 1
+works "attach beside it again" $three attach "$A"
+mine $three block add 203.0.113.77
+works "... detach" "" detach "$A"
+says "... says that the new list is not saved" "the block list is not saved: '.*/$A.block', which could not be taken over, is still there"
+is "... nor written over the old one" "$(grep -c '^203.0.113.77' "$STATE_DIRECTORY/$A.block")" 0
 rm -f "$STATE_DIRECTORY/$A.block" "/run/tcpward/$A.lock"
 ln -s "$work/victim" "/run/tcpward/$A.lock"
 mine $three attach "$A"

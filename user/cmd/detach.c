@@ -90,17 +90,20 @@ static int detach_instance(const char *name)
 
 static int detach_all(void)
 {
-	char names[64][WARD_NAME_LEN];
-	int count = cmd_instances(names, 64), worst = EXIT_OK;
+	char names[CMD_INSTANCES][WARD_NAME_LEN];
+	int count = cmd_instances(names, CMD_INSTANCES), worst = EXIT_OK;
 
-	if (count < 0)
-		return -count;
-	for (int i = 0; i < count; i++) {
-		int code = detach_instance(names[i]);
+	if (!count)
+		return cmd_no_instance();
+	while (count > 0 && !worst) { /* there may be more than fit */
+		for (int i = 0; i < count; i++) {
+			int code = detach_instance(names[i]);
 
-		worst = code ? code : worst;
+			worst = code ? code : worst;
+		}
+		count = count == CMD_INSTANCES ? cmd_instances(names, CMD_INSTANCES) : 0;
 	}
-	return count ? worst : cmd_no_instance();
+	return count < 0 ? -count : worst;
 }
 
 static int detach_ifaces(const struct cmd_line *line)

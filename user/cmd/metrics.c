@@ -15,7 +15,6 @@
 /* after tcp_seq.h */
 #include "tcp_fsm.h"
 
-#define INSTANCES_MAX 64
 #define NO_POLICY (-1)
 #define SHOWN(i) ((i) + 1) /* of the states row 0 is no endpoint's */
 
@@ -425,7 +424,7 @@ static int read_and_print(char names[][WARD_NAME_LEN], int count)
 
 int cmd_metrics(int argc, char **argv)
 {
-	char names[INSTANCES_MAX][WARD_NAME_LEN];
+	char names[CMD_INSTANCES][WARD_NAME_LEN];
 	struct cmd_line line;
 	int code, count = 1;
 
@@ -438,7 +437,7 @@ int cmd_metrics(int argc, char **argv)
 	if (line.track.name)
 		snprintf(names[0], WARD_NAME_LEN, "%s", line.track.name);
 	else
-		count = cmd_instances(names, INSTANCES_MAX);
+		count = cmd_instances(names, CMD_INSTANCES);
 	if (count < 0)
 		return -count;
 	if (!count)

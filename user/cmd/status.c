@@ -10,7 +10,6 @@
 #include "report/policy.h"
 #include "ward/netns.h"
 
-#define INSTANCES_MAX 64
 #define HOOK_EGRESS 2 /* struct ward_iface, hooks */
 #define CLOCK_OFF_TOLD_NS 2000000000LL
 
@@ -327,14 +326,14 @@ static int show(struct sheet *s, const char *name, bool all)
 static int list(const struct cmd_line *line, char names[][WARD_NAME_LEN])
 {
 	if (!line->track.name)
-		return cmd_instances(names, INSTANCES_MAX);
+		return cmd_instances(names, CMD_INSTANCES);
 	snprintf(names[0], WARD_NAME_LEN, "%s", line->track.name);
 	return 1;
 }
 
 int cmd_status(int argc, char **argv)
 {
-	char names[INSTANCES_MAX][WARD_NAME_LEN];
+	char names[CMD_INSTANCES][WARD_NAME_LEN];
 	struct report_style style;
 	struct cmd_line line;
 	struct sheet *sheet;

@@ -267,6 +267,7 @@ int ward_cookies_on(struct ward *w, const struct ward_cookie_options *opt)
 
 void ward_cookies_off(struct ward *w)
 {
+	struct netns_visit visit;
 	struct cookie_conf *conf;
 	unsigned i;
 
@@ -279,7 +280,11 @@ void ward_cookies_off(struct ward *w)
 	for (i = 0; i < w->info->iface_count; i++)
 		cookie_detach(w->name, &w->info->iface[i]);
 	cookie_drop_links(w, true);
-	cookie_settings_restore(conf);
+	if ((conf->was_syncookies || conf->was_timestamps) &&
+	    !netns_enter(w->info->iface[0].netns, w->info->netns_cookie, &visit)) { /* else it has gone, and they with it */
+		cookie_settings_restore(conf);
+		netns_leave(&visit);
+	}
 	munmap(conf, sizeof(*conf));
 }
 

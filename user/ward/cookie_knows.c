@@ -25,7 +25,7 @@
 #include "ward/netns.h"
 
 #define HANDSHAKE_NS 70000000000ULL
-#define LOOK_NS 1000000000ULL
+#define LOOK_NS 900000000ULL /* each second, though that of whoever sweeps is now and then some milliseconds short */
 #define NAT_LOOKS 10 /* chains of NAT are looked for each so many */
 
 /* Is it one of the instance's? A name of IPv4's may be a label: "eth0:1" is eth0. */

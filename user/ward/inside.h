@@ -348,8 +348,15 @@ void reap_all(void);
 #define LOCK_WAIT_MS 3000 /* as long somebody may take who cleans up (guardian, reap) */
 /* Takes the lock of instance name: its descriptor, or -EWOULDBLOCK with the holder in *pid. Waits wait_ms at most. */
 int lock_take(const char *name, int wait_ms, int *pid);
-/* ... for a moment, without a name in it: who wants to begin waits for that, and nobody is ended for it. Waits LOCK_WAIT_MS at most. */
-int lock_take_to_clean(const char *name);
+/* ... for a moment, without a name in it: who wants to begin waits for that, and nobody is ended for it. Waits LOCK_WAIT_MS at most
+ * for others who clean up, and for process keeper (0: none); not for any other that lives. */
+int lock_take_to_clean(const char *name, int keeper);
+/* Is pid, of a lock, that of a process that lives? */
+bool lock_names_living(int pid);
+/* ... of one of ours, keeper or command? */
+bool lock_names_ours(int pid);
+/* Has somebody had this lock, here, since the machine started? */
+bool lock_known(const char *name);
 /* Writes this process's id into the lock that it holds. */
 void lock_sign(int fd);
 /* Gives it up and removes the file. */
@@ -408,7 +415,8 @@ void process_seclude(const int *keep, int count);
 int keeper_start(struct ward *w);
 /* Does link fd still hang on a device? */
 bool link_alive(int fd);
-/* Ends the keeper of instance name, if one lives: the process that info names, once it holds the lock; others that do are waited for. */
+/* Ends the keeper of instance name, if one lives: the process that info names, once it holds the lock. Whoever cleans up is waited
+ * for. 0, -errno, or the pid of another process, which has begun anew under that name. */
 int keeper_end(const char *name, const struct ward_instance *info);
 /* 0, or what it would fail with for want of permission, told. */
 int keeper_may_end(const char *name, const struct ward_instance *info);

@@ -124,8 +124,10 @@ static int stopped(const struct ward *w)
 
 static int begin(struct ward *w, enum ward_keep keep)
 {
-	int err = load_programs(w);
+	int err;
 
+	w->plan.lists_unread = (1 << WARD_LISTS) - 1;
+	err = load_programs(w);
 	if (!err)
 		err = stopped(w);
 	if (!err)
@@ -231,6 +233,14 @@ void ward_stop_if(struct ward *w, bool (*fn)(void))
 	w->stop_if = fn;
 }
 
+static bool any_hooks(const struct ward_instance *info)
+{
+	for (unsigned i = 0; i < info->iface_count && i < WARD_IFACES; i++)
+		if (info->iface[i].hooks)
+			return true;
+	return false;
+}
+
 int ward_keeper_restart(struct ward *w)
 {
 	int err, pid = 0;
@@ -240,6 +250,11 @@ int ward_keeper_restart(struct ward *w)
 		return ward_fail(-EBUSY, "", "instance '%s' has a keeper, pid %d", w->name, pid);
 	if (w->lock_fd < 0)
 		return w->lock_fd;
+	if (!pins_exist(w->name) || !any_hooks(w->info)) { /* since it was opened */
+		lock_drop(w->lock_fd, w->name);
+		w->lock_fd = -1;
+		return ward_fail(-ENOENT, "tcpward attach IFACE...", "instance '%s' was detached meanwhile", w->name);
+	}
 	attach_open_links(w);
 	w->info->keep = KEEP_ALWAYS; /* also what a killed run has left */
 	err = keeper_start(w);
@@ -528,12 +543,14 @@ int ward_detach(struct ward *w, const char *ifname)
 	ward_cookies_off(w);
 	err = keeper_end(w->name, w->info);
 	if (err)
-		return err;
-	w->lock_fd = lock_take_to_clean(w->name); /* nobody shall begin under this name before the pins are gone */
+		return err < 0 ? err : 0;
+	w->lock_fd = lock_take_to_clean(w->name, 0); /* nobody shall begin under this name before the pins are gone */
 	if (w->lock_fd == -EWOULDBLOCK)
 		return 0; /* somebody found it dead, removed it, and has begun anew */
-	lists_save(w);
-	pins_remove(w->name);
+	if (pins_exist(w->name)) { /* else somebody has cleaned up, and kept the lists */
+		lists_save(w);
+		pins_remove(w->name);
+	}
 	lock_drop(w->lock_fd, w->name);
 	w->lock_fd = -1;
 	return 0;

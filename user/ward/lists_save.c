@@ -100,19 +100,31 @@ static int save_list(struct ward *w, enum ward_list list, const char *path)
 	return err ? save_failed(fresh, err) : 0;
 }
 
+/* What the last one saved and this one could not read, or did not come to, is not written over. */
+static int stays(const struct ward *w, enum ward_list list, const char *path, int count)
+{
+	if (!(w->info->lists_unread & 1 << list) || access(path, F_OK))
+		return 0;
+	if (!count)
+		return 1;
+	return ward_fail(-EEXIST, "", "the %s list is not saved: '%s', which could not be taken over, is still there", list_places[list].name,
+			 path);
+}
+
 int lists_save(struct ward *w)
 {
 	char path[SAVED_PATH];
 	int list, err = 0;
 
 	for (list = 0; w->lists_taken_over && list < WARD_LISTS; list++) {
-		int one = ward_list_count(w, list);
+		int count = ward_list_count(w, list), one;
 
 		saved_path(w, list, path);
-		if (!one)
+		one = stays(w, list, path, count);
+		if (!one && !count)
 			unlink(path);
-		else if (one > 0)
-			one = save_list(w, list, path);
+		else if (!one)
+			one = count < 0 ? count : save_list(w, list, path);
 		err = one < 0 ? one : err;
 	}
 	if (err)
@@ -186,7 +198,9 @@ void lists_take_over(struct ward *w)
 		saved_path(w, list, path);
 		in = open_saved(path);
 		if (!in) {
-			if (errno != ENOENT)
+			if (errno == ENOENT)
+				w->info->lists_unread &= (uint8_t)~(1 << list);
+			else
 				note(w, "cannot take over the %s list that '%s' saved, it is left there: %s", list_places[list].name, path,
 				     errno == EPERM || errno == ELOOP ? "it is a link, or others may write to it" : strerror(errno));
 			continue;
@@ -198,6 +212,7 @@ void lists_take_over(struct ward *w)
 			     strerror(-back));
 			continue;
 		}
+		w->info->lists_unread &= (uint8_t)~(1 << list);
 		unlink(path);
 		if (back)
 			note(w, "%d entr%s of the %s list %s back from the last '%s' (tcpward %s flush takes them out)", back,

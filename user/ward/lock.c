@@ -85,12 +85,13 @@ static int lock_try(const char *path, bool sign, int *pid)
 }
 
 /* A lock that nobody signed, or somebody who is gone: another command asks who holds it (lock_held()), or cleans up, for a moment. */
-static bool is_alive(int pid)
+bool lock_names_living(int pid)
 {
 	return pid > 0 && (!kill(pid, 0) || errno == EPERM);
 }
 
-static int take(const char *name, int wait_ms, bool sign, int *pid)
+/* keeper: < 0, waits for whoever has it; else only for that process, or for one that did not sign. */
+static int take(const char *name, int wait_ms, bool sign, int keeper, int *pid)
 {
 	const struct timespec nap = { .tv_nsec = LOCK_POLL_MS * 1000000L };
 	int fd, holder = 0, grace_ms = LOCK_GRACE_MS;
@@ -107,7 +108,9 @@ static int take(const char *name, int wait_ms, bool sign, int *pid)
 			continue;
 		if (fd != -EWOULDBLOCK)
 			break;
-		if (wait_ms <= 0 && (grace_ms <= 0 || is_alive(holder)))
+		if (wait_ms <= 0 && (grace_ms <= 0 || lock_names_living(holder)))
+			break;
+		if (keeper >= 0 && holder != keeper && lock_names_living(holder))
 			break;
 		nanosleep(&nap, NULL);
 		wait_ms -= LOCK_POLL_MS;
@@ -124,12 +127,12 @@ static int take(const char *name, int wait_ms, bool sign, int *pid)
 
 int lock_take(const char *name, int wait_ms, int *pid)
 {
-	return take(name, wait_ms, true, pid);
+	return take(name, wait_ms, true, -1, pid);
 }
 
-int lock_take_to_clean(const char *name)
+int lock_take_to_clean(const char *name, int keeper)
 {
-	return take(name, LOCK_WAIT_MS, false, NULL);
+	return take(name, LOCK_WAIT_MS, false, keeper, NULL);
 }
 
 void lock_sign(int fd)
@@ -170,7 +173,31 @@ bool lock_held(const char *name, int *pid)
 	return held;
 }
 
+bool lock_known(const char *name)
+{
+	char path[64];
+
+	lock_path(path, sizeof(path), name);
+	return !access(path, F_OK);
+}
+
 /* ---- who holds it ---- */
+/* Is it one of ours, keeper or attach? The lock may be that of a process in another container, whose number is a stranger's here. */
+static bool is_ours(int pid)
+{
+	char path[32], comm[32] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return true; /* gone, or there is no /proc */
+	if (!fgets(comm, sizeof(comm), f))
+		*comm = '\0';
+	fclose(f);
+	return !*comm || !strncmp(comm, "tcpward", 7);
+}
+
 /* The real user of a process, -1 if that cannot be read. */
 static long user_of(int pid)
 {
@@ -187,6 +214,11 @@ static long user_of(int pid)
 	return uid;
 }
 
+bool lock_names_ours(int pid)
+{
+	return lock_names_living(pid) && is_ours(pid);
+}
+
 int lock_end_holder(int pid, int sig)
 {
 	struct stat dir;
@@ -200,6 +232,8 @@ int lock_end_holder(int pid, int sig)
 	if (stat(LOCK_DIR, &dir))
 		err = -errno;
 	else if (dir.st_uid && dir.st_uid != geteuid() && user_of(pid) != (long)dir.st_uid)
+		err = -EPERM;
+	else if (!is_ours(pid))
 		err = -EPERM;
 	else if (syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0) && errno != ESRCH)
 		err = -errno;

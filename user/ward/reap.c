@@ -4,6 +4,7 @@
 #include <net/if.h>
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -12,6 +13,7 @@
 #include "ward/netns.h"
 
 #define INSTANCES_MAX 256
+#define BEAT_NS 10000000000LL
 
 static uint32_t pinned_prog_id(const char *name, enum ward_prog prog)
 {
@@ -106,6 +108,30 @@ static void save_lists(const char *name)
 	ward_close(w);
 }
 
+/* A `run` in a container that has this bpffs, but a /run of its own: no lock is seen of it, but it sweeps. */
+static bool sweeps_elsewhere(const char *name)
+{
+	struct ward_control control;
+	struct timespec now;
+	char path[PIN_PATH];
+	uint32_t zero = 0;
+	int64_t ago;
+	int fd;
+
+	if (lock_known(name))
+		return false;
+	pins_path(path, name, ward_map_names[MAP_CONTROL]);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return false;
+	if (bpf_map_lookup_elem(fd, &zero, &control))
+		control.keeper_ns = 0;
+	close(fd);
+	clock_gettime(CLOCK_REALTIME, &now);
+	ago = (int64_t)((uint64_t)now.tv_sec * 1000000000ULL + (uint64_t)now.tv_nsec - control.keeper_ns);
+	return ago > -BEAT_NS && ago < BEAT_NS;
+}
+
 /* Of an instance whose lock nobody has. recorded: info is its record. */
 static bool is_dead(const char *name, struct ward_instance *info, bool *recorded)
 {
@@ -114,20 +140,21 @@ static bool is_dead(const char *name, struct ward_instance *info, bool *recorded
 	*recorded = !err;
 	if (err) /* another build's, another user's, or it cannot be read now: nothing says that it is dead */
 		return err == -ENOENT;
-	return !info->keep || all_links_dead(name, info);
+	return info->keep ? all_links_dead(name, info) : !sweeps_elsewhere(name);
 }
 
 void reap(const char *name)
 {
 	struct ward_instance info;
 	int pid = 0, lock;
-	bool recorded;
+	bool recorded, living = lock_held(name, &pid) && lock_names_living(pid);
 
-	if (lock_held(name, &pid) && (pid <= 0 || !kill(pid, 0) || errno != ESRCH))
-		return;
 	if (!is_dead(name, &info, &recorded))
 		return;
-	lock = lock_take_to_clean(name);
+	/* Its interfaces have gone, and within a second its keeper will see that. */
+	if (living && !(recorded && info.keep == KEEP_ALWAYS && (uint32_t)pid == info.keeper_pid))
+		return;
+	lock = lock_take_to_clean(name, living ? pid : 0);
 	if (lock < 0)
 		return;
 	if (is_dead(name, &info, &recorded)) { /* still: another may have begun under its name, and been killed */

@@ -90,6 +90,8 @@ int takeover_lock(struct ward *w)
 {
 	int err = w->lock_fd >= 0 ? 0 : keeper_end(w->name, &w->take->head);
 
+	if (err > 0)
+		return ward_fail(-EBUSY, "try again", "another command, pid %d, goes on with instance '%s'", err, w->name);
 	return err || w->lock_fd >= 0 ? err : take_lock(w, w->name, LOCK_WAIT_MS);
 }
 
@@ -407,6 +409,7 @@ void takeover_done(struct ward *w, enum ward_keep keep)
 			row[i].mtu = w->plan.iface[i].mtu, row[i].flags = w->plan.iface[i].flags;
 		memcpy(w->plan.iface, row, sizeof(w->plan.iface));
 		w->plan.keep = w->info->keep;
+		w->plan.lists_unread = w->info->lists_unread;
 		*w->info = w->plan;
 	}
 	w->info->keep = keep;

@@ -477,12 +477,12 @@ static void test_diff_json(void **state)
 	o = policy_diff_json(a, b);
 	assert_string_equal(
 		json_object_to_json_string_ext(o, JSON_C_TO_STRING_NOSLASHESCAPE),
-		"[{\"path\":\"service web: half-open.enter\",\"change\":\"changed\",\"from\":\"25%\",\"to\":\"30%\"},"
-		"{\"path\":\"rule known-bad: match.saddr\",\"change\":\"added\",\"items\":[\"198.51.100.11\","
+		"[{\"v\":1,\"path\":\"service web: half-open.enter\",\"change\":\"changed\",\"from\":\"25%\",\"to\":\"30%\"},"
+		"{\"v\":1,\"path\":\"rule known-bad: match.saddr\",\"change\":\"added\",\"items\":[\"198.51.100.11\","
 		"\"198.51.100.12\",\"198.51.100.13\",\"198.51.100.14\",\"198.51.100.15\",\"198.51.100.16\",\"198.51."
 		"100.7\"]},"
-		"{\"path\":\"rule known-bad: match.saddr\",\"change\":\"removed\",\"items\":[\"203.0.113.0/24\"]},"
-		"{\"path\":\"rule bad-flags\",\"change\":\"moved\",\"behind\":\"rest\"}]");
+		"{\"v\":1,\"path\":\"rule known-bad: match.saddr\",\"change\":\"removed\",\"items\":[\"203.0.113.0/24\"]},"
+		"{\"v\":1,\"path\":\"rule bad-flags\",\"change\":\"moved\",\"behind\":\"rest\"}]");
 	json_object_put(o);
 	policy_free(a);
 	policy_free(b);

@@ -107,6 +107,19 @@ is "... and does not end him" "$(tail -n 1 "$cleaner_log")" "left alone"
 [ -e "$PINS/$A" ] && fail "... and then leaves no pins" "$(ls "$PINS/$A")" || ok "... and then leaves no pins"
 must a attach "$A"
 
+# ---- a run of a container that shares bpffs, and has a /run of its own ----
+must a detach "$A"
+launch a "$TCPWARD" run "$A" --quiet
+run=$pid
+swept() { [ "$(gauge swept_ns)" -gt 0 ] 2>/dev/null; }
+await 20 swept || fail "run sweeps" "$(tail -n 1 "$log")"
+rm "/run/tcpward/$A.lock"
+ward a status
+[ -e "$PINS/$A" ] && ok "no lock is seen of it, but it sweeps: nobody takes it for dead" || fail "no lock is seen of it, but it sweeps: nobody takes it for dead" "no pins"
+stop "$run"
+[ -e "$PINS/$A" ] && fail "... it ends as ever" "$(ls "$PINS/$A")" || ok "... it ends as ever"
+must a attach "$A"
+
 # ---- the end ----
 must a detach "$A"
 [ -e "$PINS/$A" ] && fail "detach leaves no pins" "$(ls "$PINS/$A")" || ok "detach leaves no pins"

@@ -90,8 +90,8 @@ static int detach_instance(const char *name)
 
 static int detach_all(void)
 {
-	char names[CMD_INSTANCES][WARD_NAME_LEN];
-	int count = cmd_instances(names, CMD_INSTANCES), worst = EXIT_OK;
+	char names[WARD_INSTANCES][WARD_NAME_LEN];
+	int count = cmd_instances(names, WARD_INSTANCES), worst = EXIT_OK;
 
 	if (!count)
 		return cmd_no_instance();
@@ -101,7 +101,7 @@ static int detach_all(void)
 
 			worst = code ? code : worst;
 		}
-		count = count == CMD_INSTANCES ? cmd_instances(names, CMD_INSTANCES) : 0;
+		count = count == WARD_INSTANCES ? cmd_instances(names, WARD_INSTANCES) : 0;
 	}
 	return count < 0 ? -count : worst;
 }

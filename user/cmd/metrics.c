@@ -424,7 +424,7 @@ static int read_and_print(char names[][WARD_NAME_LEN], int count)
 
 int cmd_metrics(int argc, char **argv)
 {
-	char names[CMD_INSTANCES][WARD_NAME_LEN];
+	char names[WARD_INSTANCES][WARD_NAME_LEN];
 	struct cmd_line line;
 	int code, count = 1;
 
@@ -437,7 +437,7 @@ int cmd_metrics(int argc, char **argv)
 	if (line.track.name)
 		snprintf(names[0], WARD_NAME_LEN, "%s", line.track.name);
 	else
-		count = cmd_instances(names, CMD_INSTANCES);
+		count = cmd_instances(names, WARD_INSTANCES);
 	if (count < 0)
 		return -count;
 	if (!count)

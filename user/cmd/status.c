@@ -326,14 +326,14 @@ static int show(struct sheet *s, const char *name, bool all)
 static int list(const struct cmd_line *line, char names[][WARD_NAME_LEN])
 {
 	if (!line->track.name)
-		return cmd_instances(names, CMD_INSTANCES);
+		return cmd_instances(names, WARD_INSTANCES);
 	snprintf(names[0], WARD_NAME_LEN, "%s", line->track.name);
 	return 1;
 }
 
 int cmd_status(int argc, char **argv)
 {
-	char names[CMD_INSTANCES][WARD_NAME_LEN];
+	char names[WARD_INSTANCES][WARD_NAME_LEN];
 	struct report_style style;
 	struct cmd_line line;
 	struct sheet *sheet;

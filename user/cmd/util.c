@@ -223,13 +223,13 @@ int cmd_no_instance(void)
 
 bool cmd_still_pinned(const struct ward *w)
 {
-	char names[CMD_INSTANCES][WARD_NAME_LEN];
-	int count = ward_instances(names, CMD_INSTANCES);
+	char names[WARD_INSTANCES][WARD_NAME_LEN];
+	int count = ward_instances(names, WARD_INSTANCES);
 
 	for (int i = 0; i < count; i++)
 		if (!strncmp(names[i], ward_name(w), WARD_NAME_LEN))
 			return true;
-	return count >= CMD_INSTANCES;
+	return count >= WARD_INSTANCES;
 }
 
 int cmd_no_words(const struct cmd_line *line)

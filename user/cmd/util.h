@@ -55,7 +55,6 @@ int cmd_open(const struct cmd_line *line, struct ward **out);
 void cmd_warn_keeper(const struct ward *w);
 
 /* The pinned instances, at most max: how many, or on error (reported) minus the exit code. */
-#define CMD_INSTANCES 256 /* as many as user/ward looks at */
 int cmd_instances(char names[][WARD_NAME_LEN], int max);
 /* Says that there is none, or why none can be seen from here; the exit code. */
 int cmd_no_instance(void);

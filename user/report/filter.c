@@ -303,7 +303,7 @@ static struct node *number_clause(struct parser *p, enum clause clause, const ch
 	if (!have_value(p, name, c->example))
 		return NULL;
 	err = c->word(p->token.text, &n->number);
-	if (err == -ERANGE && clause != CLAUSE_VLAN)
+	if (err == -ERANGE)
 		return fail(p, p->token.at, "the %s '%s' is too large: 64 bits do not hold it", c->what, p->token.text);
 	if (err)
 		return fail(p, p->token.at, "bad %s '%s': %s is expected", c->what, p->token.text, c->expected);

@@ -314,9 +314,7 @@ int word_number(const char *word, uint64_t *n)
 
 int word_vlan(const char *word, uint64_t *id)
 {
-	int err = word_number(word, id);
-
-	return err ? err : *id > VLAN_ID_MAX ? -ERANGE : 0;
+	return word_number(word, id) || *id > VLAN_ID_MAX ? -EINVAL : 0;
 }
 
 int word_port(const char *word, uint64_t *port)

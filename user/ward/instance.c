@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <net/if.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +18,6 @@
 #include "ward/netns.h"
 #include "ward/takeover.h"
 
-#define INSTANCES_MAX 256
 
 /* ---- beginning ---- */
 
@@ -52,8 +50,8 @@ static bool passed_over(int err)
 
 static int refuse_others(const struct ward *w)
 {
-	char names[INSTANCES_MAX][WARD_NAME_LEN];
-	int i, err, count = pins_list(names, INSTANCES_MAX);
+	char names[WARD_INSTANCES][WARD_NAME_LEN];
+	int i, err, count = pins_list(names, WARD_INSTANCES);
 	struct ward_instance info;
 	unsigned a, b;
 
@@ -350,8 +348,8 @@ void ward_leave(struct ward *w)
 /* "eth0, eth1, ..." of all instances, as far as it fits; returns how many there are. */
 static int instances_text(char *text, size_t size)
 {
-	char names[INSTANCES_MAX][WARD_NAME_LEN];
-	int used = 0, count = pins_list(names, INSTANCES_MAX);
+	char names[WARD_INSTANCES][WARD_NAME_LEN];
+	int used = 0, count = pins_list(names, WARD_INSTANCES);
 
 	*text = '\0';
 	for (int i = 0; i < count && used < (int)size; i++)
@@ -387,8 +385,8 @@ static int no_instance(const char *name)
 
 static int only_instance(char *name)
 {
-	char names[INSTANCES_MAX][WARD_NAME_LEN], list[200];
-	int count = pins_list(names, INSTANCES_MAX);
+	char names[WARD_INSTANCES][WARD_NAME_LEN], list[200];
+	int count = pins_list(names, WARD_INSTANCES);
 
 	if (count == -EACCES)
 		return ward_fail(-EPERM, REMEDY_ROOT, "cannot look for instances: %s", strerror(EACCES));
@@ -463,8 +461,8 @@ int ward_open(const char *name, struct ward **out)
 
 int ward_open_iface(const char *ifname, struct ward **out)
 {
-	char names[INSTANCES_MAX][WARD_NAME_LEN];
-	int i, err, count = pins_list(names, INSTANCES_MAX);
+	char names[WARD_INSTANCES][WARD_NAME_LEN];
+	int i, err, count = pins_list(names, WARD_INSTANCES);
 	uint32_t ifindex = if_nametoindex(ifname);
 	struct ward_instance info;
 	char what[64];
@@ -492,69 +490,6 @@ int ward_open_iface(const char *ifname, struct ward **out)
 }
 
 /* ---- ending ---- */
-
-static int detach_rows(struct ward *w, const char *ifname, int *left)
-{
-	bool found = false;
-	unsigned i;
-	int err = 0, one;
-
-	*left = 0;
-	for (i = 0; i < w->info->iface_count; i++) {
-		struct ward_iface *row = &w->info->iface[i];
-
-		if (!row->hooks)
-			continue;
-		if (ifname && strcmp(row->name, ifname)) {
-			++*left;
-			continue;
-		}
-		found = true;
-		one = detach_row(w->name, row, &w->ids);
-		if (one) {
-			err = one;
-			++*left;
-			continue;
-		}
-		row->hooks = 0;
-		row->ingress = INGRESS_NONE;
-	}
-	if (ifname && !found)
-		return ward_fail(-ENOENT, "", "'%s' is not attached in instance '%s'", ifname, w->name);
-	return err;
-}
-
-int ward_detach(struct ward *w, const char *ifname)
-{
-	int err, left = 0, pid = 0;
-
-	if (w->info->keep == KEEP_NOT || (w->info->keep == KEEP_KILLED && lock_held(w->name, NULL))) {
-		lock_held(w->name, &pid);
-		return ward_fail(-EBUSY, "end that process", "instance '%s' belongs to tcpward run, pid %d", w->name,
-				 pid);
-	}
-	err = keeper_may_end(w->name, w->info); /* before anything is taken off */
-	if (err)
-		return err;
-	err = detach_rows(w, ifname, &left);
-	cookie_knowledge(w);
-	if (err || left)
-		return err;
-	ward_cookies_off(w);
-	err = keeper_end(w->name, w->info);
-	if (err)
-		return err < 0 ? err : 0;
-	w->lock_fd = lock_take_to_clean(w->name, 0); /* nobody shall begin under this name before the pins are gone */
-	if (w->lock_fd == -EWOULDBLOCK)
-		return 0; /* somebody found it dead, removed it, and has begun anew */
-	if (pins_exist(w->name)) { /* else somebody has cleaned up, and kept the lists */
-		lists_save(w);
-		pins_remove(w->name);
-	}
-	lock_drop(w->lock_fd, w->name);
-	w->lock_fd = -1;
-	return 0;
-}
 
 void ward_close(struct ward *w)
 {

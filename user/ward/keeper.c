@@ -204,9 +204,11 @@ int keeper_end(const char *name, const struct ward_instance *info)
 	for (tries = 0; tries < 150; tries++) {
 		if (!lock_held(name, &pid))
 			return 0;
-		if (!is_keeper(info, pid) && lock_names_ours(pid) && ++strange > STRANGE_TRIES)
+		err = 0;
+		if (is_keeper(info, pid))
+			err = lock_end_holder(pid, tries == 100 ? SIGKILL : SIGTERM);
+		else if (lock_names_ours(pid) && ++strange > STRANGE_TRIES)
 			return pid;
-		err = is_keeper(info, pid) ? lock_end_holder(pid, tries == 100 ? SIGKILL : SIGTERM) : 0;
 		if (err == -EPERM)
 			break;
 		nanosleep(&nap, NULL);

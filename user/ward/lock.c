@@ -35,6 +35,13 @@ static int read_pid(int fd)
 	return pread(fd, text, sizeof(text) - 1, 0) > 0 ? atoi(text) : 0;
 }
 
+static void write_pid(int fd, int pid)
+{
+	if (ftruncate(fd, 0) || dprintf(fd, "%d\n", pid) < 0)
+		return; /* the lock holds all the same; only the pid is missing from messages */
+	lseek(fd, 0, SEEK_SET);
+}
+
 /* The file may have been removed by its last holder between our open and our lock. */
 static bool still_there(int fd, const char *path)
 {
@@ -60,7 +67,8 @@ static int lock_open(const char *path, int flags)
 	return -ELOOP;
 }
 
-static int lock_try(const char *path, bool sign, int *pid)
+/* Whoever takes it is named in it: signer, 0: nobody. */
+static int lock_try(const char *path, int signer, int *pid)
 {
 	int err, fd = lock_open(path, O_RDWR | O_CREAT);
 
@@ -68,10 +76,7 @@ static int lock_try(const char *path, bool sign, int *pid)
 		return fd;
 	if (!flock(fd, LOCK_EX | LOCK_NB)) {
 		if (still_there(fd, path)) {
-			if (sign)
-				lock_sign(fd);
-			else if (ftruncate(fd, 0))
-				errno = 0; /* it names somebody who is gone: as good as nobody */
+			write_pid(fd, signer);
 			return fd;
 		}
 		close(fd);
@@ -90,8 +95,10 @@ bool lock_names_living(int pid)
 	return pid > 0 && (!kill(pid, 0) || errno == EPERM);
 }
 
-/* keeper: < 0, waits for whoever has it; else only for that process, or for one that did not sign. */
-static int take(const char *name, int wait_ms, bool sign, int keeper, int *pid)
+#define TO_BEGIN (-1)
+
+/* keeper: TO_BEGIN, signs it, and waits for whoever has it; else does not, and waits only for that process, or for one that did not. */
+static int take(const char *name, int wait_ms, int keeper, int *pid)
 {
 	const struct timespec nap = { .tv_nsec = LOCK_POLL_MS * 1000000L };
 	int fd, holder = 0, grace_ms = LOCK_GRACE_MS;
@@ -103,14 +110,14 @@ static int take(const char *name, int wait_ms, bool sign, int keeper, int *pid)
 	lock_path(path, sizeof(path), name);
 	for (;;) {
 		holder = 0;
-		fd = lock_try(path, sign, &holder);
+		fd = lock_try(path, keeper == TO_BEGIN ? getpid() : 0, &holder);
 		if (fd == -ESTALE)
 			continue;
 		if (fd != -EWOULDBLOCK)
 			break;
 		if (wait_ms <= 0 && (grace_ms <= 0 || lock_names_living(holder)))
 			break;
-		if (keeper >= 0 && holder != keeper && lock_names_living(holder))
+		if (keeper != TO_BEGIN && holder != keeper && lock_names_living(holder))
 			break;
 		nanosleep(&nap, NULL);
 		wait_ms -= LOCK_POLL_MS;
@@ -127,19 +134,17 @@ static int take(const char *name, int wait_ms, bool sign, int keeper, int *pid)
 
 int lock_take(const char *name, int wait_ms, int *pid)
 {
-	return take(name, wait_ms, true, -1, pid);
+	return take(name, wait_ms, TO_BEGIN, pid);
 }
 
 int lock_take_to_clean(const char *name, int keeper)
 {
-	return take(name, LOCK_WAIT_MS, false, keeper, NULL);
+	return take(name, LOCK_WAIT_MS, keeper, NULL);
 }
 
 void lock_sign(int fd)
 {
-	if (ftruncate(fd, 0) || dprintf(fd, "%d\n", getpid()) < 0)
-		return; /* the lock holds all the same; only the pid is missing from messages */
-	lseek(fd, 0, SEEK_SET);
+	write_pid(fd, getpid());
 }
 
 void lock_drop(int fd, const char *name)

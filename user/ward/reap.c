@@ -2,7 +2,6 @@
 /* reap: what the dead have left and nobody goes on with: a `run` whose lock is free, an instance whose interfaces are gone. */
 #include <errno.h>
 #include <net/if.h>
-#include <signal.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,8 +11,7 @@
 #include "ward/cookie.h"
 #include "ward/netns.h"
 
-#define INSTANCES_MAX 256
-#define BEAT_NS 10000000000LL
+#define BEAT_NS 10000000000LL /* whoever sweeps does it each second */
 
 static uint32_t pinned_prog_id(const char *name, enum ward_prog prog)
 {
@@ -167,8 +165,8 @@ void reap(const char *name)
 
 void reap_all(void)
 {
-	char names[INSTANCES_MAX][WARD_NAME_LEN];
-	int i, count = pins_list(names, INSTANCES_MAX);
+	char names[WARD_INSTANCES][WARD_NAME_LEN];
+	int i, count = pins_list(names, WARD_INSTANCES);
 
 	for (i = 0; i < count; i++)
 		reap(names[i]);

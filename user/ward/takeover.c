@@ -23,7 +23,6 @@
 #include "ward/netns.h"
 #include "ward/takeover.h"
 
-#define INSTANCES_MAX 256
 #define RELEARN_NS 60000000000ULL /* most connections move within a minute */
 
 /* What a change of the flows' layout leaves as it is: these prefixes of pins. */
@@ -160,8 +159,8 @@ static int read_head(const char *name, struct ward_instance *head)
 
 int takeover_find(struct ward *w, enum ward_keep keep)
 {
-	char names[INSTANCES_MAX][WARD_NAME_LEN];
-	int i, count = pins_list(names, INSTANCES_MAX), others;
+	char names[WARD_INSTANCES][WARD_NAME_LEN];
+	int i, count = pins_list(names, WARD_INSTANCES), others;
 	struct ward_instance head;
 
 	for (i = 0; i < count; i++) {

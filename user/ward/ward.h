@@ -92,6 +92,7 @@ int ward_detach(struct ward *w, const char *ifname);
 /* Frees what this process holds. An instance made by ward_attach(keep=false) is detached and unpinned. */
 void ward_close(struct ward *w);
 
+#define WARD_INSTANCES 256 /* so many at most are looked at */
 /* The instances that are pinned: names, at most max; returns how many. */
 int ward_instances(char names[][WARD_NAME_LEN], int max);
 const char *ward_name(const struct ward *w);

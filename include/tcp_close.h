@@ -31,6 +31,7 @@ TCP_STAGE int tcp_judge_unopened(struct tcp_judgement *j, const struct segment *
 		s->isn = seg->seq - 1;
 		s->nxt = s->contig = seg->seq;
 		s->known |= KNOWN_ISN;
+		d->known &= ~(KNOWN_ACK | KNOWN_REDGE); /* it was of older numbers */
 		j->pend.ws = d->ws;
 		s->ws = d->ws == WS_NONE ? 0 : WS_UNKNOWN;
 		if (d->ws == WS_NONE)
@@ -63,6 +64,7 @@ TCP_STAGE int tcp_judge_unopened(struct tcp_judgement *j, const struct segment *
 			d->isn = seg->ack - 1;
 			d->nxt = d->contig = seg->ack;
 			d->known |= KNOWN_ISN;
+			s->known &= ~(KNOWN_ACK | KNOWN_REDGE);
 			d->ws = s->ws == WS_NONE ? 0 : WS_UNKNOWN;
 			if (s->ws == WS_NONE)
 				s->ws = 0;
@@ -114,7 +116,7 @@ TCP_STAGE int tcp_ack_ok(struct tcp_judgement *j, const struct segment *seg)
 		int lossy = j->tap || ((j->was | j->flags) & (FLAG_MIDSTREAM | FLAG_ASYM));
 
 		if (!lossy && (d->state == SYN_RECEIVED || s->unseen < 2)) {
-			if (s->unseen < 15)
+			if (s->unseen < 7)
 				s->unseen++;
 			j->flags |= d->state == SYN_RECEIVED ? FLAG_BAD_ACK : FLAG_ACK_UNSEEN;
 			return 0;
@@ -284,6 +286,8 @@ static __always_inline void tcp_apply_numbers(struct tcp_judgement *j, const str
 	__u32 redge;
 
 	if (!a->beyond_fin) {
+		if (seq_lt(s->nxt, a->end) || (a->end == s->nxt && a->end != seg->seq))
+			s->solid = a->end != seg->seq;
 		s->nxt = seq_max(s->nxt, a->end);
 		if (!a->keep_contig && seq_le(seg->seq, s->contig) && seq_lt(s->contig, a->end))
 			s->contig = a->end;

@@ -217,6 +217,11 @@ static __always_inline void tcp_commit_cookie(struct flow *f, const struct tcp_j
 	history_add(f, side ^ 1, 'h');
 }
 
+static __always_inline __u8 tcp_unseen_pack(const struct tcp_end *e)
+{
+	return (e->unseen & 7) | (e->known & KNOWN_HOLE ? e->solid << 3 & 8 : 0);
+}
+
 /* Not for the fast path: anything but two confirmed, open ends of which everything is known. */
 static __always_inline int tcp_is_slow(const struct tcp_judgement *j, __u64 flags)
 {
@@ -255,11 +260,11 @@ static __always_inline void tcp_commit(struct flow *f, const struct segment *seg
 		j->d.ws = 0;
 	if (s) {
 		f->wscale = (__u8)(j->d.ws & 15) | (__u8)(j->s.ws << 4);
-		unseen = j->d.unseen | j->s.unseen << 4;
+		unseen = tcp_unseen_pack(&j->d) | tcp_unseen_pack(&j->s) << 4;
 		zeek = j->d.zeek | j->s.zeek << 4;
 	} else {
 		f->wscale = (__u8)(j->s.ws & 15) | (__u8)(j->d.ws << 4);
-		unseen = j->s.unseen | j->d.unseen << 4;
+		unseen = tcp_unseen_pack(&j->s) | tcp_unseen_pack(&j->d) << 4;
 		zeek = j->s.zeek | j->d.zeek << 4;
 	}
 	f->unseen = unseen;

@@ -26,7 +26,8 @@ struct tcp_end {
 	__u8 state;
 	__u8 known; /* KNOWN_* */
 	__u8 ws;
-	__u8 unseen;
+	__u8 unseen; /* up to 7 */
+	__u8 solid;  /* nxt is the end of data or of a FIN: what lies behind a hole was received (RST, W26) */
 	__u8 sent; /* has sent an accepted segment with ACK after the handshake (O16) */
 	__u8 has_badack;
 	__u8 zeek;
@@ -138,7 +139,8 @@ static __always_inline void tcp_end_load(const struct flow *f, int i, struct tcp
 	e->maxwin = e->was.maxwin = f->maxwin[i];
 	e->state = f->state[i];
 	e->ws = tcp_wscale(f, i);
-	e->unseen = (f->unseen >> (4 * i)) & 0x0f;
+	e->unseen = (f->unseen >> (4 * i)) & 7;
+	e->solid = (f->unseen >> (4 * i)) >> 3 & 1;
 	e->zeek = (f->zeek >> (4 * i)) & 0x0f;
 	e->sent = !!(f->flags & tcp_mark_sent(i));
 	e->in_tw = 0;
@@ -152,7 +154,7 @@ static __always_inline void tcp_end_clear(struct tcp_end *e, __u8 state)
 	e->state = state;
 	e->known = tcp_gone(state) ? KNOWN_CONF : 0;
 	e->ws = WS_NONE;
-	e->unseen = e->sent = e->has_badack = e->in_tw = 0;
+	e->unseen = e->solid = e->sent = e->has_badack = e->in_tw = 0;
 	e->zeek = Z_INACTIVE;
 }
 

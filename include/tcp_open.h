@@ -47,7 +47,14 @@ static __always_inline void tcp_end_init(struct tcp_end *e, const struct segment
 	e->maxwin = 0;
 	e->ws = seg->opts & SEG_WS ? (seg->ws > WS_UNKNOWN ? WS_UNKNOWN : seg->ws) : WS_NONE;
 	e->tsval = seg->opts & SEG_TS ? seg->tsval : 0;
-	e->unseen = e->sent = e->has_badack = 0;
+	e->unseen = e->solid = e->sent = e->has_badack = 0;
+}
+
+/* An end's numbers begin anew: what the other one had acknowledged and allowed were older ones. */
+static __always_inline void tcp_end_anew(struct tcp_end *e, struct tcp_end *other, const struct segment *seg)
+{
+	tcp_end_init(e, seg);
+	other->known &= ~(KNOWN_ACK | KNOWN_REDGE);
 }
 
 /* O1, N1: a new flow object begins with this SYN; its sender is the originator. */
@@ -243,7 +250,7 @@ TCP_STAGE int tcp_judge_syn(struct tcp_judgement *j, const struct segment *seg)
 		return 0;
 	}
 	if (tcp_gone(s->state) && d->state == SYN_SENT) { /* O5, RFC 9293 Figure 7 */
-		tcp_end_init(s, seg);
+		tcp_end_anew(s, d, seg);
 		tcp_move(s, TCP_RCV_SYN, 0);
 		tcp_move(d, TCP_RCV_SYN, 0);
 		if (s->ws == WS_NONE || d->ws == WS_NONE)
@@ -253,7 +260,7 @@ TCP_STAGE int tcp_judge_syn(struct tcp_judgement *j, const struct segment *seg)
 	}
 	if (tcp_gone(d->state)) {
 		if (s->state == SYN_SENT) { /* O3: the same object, numbers anew */
-			tcp_end_init(s, seg);
+			tcp_end_anew(s, d, seg);
 			j->flags |= FLAG_NEW_ISN;
 			return 0;
 		}
@@ -293,10 +300,10 @@ static __always_inline void tcp_synack_ok(struct tcp_judgement *j, const struct 
 	if (s->state == SYN_RECEIVED && s->isn == seg->seq) {
 		j->flags |= FLAG_SYNACK_RTX;
 		j->synack_rtx = 1;
-		s->ack = s->known & KNOWN_ACK ? seq_max(s->ack, seg->ack) : seg->ack;
+		s->ack = seg->ack; /* which may have taken less of the SYN's data */
 		s->has_badack = 0;
 	} else {
-		tcp_end_init(s, seg);
+		tcp_end_anew(s, d, seg);
 		tcp_move(s, TCP_SND_SYNACK, 1);
 		s->state = SYN_RECEIVED; /* from anywhere: an old incarnation, an answer to a repeated SYN */
 		s->known |= KNOWN_CONF;
@@ -323,12 +330,14 @@ static __always_inline void tcp_synack_simultaneous(struct tcp_judgement *j, con
 {
 	struct tcp_end *s = &j->s, *d = &j->d;
 
+	if (!tcp_syn_acked(d, seg->ack)) { /* as in O7: no number of the connection */
+		j->has_prev_ack = 0;
+		return;
+	}
 	s->ack = s->known & KNOWN_ACK ? seq_max(s->ack, seg->ack) : seg->ack;
 	s->redge = s->known & KNOWN_REDGE ? seq_max(s->redge, tcp_syn_redge(seg->ack, seg->win))
 					  : tcp_syn_redge(seg->ack, seg->win);
 	s->known |= KNOWN_ACK | KNOWN_REDGE;
-	if (!tcp_syn_acked(d, seg->ack))
-		return;
 	if (s->state == SYN_SENT) /* its SYN, sent again, had looked as if it had not received the other one */
 		s->state = SYN_RECEIVED;
 	if (s->state == SYN_RECEIVED)
@@ -363,7 +372,7 @@ TCP_STAGE int tcp_judge_synack(struct tcp_judgement *j, const struct segment *se
 			return 0;
 		}
 		if (tcp_gone(s->state)) { /* O7: the receiver will answer with a RST, RFC 9293 Figure 8 */
-			tcp_end_init(s, seg);
+			tcp_end_anew(s, d, seg);
 			tcp_move(s, TCP_SND_SYNACK, 1);
 		}
 		s->badack = seg->ack; /* it is no ack of the receiver's numbers: beside them it would be anything */

@@ -32,8 +32,8 @@ static __always_inline int tcp_rst_exact(const struct tcp_judgement *j, const st
 
 	if (seg->seq == s->contig || tcp_rst_answers(j, seg))
 		return 1;
-	/* behind a hole; Linux: the right edge of what it has of SACK. A hole of one byte has nothing behind it. */
-	if (d->state >= ESTABLISHED && seg->seq == s->nxt && s->nxt != s->contig + 1)
+	/* behind a hole; Linux: the right edge of what it has of SACK. A bare ACK puts nothing there. */
+	if (d->state >= ESTABLISHED && seg->seq == s->nxt && s->solid)
 		return 1;
 	if (d->state == SYN_RECEIVED && s->state == SYN_SENT && d->has_badack && seg->seq == d->badack) /* R5 */
 		return 1;

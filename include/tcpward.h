@@ -226,7 +226,7 @@ struct flow {
 	enum ward_end_reason end_reason; /* not END_NONE: its end was reported */
 	__u8 iface; /* row of the instance's interface table */
 	__u8 zeek;  /* enum zeek_state: A in the low nibble, B in the high one */
-	__u8 unseen; /* acks of unseen data in a row: A in the low nibble, B in the high one */
+	__u8 unseen; /* A in the low nibble, B in the high one: acks of unseen data in a row, to 7; 8: data lies behind the hole */
 	__u16 seq_fin[2]; /* folded sequence numbers of the last letters F, R, S or H: see tcp_fold() */
 	__u16 seq_rst[2];
 	__u16 seq_syn[2];

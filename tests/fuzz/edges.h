@@ -160,6 +160,13 @@ static inline void check_numbers(const struct flow *was, const struct tracker *t
 		     f->half[i].redge);
 }
 
+/* No end has acknowledged what the other one has not sent: whatever comes in order would be old. */
+static inline void check_acks(const struct flow *f, int i)
+{
+	if ((f->known[i] & KNOWN_ACK) && f->state[!i] >= ESTABLISHED && !tcp_gone(f->state[!i]))
+		MUST(!seq_lt(f->half[!i].nxt, f->half[i].ack), "%u acknowledged, %u sent", f->half[i].ack, f->half[!i].nxt);
+}
+
 /* was: NULL if there was no record */
 static inline void check_moves(const struct flow *was, const struct tracker *t, const struct segment *seg)
 {
@@ -180,6 +187,8 @@ static inline void check_moves(const struct flow *was, const struct tracker *t, 
 	check_counts(was, f, seg);
 	check_numbers(was, t, 0, seg);
 	check_numbers(was, t, 1, seg);
+	check_acks(f, 0);
+	check_acks(f, 1);
 }
 
 /* By time alone: 2MSL, and flags. */

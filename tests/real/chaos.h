@@ -22,7 +22,7 @@
 /* What one end has shown on the wire; host byte order. */
 struct shown {
 	bool any, has_ts;
-	uint32_t isn, nxt, ack, tsval, tsecr;
+	uint32_t isn, nxt, ack, tsval, tsecr, syn_tsval;
 	uint16_t win;
 };
 
@@ -51,7 +51,10 @@ struct conn {
 	bool touched;      /* the wire was no honest one: what a host knows of the other may be wrong */
 	bool forged;       /* somebody else spoke in its name */
 	/* What the tracker is known to get wrong, or cannot know: chaos_compare.c */
-	bool aborted[HOSTS], held[HOSTS], unsent[HOSTS], old_rst[HOSTS], syn_fin, unseen, overrun;
+	bool aborted[HOSTS], held[HOSTS], unsent[HOSTS], old_rst[HOSTS], syn_fin, unseen, overrun, echo, no_room;
+	/* The last data that came through from each host; and its receiver has answered that it has not taken it. */
+	bool any_data[HOSTS], refused[HOSTS];
+	uint32_t data_seq[HOSTS];
 	bool stirred[HOSTS]; /* since it was last compared */
 	uint8_t told[HOSTS][2]; /* the difference that was told of: ours, the kernel's */
 	struct shown shown[HOSTS];

@@ -18,16 +18,18 @@ static struct ward *ward[HOSTS];
 static struct locals *locals[HOSTS];
 static unsigned long class_count[CLASS_COUNT];
 /*
- * Beside verify's list, what only this program can know. All but the first three are what the tracker is known to get wrong
+ * Beside verify's list, what only this program can know. All but the first six are what the tracker is known to get wrong
  * (docs/tracker.md, "Beside the kernel's sockets"), and happen only where a third party has spoken that knows the numbers.
  */
-enum known { SILENT_ABORT, UNSENT_FIN, OLD_RST, SYN_FIN, UNSEEN, NO_SYNACK, HELD_RST, HELD_FIN, OVERRUN, CROSSED, KNOWN_COUNT };
+enum known { SILENT_ABORT, UNSENT_FIN, OLD_RST, NO_SYNACK, BAD_ECHO, NO_ROOM, SYN_FIN, UNSEEN, HELD_RST, HELD_FIN, OVERRUN, CROSSED, KNOWN_COUNT };
 static const char *const known_text[KNOWN_COUNT] = {
 	[UNSENT_FIN] = "by a close that waited in the socket while the other end's FIN came: no wire shows that they crossed",
 	[OLD_RST] = "by a RST that names a number long acknowledged, as one that answers a delayed segment: it ended its sender only",
 	[SYN_FIN] = "by a SYN+FIN, which Linux takes for a SYN where it opens a connection",
 	[UNSEEN] = "by acknowledgments of what a third party has sent",
 	[NO_SYNACK] = "by data or a FIN in place of the SYN-ACK",
+	[BAD_ECHO] = "by a SYN-ACK or RST that echoes another time than the SYN's or SYN-ACK's: Linux believes it not",
+	[NO_ROOM] = "by data in order for which the receiver had no room, and then a FIN or RST: Linux dropped it",
 	[HELD_RST] = "by a RST to a handshake that the listener holds, which Linux did not take",
 	[HELD_FIN] = "by a FIN that came while the listener held the handshake: Linux dropped it, and it comes again",
 	[OVERRUN] = "by a FIN, or a RST with data, beyond the window: Linux drops it while data waits to be read",
@@ -83,6 +85,13 @@ static enum known known(const struct conn *c, unsigned host, const struct endpoi
 		return UNSENT_FIN;
 	if (c->old_rst[host] && !e->has_socket && (c->fd[host] < 0 || c->forged)) /* nobody has it open, or a forged segment ended it */
 		return OLD_RST;
+	/* also where two SYNs crossed, and the wire lost one and its SYN-ACK */
+	if (c->touched && (e->flags & FLAG_ASYM) && (e->kernel == SYN_SENT || !e->has_socket))
+		return NO_SYNACK;
+	if (c->echo && e->has_socket && ((e->kernel == SYN_SENT && e->ours == CLOSED) || (e->kernel == SYN_RECEIVED && tcp_gone(e->ours))))
+		return BAD_ECHO;
+	if (c->no_room)
+		return NO_ROOM;
 	if (!c->forged)
 		return KNOWN_COUNT;
 	if (c->held[host] && (e->kernel == SYN_RECEIVED || !e->has_socket))
@@ -97,8 +106,6 @@ static enum known known(const struct conn *c, unsigned host, const struct endpoi
 		return UNSEEN;
 	if (c->overrun)
 		return OVERRUN;
-	if ((e->flags & FLAG_ASYM) && (e->kernel == SYN_SENT || !e->has_socket))
-		return NO_SYNACK;
 	return KNOWN_COUNT;
 }
 

@@ -30,7 +30,8 @@ struct segment_at {
 };
 
 static int wire[HOSTS];
-static uint8_t ether[HOSTS][12]; /* as frames from this host have it */
+static uint8_t ether[HOSTS][12]; /* as TCP from this host has it; not as ARP and neighbour discovery, which go to many */
+static bool ether_known[HOSTS];
 static struct held {
 	unsigned from;
 	size_t len;
@@ -161,10 +162,15 @@ static void learn(struct conn *c, unsigned from, const struct segment_at *s)
 	struct shown *e = &c->shown[from];
 	uint32_t end = s->seq + s->len + !!(s->bits & SYN) + !!(s->bits & FIN);
 
+	if (s->bits & ACK && !(s->bits & RST))
+		c->refused[!from] = c->any_data[!from] && s->ack == c->data_seq[!from];
 	c->old_rst[from] = (s->bits & (RST | ACK)) == RST && (int32_t)(s->seq - c->shown[!from].ack) < 0;
+	c->echo |= (s->bits & (RST | ACK)) == (RST | ACK) && s->has_ts && s->tsecr != c->shown[!from].syn_tsval;
 	if (s->bits & RST)
 		return;
 	if (s->bits & SYN) {
+		e->syn_tsval = s->tsval;
+		c->any_data[from] = c->refused[from] = false;
 		e->isn = s->seq;
 		e->nxt = end;
 	}
@@ -179,6 +185,16 @@ static void learn(struct conn *c, unsigned from, const struct segment_at *s)
 	e->has_ts = s->has_ts;
 	e->tsval = s->tsval;
 	e->tsecr = s->tsecr;
+}
+
+/* It gets to its receiver. */
+static void arrive(struct conn *c, unsigned from, const struct segment_at *s)
+{
+	c->no_room |= c->refused[from] && s->bits & (FIN | RST);
+	if (!s->len)
+		return;
+	c->any_data[from] = true;
+	c->data_seq[from] = s->seq;
 }
 
 static void note_segment(struct conn *c, char what, unsigned from, const struct segment_at *s, const char *fate)
@@ -220,12 +236,13 @@ static void forward(unsigned from, uint8_t *frame, size_t len)
 	struct conn *c;
 	unsigned fate = chance(100);
 
-	memcpy(ether[from], frame, 12);
 	c = read_segment(frame, len, &s) ? conn_of(s.v6, from ? s.dport : s.sport, from ? s.sport : s.dport) : NULL;
 	if (!c) {
 		deliver(from, frame, len);
 		return;
 	}
+	memcpy(ether[from], frame, 12);
+	ether_known[from] = true;
 	wire_counts.frames++;
 	learn(c, from, &s);
 	save(c, from, frame, len);
@@ -243,6 +260,7 @@ static void forward(unsigned from, uint8_t *frame, size_t len)
 		return;
 	}
 	note_segment(c, 'w', from, &s, "");
+	arrive(c, from, &s);
 	deliver(from, frame, len);
 	if (fate >= 97) {
 		note_segment(c, 'w', from, &s, "once more");
@@ -265,6 +283,7 @@ void wire_release(void)
 		read_segment(h->frame, h->len, &s);
 		c = conn_of(s.v6, h->from ? s.dport : s.sport, h->from ? s.sport : s.dport);
 		note_segment(c, 'w', h->from, &s, "let go");
+		arrive(c, h->from, &s);
 		deliver(h->from, h->frame, h->len);
 		held[i--] = held[--held_count];
 	}
@@ -422,6 +441,8 @@ void wire_invent(struct conn *c)
 	size_t tcp_len = put_tcp(tcp, c, from), ip_len = put_ip(frame + 14, c->v6, from, tcp_len);
 	struct segment_at s;
 
+	if (!ether_known[from])
+		return;
 	memcpy(frame, ether[from], 12);
 	put16(frame + 12, c->v6 ? ETH_P_IPV6 : ETH_P_IP);
 	put16(tcp + 16, folded(sum16(c->v6 ? frame + 22 : frame + 26, c->v6 ? 32 : 8) + IPPROTO_TCP + (uint32_t)tcp_len +
@@ -430,8 +451,10 @@ void wire_invent(struct conn *c)
 	note_segment(c, 'i', from, &s, "invented");
 	wire_counts.invented++;
 	c->syn_fin |= (s.bits & (SYN | FIN | RST)) == (SYN | FIN);
+	c->echo |= s.bits & ACK && s.bits & (SYN | RST) && s.has_ts;
 	c->overrun |= s.bits & FIN || (s.bits & RST && (s.len || s.bits & SYN));
 	c->touched = c->forged = true;
+	arrive(c, from, &s);
 	deliver(from, frame, 14 + ip_len + tcp_len);
 }
 
@@ -444,6 +467,7 @@ void wire_repeat(struct conn *c)
 		return;
 	old = &c->saved[chance(c->saved_count)];
 	read_segment(old->frame, old->len, &s);
+	c->echo |= s.bits & ACK && s.bits & (SYN | RST) && s.has_ts;
 	note_segment(c, 'r', old->from, &s, "an old one again");
 	wire_counts.again++;
 	c->touched = c->forged = true;

@@ -313,16 +313,12 @@ static __always_inline int service_judge(struct scratch *sc, const struct policy
 /* 0: go on; else 1 + enum verdict. */
 static __always_inline __u32 lists_judge(struct scratch *sc, const struct policy_live *live)
 {
-	__u32 found;
-
 	if (((live->lists & (LIST_ALLOW_ADDRS | LIST_ALLOW_PREFIXES)) || (sc->policy.slot && sc->policy.allowed)) && list_allows())
 		return 1 + VERDICT_PASS;
 	if (!(live->lists & LIST_BLOCK_PREFIXES))
 		return 0;
-	found = prefix_listed(0);
-	if (!found)
+	if (!prefix_listed(0, 1))
 		return 0;
-	prefix_hit(found);
 	return block_list_verdict() ? 1 + VERDICT_DROP : 0;
 }
 
@@ -488,7 +484,7 @@ __weak __noinline int policy_catches(__u32 slot, __u32 dir)
 	cfg = config_get(slot);
 	if (slot && cfg && cfg->static_rules)
 		classify_tuple();
-	if ((live->lists & LIST_BLOCK_PREFIXES) && prefix_listed(0))
+	if ((live->lists & LIST_BLOCK_PREFIXES) && prefix_listed(0, 0))
 		return 1;
 	return slot && cfg && rules_catch(cfg, sc->policy.rules);
 }

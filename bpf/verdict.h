@@ -19,7 +19,8 @@ static __always_inline int entry_counts(const struct list_entry *e, __u64 now)
 struct prefix_walk {
 	struct address_prefix key;
 	__u32 found; /* 1 + the length of the prefix that counts; 0: none does */
-	__u32 allow;
+	__u8 allow, v4, hit;
+	__u8 pad;
 	__u64 now;
 };
 
@@ -31,8 +32,12 @@ static long prefix_step(__u32 i, struct prefix_walk *w)
 	(void)i;
 	if (!e)
 		return 1;
+	if (w->v4 && e->len < 96)
+		return 1;
 	if (entry_counts(e, w->now)) {
 		w->found = 1 + e->len;
+		if (w->hit)
+			__sync_fetch_and_add(&e->hits, 1);
 		return 1;
 	}
 	if (!e->len)
@@ -43,21 +48,24 @@ static long prefix_step(__u32 i, struct prefix_walk *w)
 
 /*
  * 1 + the length of the longest prefix that counts of those that hold the sender's address; 0: none does. One whose time is
- * over may stand before a wider one, and ::/0 holds no IPv4 address: see struct list_entry. A function of its own: less
- * stack.
+ * over may stand before a wider one, and ::/0 holds no IPv4 address: see struct list_entry. hit: the segment is one of that
+ * prefix's; by the same search, which costs more than all else here. A function of its own: less stack.
  */
-__weak __noinline __u32 prefix_listed(__u32 allow)
+__weak __noinline __u32 prefix_listed(__u32 allow, __u32 hit)
 {
 	struct scratch *sc = scratch_get(SCRATCH_PACKET);
 	struct prefix_walk w = {.key.len = 128};
 
 	if (!sc)
 		return 0;
-	w.allow = allow;
+	w.allow = !!allow;
+	w.hit = !!hit;
+	w.v4 = address_is_v4(segment_saddr(&sc->seg));
 	w.now = sc->seg.now_ns;
 	__builtin_memcpy(w.key.addr, segment_saddr(&sc->seg), 16);
-	bpf_loop(129, prefix_step, &w, 0);
-	return w.found && w.found <= 96 && address_is_v4(segment_saddr(&sc->seg)) ? 0 : w.found;
+	if (!prefix_step(0, &w)) /* rare: its time is over */
+		bpf_loop(128, prefix_step, &w, 0);
+	return w.found;
 }
 
 /* 1: the sender is on an allow list. */
@@ -75,7 +83,7 @@ __weak __noinline int list_allows(void)
 		return 0;
 	__builtin_memcpy(key.addr, segment_saddr(&sc->seg), 16);
 	return entry_counts(bpf_map_lookup_elem(&allow_addrs, &key), sc->seg.now_ns) ||
-	       ((live->lists & LIST_ALLOW_PREFIXES) && prefix_listed(1));
+	       ((live->lists & LIST_ALLOW_PREFIXES) && prefix_listed(1, 0));
 }
 
 /* ---- verdicts ---- */
@@ -252,22 +260,6 @@ static __always_inline struct list_entry *block_entry(const struct scratch *sc, 
 	__builtin_memcpy(key.addr, addr, 16);
 	e = bpf_map_lookup_elem(&block_addrs, &key);
 	return entry_counts(e, sc->seg.now_ns) ? e : (struct list_entry *)0;
-}
-
-/* The sender is in a prefix of the block list: counted there. */
-__weak __noinline int prefix_hit(__u32 found)
-{
-	struct scratch *sc = scratch_get(SCRATCH_PACKET);
-	struct address_prefix key = {.len = found - 1};
-	struct list_entry *e;
-
-	if (!sc)
-		return 0;
-	__builtin_memcpy(key.addr, segment_saddr(&sc->seg), 16);
-	e = bpf_map_lookup_elem(&block_prefixes, &key);
-	if (e)
-		__sync_fetch_and_add(&e->hits, 1);
-	return 0;
 }
 
 static __always_inline void block_bit_set(__u32 index, __u32 bit)

@@ -80,6 +80,8 @@ static struct policy_case cases[] = {
 	{ .c = { "blocked source, of 10 k, 50 rules", SYN_CASE, .verdict = 1, .prog = "bench_listed" }, .list = ADDRS_10K,
 	  .rules = 50 },
 	{ .c = { "blocked source, of 200 k", SYN_CASE, .verdict = 1, .prog = "bench_listed" }, .list = ADDRS_200K },
+	{ .c = { "established ACK, 10 k prefixes", ACK_CASE }, .list = PREFIXES_10K },
+	{ .c = { "SYN with event, 10 k prefixes", NEW_CASE }, .list = PREFIXES_10K },
 	{ .c = { "blocked source, 10 k prefixes", SYN_CASE, .verdict = 1, .prog = "bench_listed" }, .list = PREFIXES_10K },
 };
 #define CASES (int)(sizeof(cases) / sizeof(*cases))

@@ -179,7 +179,7 @@ refused "a name that is taken, by another namespace too" 1 "instance name '$A' i
 ward a flows
 exits "the first goes on" 0
 for words in status "status -j" flows "flows -j" "flows -j -p" "findings -j" stat "stat -j" metrics "verify -j" doctor "doctor -j" \
-	"policy show" "block list -j"; do
+	"policy show" "block list -j" --version --help "flows --help"; do
 	on a "$TCPWARD" $words >/dev/full 2>"$work/err"
 	code=$? && : >"$work/out"
 	exits "$words to a full device" 1

@@ -9,6 +9,7 @@
 #include "cmd/util.h"
 
 static int failure; /* errno of the first write that failed; 0: none did */
+static bool finished;
 
 /* fopencookie() wants all of it written, and 0 for an error. */
 static ssize_t write_all(void *cookie, const char *data, size_t size)
@@ -31,6 +32,13 @@ static ssize_t write_all(void *cookie, const char *data, size_t size)
 	return (ssize_t)size;
 }
 
+/* argp ends the program by itself after --help. */
+static void at_exit(void)
+{
+	if (!finished && output_finish(EXIT_OK) != EXIT_OK)
+		_exit(EXIT_FAILED);
+}
+
 void output_begin(void)
 {
 	FILE *out = fopencookie(NULL, "w", (cookie_io_functions_t){ .write = write_all });
@@ -40,6 +48,7 @@ void output_begin(void)
 	if (isatty(STDOUT_FILENO))
 		setvbuf(out, NULL, _IOLBF, 0);
 	stdout = out;
+	atexit(at_exit);
 }
 
 static bool reader_gone(void)
@@ -70,6 +79,7 @@ int output_finish(int code)
 {
 	char text[sizeof("/proc") + 256];
 
+	finished = true;
 	if (!fflush(stdout) && !ferror(stdout))
 		return code;
 	if (failure == EPIPE || reader_gone())

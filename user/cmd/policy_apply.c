@@ -45,13 +45,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 /* ---- reading ---- */
-struct policy *policy_load(const char *path)
+struct policy *policy_load(const char *path, const char *means)
 {
 	unsigned errors = 0;
 	struct policy *p = policy_read(path, stderr, &errors);
 
 	if (!p)
-		cmd_error(EXIT_USAGE, NULL, "policy '%s' has %u error%s: nothing was changed", path, errors, errors == 1 ? "" : "s");
+		cmd_error(EXIT_USAGE, NULL, "policy '%s' has %u error%s: %s", path, errors, errors == 1 ? "" : "s", means);
 	return p;
 }
 
@@ -304,7 +304,7 @@ int policy_start_read(struct policy_start *s, struct ward_options *opt)
 {
 	if (!s->path)
 		return EXIT_OK;
-	s->policy = policy_load(s->path);
+	s->policy = policy_load(s->path, "nothing was changed");
 	if (!s->policy)
 		return EXIT_USAGE;
 	policy_track(s->policy, opt);
@@ -340,7 +340,7 @@ void policy_start_free(struct policy_start *s)
 void policy_reload(struct ward *w, const char *path)
 {
 	const struct policy_put how = { .path = path, .unattended = true, .again = true };
-	struct policy *p = policy_load(path);
+	struct policy *p = policy_load(path, "nothing was changed");
 
 	if (p && !policy_put(w, p, &how)) {
 		cmd_say(LEVEL_NOTICE, "policy '%s' is read again and in force: %s", path, policy_mode_name(p->mode));
@@ -390,7 +390,7 @@ int cmd_policy_apply(int argc, char **argv)
 		  argc, argv);
 	if (line.argc != 1)
 		return cmd_error(EXIT_USAGE, "tcpward policy apply FILE", "policy apply: name one file (-: standard input)");
-	p = policy_load(line.argv[0]);
+	p = policy_load(line.argv[0], "nothing was changed");
 	if (!p)
 		return EXIT_USAGE;
 	code = cmd_open(&line, &w);

@@ -15,8 +15,8 @@ struct policy_put {
 	bool unattended; /* nobody waits for an answer: an unknown session is no reason to refuse */
 };
 
-/* Reads and checks it whole; its errors are told, and that nothing was changed: NULL. */
-struct policy *policy_load(const char *path);
+/* Reads and checks it whole; its errors are told, and what that means ("nothing was changed"): NULL. */
+struct policy *policy_load(const char *path, const char *means);
 /* Puts what the policy says of tracking and finding into the options of an instance that is to be made. */
 void policy_track(const struct policy *p, struct ward_options *opt);
 /* Says what of the policy an instance that is there already cannot take over. */

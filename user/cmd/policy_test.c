@@ -208,7 +208,7 @@ int cmd_policy_test(int argc, char **argv)
 		free(t);
 		return cmd_error(EXIT_USAGE, "tcpward policy test FILE --replay CAPTURE", "policy test: name one policy and a capture");
 	}
-	p = policy_load(line.argv[0]);
+	p = policy_load(line.argv[0], "no segment was judged");
 	code = p ? test(t, &line, p) : EXIT_USAGE;
 	policy_free(p);
 	free(t);

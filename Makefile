@@ -169,7 +169,7 @@ $(O)/tcpward: $(O)/user/main.o $(LIBRARY)
 # unit: sanitised, against the part of user/ that knows no kernel; the others: against all of user/
 SANITISE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 TEST_FLAGS = -std=gnu11 -fno-strict-aliasing $(WARN) -D_GNU_SOURCE -DTCPWARD_VERSION='"$(VERSION)"' -Iinclude -Iuser -Itests -I$(O) -I$(O)/tests $(LIB_CFLAGS)
-UNIT_SRC := $(sort $(wildcard user/report/*.c user/capture/*.c user/policy/*.c user/detect/*.c))
+UNIT_SRC := $(sort $(wildcard user/report/*.c user/capture/*.c user/policy/*.c user/detect/*.c) user/verify/explain.c)
 UNIT_OBJ := $(UNIT_SRC:%.c=$(O)/tests/san/%.o)
 sources = $(filter-out %.bpf.c,$(wildcard tests/$(1)/*.c))
 has_main := ^(int )?main\(
@@ -203,7 +203,7 @@ $(O)/tests/libunit.a: $(UNIT_OBJ) $(O)/list/UNIT_OBJ
 define unit_program
 $(O)/tests/$(notdir $(1:.c=)): $(O)/tests/san/$(1:.c=.o) $(patsubst %.c,$(O)/tests/san/%.o,$(call helpers,unit)) $(O)/tests/libunit.a
 	$$(call say,LD,$$@)
-	$$(Q)$$(CC) $$(SANITISE) $$^ -o $$@ -lcmocka -ljson-c -lpcap -lfyaml -lm
+	$$(Q)$$(CC) $$(SANITISE) $$^ -o $$@ -lcmocka -ljson-c -lpcap -lfyaml -lmnl -lm
 endef
 $(foreach p,$(call programs,unit),$(eval $(call unit_program,$(p))))
 

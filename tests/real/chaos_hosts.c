@@ -2,9 +2,11 @@
 /* chaos: the applications of both hosts, by ordinary sockets that never block. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -151,6 +153,14 @@ static void come_or_go(void)
 }
 
 /* ---- calls ---- */
+/* Is there data that has not been sent? Then the FIN of a close waits behind it, in the socket. */
+static void note_unsent(struct conn *c, unsigned host)
+{
+	int bytes = 0;
+
+	c->unsent[host] |= !ioctl(c->fd[host], SIOCOUTQNSD, &bytes) && bytes;
+}
+
 static void hang_up(struct conn *c, unsigned host, bool hard)
 {
 	struct linger linger = { .l_onoff = 1 };
@@ -160,6 +170,7 @@ static void hang_up(struct conn *c, unsigned host, bool hard)
 	conn_note(c, 'c', host, hard ? "abort" : "close");
 	c->stirred[host] = true;
 	c->aborted[host] |= hard;
+	note_unsent(c, host);
 	close(c->fd[host]);
 	c->fd[host] = -1;
 }
@@ -258,6 +269,7 @@ static void shut(struct conn *c, unsigned host, int how)
 {
 	conn_note(c, 'c', host, how == SHUT_WR ? "shutdown(WR)" : "shutdown(RD)");
 	c->stirred[host] = true;
+	note_unsent(c, host);
 	shutdown(c->fd[host], how);
 	c->wr_shut[host] |= how == SHUT_WR;
 }

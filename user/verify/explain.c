@@ -213,6 +213,9 @@ static enum verify_class explain_absent(const struct endpoint *e, const struct v
 		return CLASS_COOKIE;
 	if (opened_from_outside(e) && !e->confirmed && ev->listen_drops)
 		return CLASS_ACCEPT_QUEUE;
+	/* the kernel gives up TIME-WAIT for the SYN, and then perhaps finds no room to answer it */
+	if (e->ours == TIME_WAIT && (e->flags & FLAG_TW_SYN_OK))
+		return CLASS_PENDING;
 	if ((e->ours == TIME_WAIT || e->ours == FIN_WAIT_2) && ev->time_wait_overflow)
 		return CLASS_TW_OVERFLOW;
 	return orphan_given_up(e, ev, now_ns) ? CLASS_ORPHAN : CLASS_UNEXPLAINED;

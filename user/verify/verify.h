@@ -20,7 +20,7 @@
 	X(ACCEPT_QUEUE, "accept-queue", "the accept queue is full, or its listener waits for data: the kernel dropped the ACK that ends the handshake") \
 	X(COOKIE, "cookie", "answered by a SYN cookie: the kernel keeps no socket until the ACK")                      \
 	X(ORPHAN, "orphan", "the kernel gave up a socket that no process owned any more")                              \
-	X(PENDING, "pending", "its SYN waits for an answer: until then the connection before it is shown")               \
+	X(PENDING, "pending", "a SYN waits for an answer: until then the connection before it is shown")               \
 	X(UNSENT, "unsent", "the application has closed, but its FIN waits in the socket: for the handshake, or behind data") \
 	X(TW_OVERFLOW, "time-wait-overflow", "the kernel had more TIME-WAIT sockets than tcp_max_tw_buckets")         \
 	X(NETFILTER, "netfilter", "a firewall rule may have dropped a segment after it was seen")                      \

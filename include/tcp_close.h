@@ -130,6 +130,7 @@ TCP_STAGE int tcp_ack_ok(struct tcp_judgement *j, const struct segment *seg)
 		if (!lossy)
 			j->flags |= FLAG_ACK_UNSEEN;
 		d->nxt = seg->ack;
+		d->solid = 1; /* what was not seen was received all the same */
 	}
 	if (seq_lt(seg->ack, d->nxt - tcp_lookback(s, 66000)) ||
 	    ((d->known & KNOWN_ISN) && !seq_lt(d->isn, seg->ack))) {
@@ -222,6 +223,10 @@ TCP_STAGE int tcp_seq_ok(struct tcp_judgement *j, const struct segment *seg)
 		j->pend.valid = 0;
 	if (d->state == TIME_WAIT)
 		d->in_tw = 1;
+	if (again & (FLAG_KEEPALIVE | FLAG_ZWP)) { /* who has lost the connection answers by a RST of this ack */
+		j->prev_ack = seg->ack;
+		j->has_prev_ack = !a->keep_contig;
+	}
 	return 0;
 }
 

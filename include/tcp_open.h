@@ -395,6 +395,7 @@ TCP_STAGE int tcp_judge_synack(struct tcp_judgement *j, const struct segment *se
 	if (seg->seq == s->isn && !j->from_orig && (s->state == SYN_RECEIVED || s->state == ESTABLISHED)) { /* O9 to O11 */
 		if (j->reordered) /* mirrored after the ACK of it */
 			return 0;
+		j->has_prev_ack = tcp_syn_acked(d, seg->ack);
 		if (s->state == ESTABLISHED && !tcp_conf(s))
 			tcp_move(s, TCP_AGAIN_SYNACK, 1); /* O10 */
 		j->flags |= FLAG_SYNACK_RTX;

@@ -29,11 +29,13 @@ static __always_inline int tcp_rst_answers(const struct tcp_judgement *j, const 
 static __always_inline int tcp_rst_exact(const struct tcp_judgement *j, const struct segment *seg)
 {
 	const struct tcp_end *s = &j->s, *d = &j->d;
+	/* a mirror loses copies, one direction alone is never acknowledged: there the hole need not be the receiver's */
+	int blind = (j->tap || (j->was & FLAG_ASYM)) && s->nxt != s->contig + 1;
 
 	if (seg->seq == s->contig || tcp_rst_answers(j, seg))
 		return 1;
 	/* behind a hole; Linux: the right edge of what it has of SACK. A bare ACK puts nothing there. */
-	if (d->state >= ESTABLISHED && seg->seq == s->nxt && s->solid)
+	if (d->state >= ESTABLISHED && seg->seq == s->nxt && (s->solid || blind))
 		return 1;
 	if (d->state == SYN_RECEIVED && s->state == SYN_SENT && d->has_badack && seg->seq == d->badack) /* R5 */
 		return 1;

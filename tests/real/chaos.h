@@ -51,7 +51,8 @@ struct conn {
 	bool touched;      /* the wire was no honest one: what a host knows of the other may be wrong */
 	bool forged;       /* somebody else spoke in its name */
 	/* What the tracker is known to get wrong, or cannot know: chaos_compare.c */
-	bool aborted[HOSTS], held[HOSTS], unsent[HOSTS], old_rst[HOSTS], syn_fin, unseen, overrun, echo, no_room;
+	bool aborted[HOSTS], held[HOSTS], unsent[HOSTS], old_rst[HOSTS], syn_fin, unseen, overrun;
+	bool echo[HOSTS], no_room[HOSTS]; /* at that host */
 	/* The last data that came through from each host; and its receiver has answered that it has not taken it. */
 	bool any_data[HOSTS], refused[HOSTS];
 	uint32_t data_seq[HOSTS];

@@ -18,10 +18,10 @@ static struct ward *ward[HOSTS];
 static struct locals *locals[HOSTS];
 static unsigned long class_count[CLASS_COUNT];
 /*
- * Beside verify's list, what only this program can know. All but the first six are what the tracker is known to get wrong
+ * Beside verify's list, what only this program can know. All but the first seven are what the tracker is known to get wrong
  * (docs/tracker.md, "Beside the kernel's sockets"), and happen only where a third party has spoken that knows the numbers.
  */
-enum known { SILENT_ABORT, UNSENT_FIN, OLD_RST, NO_SYNACK, BAD_ECHO, NO_ROOM, SYN_FIN, UNSEEN, HELD_RST, HELD_FIN, OVERRUN, CROSSED, KNOWN_COUNT };
+enum known { SILENT_ABORT, UNSENT_FIN, OLD_RST, NO_SYNACK, BAD_ECHO, NO_ROOM, HELD_RST, SYN_FIN, UNSEEN, HELD_FIN, OVERRUN, CROSSED, KNOWN_COUNT };
 static const char *const known_text[KNOWN_COUNT] = {
 	[UNSENT_FIN] = "by a close that waited in the socket while the other end's FIN came: no wire shows that they crossed",
 	[OLD_RST] = "by a RST that names a number long acknowledged, as one that answers a delayed segment: it ended its sender only",
@@ -86,15 +86,18 @@ static enum known known(const struct conn *c, unsigned host, const struct endpoi
 	if (c->old_rst[host] && !e->has_socket && (c->fd[host] < 0 || c->forged)) /* nobody has it open, or a forged segment ended it */
 		return OLD_RST;
 	/* also where two SYNs crossed, and the wire lost one and its SYN-ACK */
-	if (c->touched && (e->flags & FLAG_ASYM) && (e->kernel == SYN_SENT || !e->has_socket))
+	if (c->touched && (e->flags & FLAG_ASYM) && !e->confirmed && (e->ours == ESTABLISHED || e->ours == CLOSE_WAIT) &&
+	    (e->kernel == SYN_SENT || !e->has_socket))
 		return NO_SYNACK;
-	if (c->echo && e->has_socket && ((e->kernel == SYN_SENT && e->ours == CLOSED) || (e->kernel == SYN_RECEIVED && tcp_gone(e->ours))))
+	if (c->echo[host] && e->has_socket && ((e->kernel == SYN_SENT && e->ours == CLOSED) || (e->kernel == SYN_RECEIVED && tcp_gone(e->ours))))
 		return BAD_ECHO;
-	if (c->no_room)
+	if (c->no_room[host] && e->has_socket && e->ours == CLOSED)
 		return NO_ROOM;
+	if (c->held[host] && e->has_socket && e->kernel == SYN_RECEIVED)
+		return HELD_RST;
 	if (!c->forged)
 		return KNOWN_COUNT;
-	if (c->held[host] && (e->kernel == SYN_RECEIVED || !e->has_socket))
+	if (c->held[host] && !e->has_socket)
 		return HELD_RST;
 	if (c->held[host] && !e->confirmed && (e->ours == CLOSE_WAIT || e->ours == CLOSING || e->ours == TIME_WAIT))
 		return HELD_FIN;
@@ -106,6 +109,10 @@ static enum known known(const struct conn *c, unsigned host, const struct endpoi
 		return UNSEEN;
 	if (c->overrun)
 		return OVERRUN;
+	if (c->no_room[host]) /* the FIN that Linux took was an old one for the tracker */
+		return NO_ROOM;
+	if ((e->flags & FLAG_ASYM) && (e->kernel == SYN_SENT || !e->has_socket))
+		return NO_SYNACK;
 	return KNOWN_COUNT;
 }
 

@@ -345,7 +345,7 @@ struct conn *hosts_plant(void)
 		socklen_t len = sizeof(info);
 
 		/* not one for which a difference would be known: of what was accepted the listener may have lost the ACK */
-		if (c->fd[0] < 0 || c->fd[1] < 0 || c->client != 0 || c->forged || c->no_room || c->held[0])
+		if (c->fd[0] < 0 || c->fd[1] < 0 || c->client != 0 || c->forged || c->no_room[0] || c->held[0])
 			continue;
 		if (getsockopt(c->fd[0], IPPROTO_TCP, TCP_INFO, &info, &len) || info.tcpi_state != TCP_ESTABLISHED)
 			continue;

@@ -165,7 +165,6 @@ static void learn(struct conn *c, unsigned from, const struct segment_at *s)
 	if (s->bits & ACK && !(s->bits & RST))
 		c->refused[!from] = c->any_data[!from] && s->ack == c->data_seq[!from];
 	c->old_rst[from] = (s->bits & (RST | ACK)) == RST && (int32_t)(s->seq - c->shown[!from].ack) < 0;
-	c->echo |= (s->bits & (RST | ACK)) == (RST | ACK) && s->has_ts && s->tsecr != c->shown[!from].syn_tsval;
 	if (s->bits & RST)
 		return;
 	if (s->bits & SYN) {
@@ -190,7 +189,8 @@ static void learn(struct conn *c, unsigned from, const struct segment_at *s)
 /* It gets to its receiver. */
 static void arrive(struct conn *c, unsigned from, const struct segment_at *s)
 {
-	c->no_room |= c->refused[from] && s->bits & (FIN | RST);
+	c->echo[!from] = s->bits & ACK && s->bits & (SYN | RST) && s->has_ts && s->tsecr != c->shown[!from].syn_tsval;
+	c->no_room[!from] |= c->refused[from] && s->bits & (FIN | RST);
 	if (!s->len)
 		return;
 	c->any_data[from] = true;
@@ -451,7 +451,6 @@ void wire_invent(struct conn *c)
 	note_segment(c, 'i', from, &s, "invented");
 	wire_counts.invented++;
 	c->syn_fin |= (s.bits & (SYN | FIN | RST)) == (SYN | FIN);
-	c->echo |= s.bits & ACK && s.bits & (SYN | RST) && s.has_ts;
 	c->overrun |= s.bits & FIN || (s.bits & RST && (s.len || s.bits & SYN));
 	c->touched = c->forged = true;
 	arrive(c, from, &s);
@@ -467,8 +466,8 @@ void wire_repeat(struct conn *c)
 		return;
 	old = &c->saved[chance(c->saved_count)];
 	read_segment(old->frame, old->len, &s);
-	c->echo |= s.bits & ACK && s.bits & (SYN | RST) && s.has_ts;
 	note_segment(c, 'r', old->from, &s, "an old one again");
+	arrive(c, old->from, &s);
 	wire_counts.again++;
 	c->touched = c->forged = true;
 	deliver(old->from, old->frame, old->len);

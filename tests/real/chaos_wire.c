@@ -189,7 +189,9 @@ static void learn(struct conn *c, unsigned from, const struct segment_at *s)
 /* It gets to its receiver. */
 static void arrive(struct conn *c, unsigned from, const struct segment_at *s)
 {
-	c->echo[!from] = s->bits & ACK && s->bits & (SYN | RST) && s->has_ts && s->tsecr != c->shown[!from].syn_tsval;
+	if ((s->bits & (SYN | ACK)) == SYN)
+		c->echo[0] = c->echo[1] = false;
+	c->echo[!from] |= s->bits & ACK && s->bits & (SYN | RST) && s->has_ts && s->tsecr != c->shown[!from].syn_tsval;
 	c->no_room[!from] |= c->refused[from] && s->bits & (FIN | RST);
 	if (!s->len)
 		return;

@@ -54,7 +54,7 @@ struct conn {
 	bool aborted[HOSTS], held[HOSTS], unsent[HOSTS], old_rst[HOSTS], syn_fin, unseen, overrun;
 	bool echo[HOSTS], no_room[HOSTS]; /* at that host */
 	/* The last data that came through from each host; and its receiver has answered that it has not taken it. */
-	bool any_data[HOSTS], refused[HOSTS];
+	bool any_data[HOSTS], with_fin[HOSTS], refused[HOSTS];
 	uint32_t data_seq[HOSTS];
 	bool stirred[HOSTS]; /* since it was last compared */
 	uint8_t told[HOSTS][2]; /* the difference that was told of: ours, the kernel's */

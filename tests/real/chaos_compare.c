@@ -29,7 +29,7 @@ static const char *const known_text[KNOWN_COUNT] = {
 	[UNSEEN] = "by acknowledgments of what a third party has sent",
 	[NO_SYNACK] = "by data or a FIN in place of the SYN-ACK",
 	[BAD_ECHO] = "by a SYN-ACK or RST that echoes another time than the SYN's or SYN-ACK's: Linux believes it not",
-	[NO_ROOM] = "by data in order for which the receiver had no room, and then a FIN or RST: Linux dropped it",
+	[NO_ROOM] = "by data in order for which the receiver had no room, and a FIN or RST with or behind it: Linux dropped it",
 	[HELD_RST] = "by a RST to a handshake that the listener holds, which Linux did not take",
 	[HELD_FIN] = "by a FIN that came while the listener held the handshake: Linux dropped it, and it comes again",
 	[OVERRUN] = "by a FIN, or a RST with data, beyond the window: Linux drops it while data waits to be read",
@@ -91,7 +91,8 @@ static enum known known(const struct conn *c, unsigned host, const struct endpoi
 		return NO_SYNACK;
 	if (c->echo[host] && e->has_socket && ((e->kernel == SYN_SENT && e->ours == CLOSED) || (e->kernel == SYN_RECEIVED && tcp_gone(e->ours))))
 		return BAD_ECHO;
-	if (c->no_room[host] && e->has_socket && e->ours == CLOSED)
+	if (c->no_room[host] && e->has_socket &&
+	    (e->ours == CLOSED || (!e->confirmed && (e->ours == CLOSE_WAIT || e->ours == CLOSING || e->ours == TIME_WAIT))))
 		return NO_ROOM;
 	if (c->held[host] && e->has_socket && e->kernel == SYN_RECEIVED)
 		return HELD_RST;
@@ -111,7 +112,7 @@ static enum known known(const struct conn *c, unsigned host, const struct endpoi
 		return OVERRUN;
 	if (c->no_room[host]) /* the FIN that Linux took was an old one for the tracker */
 		return NO_ROOM;
-	if ((e->flags & FLAG_ASYM) && (e->kernel == SYN_SENT || !e->has_socket))
+	if (e->flags & FLAG_ASYM) /* its numbers are not the SYN-ACK's */
 		return NO_SYNACK;
 	return KNOWN_COUNT;
 }

@@ -164,6 +164,7 @@ static void learn(struct conn *c, unsigned from, const struct segment_at *s)
 
 	if (s->bits & ACK && !(s->bits & RST))
 		c->refused[!from] = c->any_data[!from] && s->ack == c->data_seq[!from];
+	c->no_room[from] |= c->refused[!from] && c->with_fin[!from];
 	c->old_rst[from] = (s->bits & (RST | ACK)) == RST && (int32_t)(s->seq - c->shown[!from].ack) < 0;
 	if (s->bits & RST)
 		return;
@@ -196,6 +197,7 @@ static void arrive(struct conn *c, unsigned from, const struct segment_at *s)
 	if (!s->len)
 		return;
 	c->any_data[from] = true;
+	c->with_fin[from] = s->bits & FIN;
 	c->data_seq[from] = s->seq;
 }
 

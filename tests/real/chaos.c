@@ -73,7 +73,7 @@ int enter(const char *netns)
 static void play(const struct options *opt)
 {
 	while (ms_since_start() < opt->seconds * 1000 && conn_count < CONNS &&
-	       (!opt->until || compare_counts.compared < opt->until) && compare_counts.unexplained < MOST_TOLD) {
+	       (!opt->until || compare_counts.compared < opt->until) && compare_counts.strange < MOST_TOLD) {
 		for (int i = 0; i < STEPS; i++) {
 			hosts_act();
 			wire_release();
@@ -153,7 +153,7 @@ int main(int argc, char **argv)
 	       conn_count, wire_counts.frames, wire_counts.dropped, wire_counts.doubled, wire_counts.held, wire_counts.invented,
 	       wire_counts.again);
 	compare_print();
-	printf("compared %lu far %lu known %lu unexplained %lu\n", compare_counts.compared, compare_counts.far, compare_counts.known,
-	       compare_counts.unexplained);
+	printf("compared %lu far %lu known %lu unexplained %lu strange %lu connections %u\n", compare_counts.compared,
+	       compare_counts.far, compare_counts.known, compare_counts.unexplained, compare_counts.strange, conn_count);
 	return opt.plant && !plant();
 }

@@ -56,6 +56,7 @@ struct conn {
 	/* The last data that came through from each host; and its receiver has answered that it has not taken it. */
 	bool any_data[HOSTS], with_fin[HOSTS], refused[HOSTS];
 	uint32_t data_seq[HOSTS];
+	bool strange;        /* it differed without a reason */
 	bool stirred[HOSTS]; /* since it was last compared */
 	uint8_t told[HOSTS][2]; /* the difference that was told of: ours, the kernel's */
 	struct shown shown[HOSTS];
@@ -113,7 +114,7 @@ struct conn *hosts_plant(void);
 
 /* ---- chaos_compare.c ---- */
 struct compare_counts {
-	unsigned long points, compared, far, known, unexplained;
+	unsigned long points, compared, far, known, unexplained, strange; /* strange: connections that differed unexplained */
 };
 extern struct compare_counts compare_counts;
 void compare_open(const struct options *opt);

@@ -85,9 +85,9 @@ static enum known known(const struct conn *c, unsigned host, const struct endpoi
 		return UNSENT_FIN;
 	if (c->old_rst[host] && !e->has_socket && (c->fd[host] < 0 || c->forged)) /* nobody has it open, or a forged segment ended it */
 		return OLD_RST;
-	/* also where two SYNs crossed, and the wire lost one and its SYN-ACK */
+	/* also where two SYNs crossed, and the wire lost one and its SYN-ACK, or brought that later */
 	if (c->touched && (e->flags & FLAG_ASYM) && !e->confirmed && (e->ours == ESTABLISHED || e->ours == CLOSE_WAIT) &&
-	    (e->kernel == SYN_SENT || !e->has_socket))
+	    (e->kernel == SYN_SENT || e->kernel == ESTABLISHED || !e->has_socket))
 		return NO_SYNACK;
 	if (c->echo[host] && e->has_socket && ((e->kernel == SYN_SENT && e->ours == CLOSED) || (e->kernel == SYN_RECEIVED && tcp_gone(e->ours))))
 		return BAD_ECHO;
@@ -145,6 +145,8 @@ static void take_difference(struct conn *c, const char *whose, unsigned host, co
 		return;
 	}
 	compare_counts.unexplained++;
+	compare_counts.strange += !c->strange;
+	c->strange = true;
 	tell(c, whose, host, e);
 }
 

@@ -27,7 +27,7 @@ struct tcp_end {
 	__u8 known; /* KNOWN_* */
 	__u8 ws;
 	__u8 unseen; /* up to 7 */
-	__u8 solid;  /* nxt is the end of data or of a FIN: what lies behind a hole was received (RST, W26) */
+	__u8 solid;  /* nxt is the end of data or of a FIN: what lies behind a hole was received (RST, W28) */
 	__u8 sent; /* has sent an accepted segment with ACK after the handshake (O16) */
 	__u8 has_badack;
 	__u8 zeek;

@@ -137,6 +137,29 @@ void unlist(struct rig *rig, enum ward_list list, const char *prefix)
 		give_up(prefix, ward_reason());
 }
 
+struct hits {
+	struct address_prefix of;
+	uint64_t hits;
+};
+
+static int hits_of_one(const struct list_item *item, void *ctx)
+{
+	struct hits *h = ctx;
+
+	if (!memcmp(&item->prefix, &h->of, sizeof(h->of)))
+		h->hits += item->entry.hits;
+	return 0;
+}
+
+uint64_t hits_of(struct rig *rig, const char *prefix)
+{
+	struct hits h = {.of = item_of(prefix).prefix};
+
+	rig->w->control->replay_now_ns = rig->now_ns;
+	ward_list_each(rig->w, WARD_BLOCK, hits_of_one, &h);
+	return h.hits;
+}
+
 /* ---- segments ---- */
 struct wire_end end_of(const char *addr, uint16_t port)
 {

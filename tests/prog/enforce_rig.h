@@ -28,6 +28,8 @@ void enforce_nothing(struct rig *rig);
 /* "192.0.2.0/24" on a list, for so long (0: for ever). */
 void list(struct rig *rig, enum ward_list list, const char *prefix, uint64_t for_ns);
 void unlist(struct rig *rig, enum ward_list list, const char *prefix);
+/* Its hits, as `block list` shows them; 0: it is not listed. */
+uint64_t hits_of(struct rig *rig, const char *prefix);
 
 /* An address as text. */
 struct wire_end end_of(const char *addr, uint16_t port);
